@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Differences between kernel versions. Each is probed by Kbuild in the headers
+ * that the module is built against; nothing looks at version numbers.
+ */
+#ifndef _TLS_DRST_COMPAT_H
+#define _TLS_DRST_COMPAT_H
+
+#include <linux/sysctl.h>
+#include <net/tls.h>
+
+/* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
+#ifdef HAVE_TLS_PROT_H
+#include <net/tls_prot.h>
+#else
+#define TLS_RECORD_TYPE_ALERT		21
+#define TLS_ALERT_DESC_CLOSE_NOTIFY	0
+#endif
+
+/* 6.10: sk_memory_allocated() and its like moved out of net/sock.h. */
+#ifdef HAVE_PROTO_MEMORY_H
+#include <net/proto_memory.h>
+#endif
+
+/* 6.11: proc handlers take a const table. */
+#ifdef HAVE_CONST_CTL_TABLE
+#define drst_ctl_table const struct ctl_table
+#else
+#define drst_ctl_table struct ctl_table
+#endif
+
+/*
+ * 6.6: tables are registered with their size; before, an empty entry ends
+ * them. Tables handed in here have both.
+ */
+static inline struct ctl_table_header *
+drst_register_net_sysctl(struct net *net, const char *path,
+			 struct ctl_table *table, size_t size)
+{
+#ifdef HAVE_REGISTER_NET_SYSCTL_SZ
+	return register_net_sysctl_sz(net, path, table, size);
+#else
+	return register_net_sysctl(net, path, table);
+#endif
+}
+
+#endif /* _TLS_DRST_COMPAT_H */

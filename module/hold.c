@@ -1,0 +1,866 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The hold: a connection whose process has closed it, kept until its send
+ * queue is flushed.
+ *
+ *	  shutdown(RDWR)            close()
+ *	        |                      |
+ *	      SHUT ----- close() --> TAKEN --> KTLS --> TCP --> OVER
+ *	        |                                |       |        ^
+ *	        +--------------------------------+-------+--------+
+ *
+ * SHUT	 The process still has its descriptor. RCV_SHUTDOWN is hidden from TCP
+ *	 (tcp_rcv_state_process() would answer data with a RST); SOCK_DONE and
+ *	 our poll() show it to the process.
+ * TAKEN close() moves the connection to a struct socket of ours, as
+ *	 inet_release() is going to part with its own.
+ * KTLS	 kTLS gives its records to TCP, by its own write_space work.
+ * TCP	 net/tls is torn down; a FIN is queued where nothing is owed.
+ * OVER	 The RST goes out, or the connection goes back to TCP.
+ *
+ * From TAKEN on RCV_SHUTDOWN is off, and what arrives is thrown away so that
+ * the receive window stays open.
+ *
+ * Contexts: the stages advance in close(), in shutdown() and in the hold's work
+ * only. TCP's callbacks, which run in softirq, look and queue the work.
+ *
+ * Locking: the socket lock covers struct drst_hold and the callbacks that point
+ * here; TCP calls sk_state_change, sk_data_ready and sk_write_space with it
+ * held (its spinlock part, in softirq). A stage in which events matter is left
+ * under the lock, so nothing queues the work afterwards: OVER can free.
+ *
+ * Lifetime: a hold has a reference on the sock. From TAKEN on it also has the
+ * one that was the process's, which tcp_close() drops. The hold itself has two
+ * users at most: its work, and a close() that lingers.
+ */
+#include <linux/completion.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "compat.h"
+#include "tls_drst.h"
+
+enum drst_stage {
+	DRST_SHUT,
+	DRST_TAKEN,
+	DRST_KTLS,
+	DRST_TCP,
+	DRST_OVER,
+};
+
+/* The causes of a RST, in the order in which __tcp_close() looks for them */
+enum drst_owed {
+	DRST_OWED_NOTHING,
+	DRST_OWED_UNREAD,	/* received data unread at close() */
+	DRST_OWED_LINGER,	/* SO_LINGER { 1, 0 } */
+	DRST_OWED_DATA,		/* data after close() or shutdown() */
+};
+
+/**
+ * struct drst_hold - a connection that is held
+ * @sk:		the connection
+ * @sock:	its struct socket since close(); NULL in %DRST_SHUT
+ * @ulp_ops:	its ULP while it is not held
+ * @state_change: callbacks of the socket to go back to
+ * @data_ready:	likewise
+ * @write_space: likewise
+ * @work:	advances the hold, on events and when a bound is due
+ * @done:	completed when the hold has ended
+ * @ref:	users of this structure
+ * @acked:	tcp_sock.bytes_acked at the beginning
+ * @began:	jiffies at the beginning
+ * @progress:	jiffies when @snd_una last moved
+ * @snd_una:	tcp_sock.snd_una as last seen
+ * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
+ * @stage:	enum drst_stage
+ * @owed:	enum drst_owed
+ * @notified:	the connection accepted a close_notify
+ * @tls:	net/tls is not torn down yet
+ * @peer_fin:	a FIN has come in %DRST_SHUT: SOCK_DONE is TCP's
+ */
+struct drst_hold {
+	struct sock *sk;
+	struct socket *sock;
+	const struct tcp_ulp_ops *ulp_ops;
+
+	void (*state_change)(struct sock *sk);
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+
+	struct delayed_work work;
+	struct completion done;
+	refcount_t ref;
+
+	u64 acked;
+	unsigned long began;
+	unsigned long progress;
+	u32 snd_una;
+	u32 rcv_nxt;
+
+	u8 stage;
+	u8 owed;
+	bool notified;
+	bool tls;
+	bool peer_fin;
+};
+
+static struct workqueue_struct *drst_wq;
+
+static void drst_hold_work(struct work_struct *work);
+
+/* Socket lock held, by this task or by softirq. */
+static struct drst_hold *drst_hold_of(const struct sock *sk)
+{
+	return rcu_dereference_protected(__sk_user_data(sk),
+					 lockdep_sock_is_held(sk));
+}
+
+static void drst_hold_put(struct drst_hold *h)
+{
+	if (!refcount_dec_and_test(&h->ref))
+		return;
+	sock_put(h->sk);
+	kfree(h);
+}
+
+/* ---- what is in the send queue ---- */
+
+static bool drst_tcp_flushed(const struct sock *sk)
+{
+	return tcp_sk(sk)->snd_una == tcp_sk(sk)->write_seq;
+}
+
+/*
+ * Does kTLS hold records that it accepted: open, being encrypted, ready or
+ * partly sent? (All but the open one are in tx_list.)
+ */
+static bool drst_ktls_holds(const struct tls_context *ctx)
+{
+	if (ctx->partially_sent_record || ctx->pending_open_record_frags)
+		return true;
+	return ctx->tx_conf == TLS_SW &&
+	       !list_empty(&tls_sw_ctx_tx(ctx)->tx_list);
+}
+
+/* Can they still go? After SHUT_WR or an error TCP takes nothing more. */
+static bool drst_ktls_pending(const struct sock *sk)
+{
+	return drst_ktls_holds(tls_get_ctx(sk)) && !sk->sk_err &&
+	       !(sk->sk_shutdown & SEND_SHUTDOWN) &&
+	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+}
+
+/* TCP's own memory, not a cgroup's: see tcp_check_oom() and tcp_mem. */
+static bool drst_memory_short(const struct sock *sk)
+{
+	return READ_ONCE(tcp_memory_pressure) ||
+	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+}
+
+/* ---- events: socket lock held, any context ---- */
+
+static void drst_hold_kick(struct drst_hold *h)
+{
+	if (h->stage != DRST_TAKEN && h->stage != DRST_OVER)
+		mod_delayed_work(drst_wq, &h->work, 0);
+}
+
+static void drst_hold_progress(struct drst_hold *h)
+{
+	u32 snd_una = tcp_sk(h->sk)->snd_una;
+
+	if (snd_una == h->snd_una)
+		return;
+	h->snd_una = snd_una;
+	h->progress = jiffies;
+}
+
+static void drst_state_change(struct sock *sk)
+{
+	struct drst_hold *h = drst_hold_of(sk);
+
+	if (sk->sk_state == TCP_CLOSING)
+		h->peer_fin = true;
+	/* A reset connection has an error for recv(), not an end of file. */
+	if (h->stage == DRST_SHUT && sk->sk_state == TCP_CLOSE && sk->sk_err &&
+	    !h->peer_fin)
+		sock_reset_flag(sk, SOCK_DONE);
+	h->state_change(sk);
+	drst_hold_kick(h);
+}
+
+static void drst_data_ready(struct sock *sk)
+{
+	drst_hold_kick(drst_hold_of(sk));
+}
+
+/* Is there something for the work to do, now that an ACK has come? */
+static bool drst_hold_due(const struct drst_hold *h)
+{
+	const struct tls_context *ctx = tls_get_ctx(h->sk);
+
+	if (READ_ONCE(tcp_memory_pressure))
+		return true;
+	if (h->stage == DRST_KTLS && ctx)
+		return ctx->pending_open_record_frags || !drst_ktls_holds(ctx);
+	return drst_tcp_flushed(h->sk);
+}
+
+/* On every ACK: tcp_check_space() calls this while SOCK_NOSPACE is set. */
+static void drst_write_space(struct sock *sk)
+{
+	struct drst_hold *h = drst_hold_of(sk);
+
+	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
+	h->write_space(sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	drst_hold_progress(h);
+	if (drst_hold_due(h))
+		drst_hold_kick(h);
+}
+
+/* ---- the beginning ---- */
+
+static bool drst_hold_admit(const struct net *net)
+{
+	struct drst_net *dn = drst_pernet(net);
+
+	if (atomic_inc_return(&dn->held) <= drst_knob(net, DRST_MAX_HELD))
+		return true;
+	atomic_dec(&dn->held);
+	return false;
+}
+
+static struct drst_hold *drst_hold_alloc(struct sock *sk)
+{
+	struct drst_hold *h;
+
+	h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return NULL;
+
+	INIT_DELAYED_WORK(&h->work, drst_hold_work);
+	init_completion(&h->done);
+	refcount_set(&h->ref, 1);
+	sock_hold(sk);
+	h->sk = sk;
+	h->began = jiffies;
+	h->progress = h->began;
+	h->acked = tcp_sk(sk)->bytes_acked;
+	h->snd_una = tcp_sk(sk)->snd_una;
+	h->rcv_nxt = tcp_sk(sk)->rcv_nxt;
+	h->notified = drst_notified(sk);
+	h->tls = true;
+	h->ulp_ops = inet_csk(sk)->icsk_ulp_ops;
+	h->state_change = sk->sk_state_change;
+	return h;
+}
+
+/*
+ * Begin a hold, unless a bound refuses it. One that is refused has begun and
+ * ended at once, so that holds begun are always holds ended plus held now.
+ * Socket lock held, may sleep.
+ */
+static struct drst_hold *drst_hold_begin(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+	enum drst_stat refused = DRST_STAT_MEMORY;
+	struct drst_hold *h = NULL;
+
+	drst_stat_inc(net, DRST_STAT_HELD);
+	if (drst_memory_short(sk))
+		goto refuse;
+	if (!drst_hold_admit(net)) {
+		refused = DRST_STAT_OVER_LIMIT;
+		goto refuse;
+	}
+	h = drst_hold_alloc(sk);
+	if (!h) {
+		atomic_dec(&drst_pernet(net)->held);
+		goto refuse;
+	}
+	rcu_assign_sk_user_data(sk, h);
+	return h;
+
+refuse:
+	drst_stat_inc(net, refused);
+	return NULL;
+}
+
+/* Socket lock held: sk_user_data is free, so nobody meets the hold again. */
+static void drst_hold_detach(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_state_change = h->state_change;
+	if (h->sock) {
+		sk->sk_data_ready = h->data_ready;
+		sk->sk_write_space = h->write_space;
+	}
+	write_unlock_bh(&sk->sk_callback_lock);
+	inet_csk(sk)->icsk_ulp_ops = h->ulp_ops;
+	rcu_assign_sk_user_data(sk, NULL);
+}
+
+/* ---- what arrives is thrown away ---- */
+
+static int drst_eat(read_descriptor_t *desc, struct sk_buff *skb,
+		    unsigned int offset, size_t len)
+{
+	return len;
+}
+
+/* Socket lock held. As tcp_read_sock(): ACKs and window updates go out. */
+static void drst_hold_discard(struct drst_hold *h)
+{
+	read_descriptor_t desc = { .count = 1 };
+	struct sock *sk = h->sk;
+
+	/* Else tcp_read_sock() stops in front of an urgent byte. */
+	WRITE_ONCE(tcp_sk(sk)->urg_data, 0);
+	if (tcp_read_sock(sk, &desc, drst_eat) > 0 &&
+	    h->owed == DRST_OWED_NOTHING)
+		h->owed = DRST_OWED_DATA;
+}
+
+/*
+ * The strparser of kTLS RX must not look at the receive queue any more; it is
+ * stopped as tls_sw_release_resources_rx() does, which comes later.
+ */
+static void drst_ktls_stop_rx(const struct tls_context *ctx)
+{
+	if (ctx->rx_conf != TLS_BASE)
+		tls_sw_ctx_rx(ctx)->strp.stopped = 1;
+}
+
+/* ---- SHUT ---- */
+
+/* Socket lock held. */
+static void drst_hide_rcv_shutdown(struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
+	sock_set_flag(sk, SOCK_DONE);
+}
+
+/* Has data come since shutdown()? A FIN, which TCP shows by itself, has not. */
+static bool drst_shut_got_data(const struct drst_hold *h)
+{
+	u32 got = tcp_sk(h->sk)->rcv_nxt - h->rcv_nxt;
+
+	return got > (h->sk->sk_shutdown & RCV_SHUTDOWN ? 1 : 0);
+}
+
+/* Socket lock held: the socket is the process's alone again. */
+static void drst_hold_unshut(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	if (drst_shut_got_data(h))
+		h->owed = DRST_OWED_DATA;
+	drst_proto_unshut_ops(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	if (!h->peer_fin)
+		sock_reset_flag(sk, SOCK_DONE);
+}
+
+/**
+ * drst_hold_shutdown() - a process has shut its socket down
+ * @sk: the socket; TCP has done its part, a FIN is queued where one was due
+ *
+ * With both directions shut down, data that arrives in FIN_WAIT1 makes TCP
+ * throw the send queue away (RFC 1122 s. 4.2.2.13). Of a notified connection it
+ * is kept out of TCP's sight, until everything is acknowledged, that the
+ * receive direction is shut down.
+ *
+ * Context: process, socket lock held, may sleep.
+ */
+void drst_hold_shutdown(struct sock *sk)
+{
+	struct drst_hold *h = drst_hold_of(sk);
+
+	if (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_state != TCP_FIN_WAIT1)
+		return;
+	if (h) {
+		drst_hide_rcv_shutdown(sk);
+		return;
+	}
+	if (!drst_knob(sock_net(sk), DRST_MODE) || !drst_notified(sk) ||
+	    tcp_sk(sk)->repair)
+		return;
+
+	h = drst_hold_begin(sk);
+	if (!h)
+		return;
+	if (drst_proto_shut_ops(sk)) {
+		drst_hold_detach(h);
+		atomic_dec(&drst_pernet(sock_net(sk))->held);
+		drst_stat_inc(sock_net(sk), DRST_STAT_MEMORY);
+		drst_hold_put(h);
+		return;
+	}
+	drst_hide_rcv_shutdown(sk);
+	h->stage = DRST_SHUT;
+	sk->sk_state_change = drst_state_change;
+	drst_hold_kick(h);
+}
+
+/* ---- the end ---- */
+
+/*
+ * Send the RST. tcp_abort() sends none from CLOSING and LAST_ACK, where it can
+ * be wanted when a bound is due: there, as in FIN_WAIT1, our FIN is not
+ * acknowledged. It is counted as vanilla counts its cause.
+ *
+ * Return: false if the connection was closed before.
+ */
+static bool drst_hold_reset(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	lock_sock(sk);
+	if ((1 << sk->sk_state) & (TCPF_CLOSING | TCPF_LAST_ACK))
+		tcp_set_state(sk, TCP_FIN_WAIT1);
+	release_sock(sk);
+
+	if (tcp_abort(sk, ECONNRESET))
+		return false;
+	NET_INC_STATS(sock_net(sk), h->owed == DRST_OWED_UNREAD ?
+		      LINUX_MIB_TCPABORTONCLOSE : LINUX_MIB_TCPABORTONDATA);
+	return true;
+}
+
+/* How does a hold end whose connection has got to TCP_CLOSE by itself? */
+static enum drst_stat drst_hold_closed(const struct drst_hold *h)
+{
+	switch (h->sk->sk_err) {
+	case 0:
+		return h->owed ? DRST_STAT_MOOT : DRST_STAT_FLUSHED;
+	case ECONNRESET:
+	case EPIPE:
+		return DRST_STAT_PEER_RESET;
+	case ECONNABORTED:
+		return DRST_STAT_ABORTED;
+	default:
+		return DRST_STAT_TIMED_OUT;	/* as tcp_write_err() */
+	}
+}
+
+static enum drst_stat drst_hold_flushed(const struct drst_hold *h)
+{
+	if (!h->owed)
+		return DRST_STAT_FLUSHED;
+	return drst_knob(sock_net(h->sk), DRST_FINAL) ? DRST_STAT_FIN_SENT :
+							 DRST_STAT_RST_SENT;
+}
+
+/* jiffies when a bound of time is due */
+static unsigned long drst_hold_expires(const struct drst_hold *h)
+{
+	const struct net *net = sock_net(h->sk);
+	unsigned long idle, all;
+
+	idle = h->progress + msecs_to_jiffies(drst_knob(net, DRST_TIMEOUT_MS));
+	all = h->began + msecs_to_jiffies(drst_knob(net, DRST_MAX_HOLD_MS));
+	return time_before(idle, all) ? idle : all;
+}
+
+/* Socket lock held. Is the hold to end, and how? */
+static bool drst_hold_ends(struct drst_hold *h, enum drst_stat *how)
+{
+	struct sock *sk = h->sk;
+
+	if (h->stage == DRST_SHUT && drst_shut_got_data(h))
+		h->owed = DRST_OWED_DATA;
+	drst_hold_progress(h);
+
+	if (sk->sk_state == TCP_CLOSE)
+		*how = drst_hold_closed(h);
+	else if (h->owed && !h->notified)
+		*how = DRST_STAT_RST_SENT;	/* as at any other time */
+	else if (h->stage != DRST_KTLS &&
+		 (drst_tcp_flushed(sk) || !h->notified))
+		*how = drst_hold_flushed(h);
+	else if (drst_memory_short(sk))
+		*how = DRST_STAT_MEMORY;
+	else if (time_after_eq(jiffies, drst_hold_expires(h)))
+		*how = DRST_STAT_TIMED_OUT;
+	else
+		return false;
+	return true;
+}
+
+/*
+ * Does ending in this way mean a RST? A bound that is due ends a connection
+ * that owes nothing as vanilla would have it, except that vanilla's close()
+ * would free what kTLS still holds and say nothing to the peer.
+ */
+static bool drst_hold_end_resets(const struct drst_hold *h, enum drst_stat how)
+{
+	switch (how) {
+	case DRST_STAT_RST_SENT:
+		return true;
+	case DRST_STAT_MEMORY:
+	case DRST_STAT_TIMED_OUT:
+		return h->owed || h->stage == DRST_KTLS;
+	default:
+		return false;
+	}
+}
+
+/* The process's struct socket goes on with the connection. */
+static void drst_hold_give_back(struct drst_hold *h)
+{
+	lock_sock(h->sk);
+	drst_hold_unshut(h);
+	drst_hold_detach(h);
+	release_sock(h->sk);
+}
+
+/* tcp_close() the connection, which nobody else has open. */
+static void drst_hold_finish(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	if (h->tls)
+		drst_proto_teardown(sk);
+
+	lock_sock(sk);
+	drst_hold_discard(h);
+	sock_reset_flag(sk, SOCK_LINGER);
+	drst_hold_detach(h);
+	release_sock(sk);
+
+	drst_proto_base(sk)->close(sk, 0);
+
+	h->sock->sk = NULL;
+	h->sock->ops = NULL;
+	sock_release(h->sock);
+}
+
+/* The stage is OVER, no event queues the work; how it was is in @rst. */
+static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
+{
+	struct net *net = get_net(sock_net(h->sk));
+	u64 flushed = tcp_sk(h->sk)->bytes_acked - h->acked;
+
+	if (!h->sock)
+		drst_hold_give_back(h);
+	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
+		how = drst_hold_closed(h);
+	if (h->sock)
+		drst_hold_finish(h);
+	cancel_delayed_work(&h->work);
+
+	atomic_dec(&drst_pernet(net)->held);
+	drst_stat_add(net, DRST_STAT_FLUSHED_BYTES, flushed);
+	drst_stat_inc(net, how);
+	put_net(net);
+
+	complete(&h->done);
+	drst_hold_put(h);
+}
+
+/* ---- KTLS and TCP ---- */
+
+/*
+ * Let kTLS give its records to TCP. Its write_space handler queues the worker
+ * for those that are ready; the open one has to be closed first, which is done
+ * under tx_lock. The worker can sleep with that lock, so it is only tried: the
+ * next ACK brings us here again.
+ *
+ * Socket lock held. Return: true while kTLS holds records that can go.
+ */
+static bool drst_ktls_push(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (!drst_ktls_pending(sk))
+		return false;
+	if (ctx->pending_open_record_frags && mutex_trylock(&ctx->tx_lock)) {
+		ctx->push_pending_record(sk, MSG_DONTWAIT);
+		mutex_unlock(&ctx->tx_lock);
+	}
+	/* With nothing under way no ACK will come to start the worker. */
+	if (drst_tcp_flushed(sk) && !ctx->pending_open_record_frags)
+		sk->sk_write_space(sk);
+	return drst_ktls_pending(sk);
+}
+
+/* kTLS holds nothing: take it off, and queue the FIN that vanilla would. */
+static void drst_hold_enter_tcp(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	drst_proto_teardown(sk);
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_data_ready = drst_data_ready;
+	sk->sk_write_space = drst_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+	h->tls = false;
+	if (h->owed == DRST_OWED_NOTHING && h->notified) {
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+		drst_proto_base(sk)->shutdown(sk, SEND_SHUTDOWN);
+	}
+	h->stage = DRST_TCP;
+	release_sock(sk);
+}
+
+/*
+ * Be back when a bound is due. kTLS that could not give TCP anything, for want
+ * of memory, gets no event at all: it is asked again ten times a second.
+ * Socket lock held; nothing changes where an event has queued the work.
+ */
+static void drst_hold_arm(struct drst_hold *h)
+{
+	unsigned long expires = drst_hold_expires(h);
+	unsigned long delay = 1;
+
+	if (time_after(expires, jiffies))
+		delay = expires - jiffies;
+	if (h->stage == DRST_KTLS && drst_tcp_flushed(h->sk))
+		delay = min_t(unsigned long, delay, HZ / 10);
+	queue_delayed_work(drst_wq, &h->work, delay);
+}
+
+static void drst_hold_work(struct work_struct *work)
+{
+	struct drst_hold *h = container_of(to_delayed_work(work),
+					   struct drst_hold, work);
+	struct sock *sk = h->sk;
+	enum drst_stat how;
+	bool rst;
+
+	lock_sock(sk);
+	if (h->stage == DRST_TAKEN) {
+		release_sock(sk);
+		return;
+	}
+	if (h->sock)
+		drst_hold_discard(h);
+	if (h->stage == DRST_KTLS && sk->sk_state != TCP_CLOSE &&
+	    !drst_ktls_push(h)) {
+		release_sock(sk);
+		drst_hold_enter_tcp(h);
+		lock_sock(sk);
+		drst_hold_discard(h);
+	}
+	if (!drst_hold_ends(h, &how)) {
+		drst_hold_arm(h);
+		release_sock(sk);
+		return;
+	}
+	rst = drst_hold_end_resets(h, how);
+	h->stage = DRST_OVER;
+	release_sock(sk);
+	drst_hold_end(h, how, rst);
+}
+
+/* ---- close() ---- */
+
+/* What __tcp_close() would find reason for a RST in. Socket lock held. */
+static enum drst_owed drst_owed_at_close(const struct sock *sk)
+{
+	const struct sk_buff *skb;
+	u32 end_seq;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		end_seq = TCP_SKB_CB(skb)->end_seq;
+		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
+			end_seq--;
+		if (after(end_seq, tcp_sk(sk)->copied_seq))
+			return DRST_OWED_UNREAD;
+	}
+	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
+		return DRST_OWED_LINGER;
+	return DRST_OWED_NOTHING;
+}
+
+/* The contract's outbound table. Socket lock held. */
+static bool drst_hold_wanted(const struct sock *sk, enum drst_owed owed)
+{
+	int mode = drst_knob(sock_net(sk), DRST_MODE);
+	bool ktls;
+
+	if (!mode || tcp_sk(sk)->repair || sk->sk_user_data)
+		return false;
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT |
+				     TCPF_FIN_WAIT1 | TCPF_CLOSING |
+				     TCPF_LAST_ACK)))
+		return false;
+
+	ktls = drst_ktls_pending(sk);
+	if (!ktls && drst_tcp_flushed(sk))
+		return false;
+	if (!drst_notified(sk))
+		return mode == 2 && ktls && !owed;
+	return mode == 2 || !owed || sk->sk_state != TCP_ESTABLISHED;
+}
+
+/*
+ * Take a hold in SHUT over from its work. Socket lock held at entry and exit,
+ * not in between.
+ * Return: the hold, in TAKEN, or NULL where it has ended.
+ */
+static struct drst_hold *drst_hold_retake(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+	bool over = h->stage == DRST_OVER;
+
+	if (!over)
+		h->stage = DRST_TAKEN;
+	refcount_inc(&h->ref);
+	release_sock(sk);
+
+	if (over)
+		wait_for_completion(&h->done);
+	else
+		cancel_delayed_work_sync(&h->work);
+
+	lock_sock(sk);
+	if (!over) {
+		drst_hold_unshut(h);
+		write_lock_bh(&sk->sk_callback_lock);
+		sk->sk_state_change = h->state_change;
+		write_unlock_bh(&sk->sk_callback_lock);
+	}
+	drst_hold_put(h);
+	return over ? NULL : h;
+}
+
+/* Move the connection to our struct socket. Socket lock held. */
+static void drst_hold_take(struct drst_hold *h, enum drst_owed owed)
+{
+	struct sock *sk = h->sk;
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	h->stage = DRST_TAKEN;
+	if (!h->owed)
+		h->owed = owed;
+	h->sock->state = sk->sk_socket->state;
+	h->sock->ops = sk->sk_socket->ops;
+	h->sock->sk = sk;
+	/* Without it tcp_check_space() is silent. */
+	set_bit(SOCK_NOSPACE, &h->sock->flags);
+
+	write_lock_bh(&sk->sk_callback_lock);
+	/* Not sock_graft(): the owner and the security label stay. */
+	rcu_assign_pointer(sk->sk_wq, &h->sock->wq);
+	sk->sk_socket = h->sock;
+	h->data_ready = ctx->rx_conf == TLS_BASE ?
+		sk->sk_data_ready : tls_sw_ctx_rx(ctx)->saved_data_ready;
+	h->write_space = ctx->sk_write_space;
+	sk->sk_state_change = drst_state_change;
+	sk->sk_data_ready = drst_data_ready;
+	ctx->sk_write_space = drst_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	drst_ktls_stop_rx(ctx);
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
+	sk->sk_sndtimeo = 0;	/* kTLS's worker is not to sleep from now on */
+	inet_csk(sk)->icsk_ulp_ops = &drst_held_ulp_ops;
+}
+
+/* Start a hold that has been taken; nothing but this task knows of it yet. */
+static void drst_hold_start(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+	bool ktls;
+
+	lock_sock(sk);
+	ktls = drst_ktls_pending(sk);
+	if (ktls) {
+		sk->sk_write_space(sk);
+		h->stage = DRST_KTLS;
+	}
+	release_sock(sk);
+
+	/* At once, not from the work: the FIN leaves as early as vanilla's. */
+	if (!ktls)
+		drst_hold_enter_tcp(h);
+	queue_delayed_work(drst_wq, &h->work, 0);
+}
+
+/* sock_create_lite() or, as the hold has begun, its end for want of memory */
+static bool drst_hold_get_socket(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+	const struct net *net = sock_net(sk);
+
+	if (!sock_create_lite(sk->sk_family, SOCK_STREAM, IPPROTO_TCP,
+			      &h->sock))
+		return true;
+
+	drst_hold_detach(h);
+	atomic_dec(&drst_pernet(net)->held);
+	drst_stat_inc(net, DRST_STAT_MEMORY);
+	complete(&h->done);
+	drst_hold_put(h);
+	return false;
+}
+
+/**
+ * drst_hold_close() - hold a connection that its last process closes
+ * @sk: the connection
+ * @timeout: how long close() lingers (SO_LINGER), in jiffies, 0 for not at all
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: true if the connection is held: the caller forgets it, as after
+ * close(). false if nothing is held: the caller closes it.
+ */
+bool drst_hold_close(struct sock *sk, long timeout)
+{
+	struct drst_hold *h;
+	enum drst_owed owed;
+
+	lock_sock(sk);
+	h = drst_hold_of(sk);
+	if (h)
+		h = drst_hold_retake(h);
+	owed = drst_owed_at_close(sk);
+	if (!h && drst_hold_wanted(sk, owed))
+		h = drst_hold_begin(sk);
+	if (!h || !drst_hold_get_socket(h)) {
+		release_sock(sk);
+		return false;
+	}
+	drst_hold_take(h, owed);
+	refcount_inc(&h->ref);
+	release_sock(sk);
+
+	drst_hold_start(h);
+
+	/* As sk_stream_wait_close(), which a RST does not wait for. */
+	if (timeout && !owed)
+		wait_for_completion_interruptible_timeout(&h->done, timeout);
+	drst_hold_put(h);
+	return true;
+}
+
+/**
+ * drst_hold_init() - make ready to hold
+ *
+ * Context: process, may sleep; at load.
+ * Return: 0 or -ENOMEM.
+ */
+int drst_hold_init(void)
+{
+	drst_wq = alloc_workqueue("tls_drst", WQ_UNBOUND, 0);
+	return drst_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * drst_hold_exit() - wait for the last hold's work to return
+ *
+ * Context: process, may sleep; at unload, when no connection is held.
+ */
+void drst_hold_exit(void)
+{
+	destroy_workqueue(drst_wq);
+}

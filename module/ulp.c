@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The seat: a TCP ULP named "tls" in front of net/tls.
+ *
+ * net/tls registers its struct tcp_ulp_ops privately. The only way to it that
+ * the kernel exports is to set the ULP on a socket and to read icsk_ulp_ops
+ * back, so that is done once, on a socket of our own. From then on sockets
+ * that ask for "tls" come to us, and are handed to net/tls with our hooks on.
+ *
+ * Lifetimes: net/tls stays pinned while its ops are out of the kernel's list.
+ * Each socket set up here pins this module from setsockopt(TCP_ULP) to
+ * tcp_cleanup_ulp(), as it would pin net/tls; that is what refuses a rmmod.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kmod.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "tls_drst.h"
+
+/* The ops of net/tls; written at load and unload only. */
+static struct tcp_ulp_ops *tls_ulp_ops;
+
+static int drst_ulp_sock_init(struct sock *sk)
+{
+	int err;
+
+	/* net/tls has to find the socket as it would without us. */
+	err = tls_ulp_ops->init(sk);
+	if (!err)
+		drst_proto_wrap(sk);
+	return err;
+}
+
+/* As net/tls's, from which the other members are copied. */
+static struct tcp_ulp_ops drst_ulp_ops;
+
+/*
+ * The ULP of a connection while it is held. Nothing looks a ULP up once it is
+ * set but sock_diag: `ss -tie` shows tcp-ulp-tls-held.
+ */
+const struct tcp_ulp_ops drst_held_ulp_ops = {
+	.name	= "tls-held",
+	.owner	= THIS_MODULE,
+};
+
+/* Whether what registered itself as "tls" is net/tls as this module knows it. */
+static bool drst_ulp_is_net_tls(const struct sock *sk, const struct proto *base)
+{
+	const struct tcp_ulp_ops *ops = inet_csk(sk)->icsk_ulp_ops;
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (ops->owner && strcmp(module_name(ops->owner), "tls"))
+		return false;
+	return ctx && ctx->sk == sk && ctx->sk_proto == base &&
+	       ctx->tx_conf == TLS_BASE && ctx->rx_conf == TLS_BASE &&
+	       sk->sk_prot != base;
+}
+
+/*
+ * net/tls takes a socket in TCP_ESTABLISHED only. This one is ours alone, is in
+ * no hash table and has no peer, so the state may be said for the time.
+ */
+static int drst_ulp_borrow(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+	struct proto *base = sk->sk_prot;
+	struct tcp_ulp_ops *ops;
+	int err;
+
+	sk->sk_state = TCP_ESTABLISHED;
+	err = base->setsockopt(sk, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR("tls"),
+			       sizeof("tls"));
+	sk->sk_state = TCP_CLOSE;
+	if (err) {
+		pr_err("no \"tls\" ULP (%pe): the kernel needs CONFIG_TLS; try modprobe tls\n",
+		       ERR_PTR(err));
+		return err;
+	}
+	if (!drst_ulp_is_net_tls(sk, base)) {
+		pr_err("the ULP named \"tls\" is not net/tls of this kernel: unload what replaces it\n");
+		return -EOPNOTSUPP;
+	}
+
+	ops = (struct tcp_ulp_ops *)inet_csk(sk)->icsk_ulp_ops;
+	if (!try_module_get(ops->owner))
+		return -ENOENT;
+	tls_ulp_ops = ops;
+	return 0;
+}
+
+static int drst_ulp_probe(void)
+{
+	struct socket *sock;
+	int err;
+
+	err = sock_create_kern(&init_net, AF_INET, SOCK_STREAM, IPPROTO_TCP,
+			       &sock);
+	if (err) {
+		pr_err("no TCP socket to be had: %pe\n", ERR_PTR(err));
+		return err;
+	}
+	drst_proto_learn(sock->sk);
+	err = drst_ulp_borrow(sock);
+	sock_release(sock);
+	if (err)
+		return err;
+
+	/* Without IPv6 there are no IPv6 sockets to come. */
+	if (!sock_create_kern(&init_net, AF_INET6, SOCK_STREAM, IPPROTO_TCP,
+			      &sock)) {
+		drst_proto_learn(sock->sk);
+		sock_release(sock);
+	}
+	return 0;
+}
+
+/**
+ * drst_ulp_init() - find net/tls and sit down in front of it
+ *
+ * There is no moment without a ULP named "tls": ours comes in under another
+ * name, is renamed while tcp_ulp_find() still meets net/tls's first, and is
+ * alone when that one leaves.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or a negative errno after a line in the log.
+ */
+int drst_ulp_init(void)
+{
+	int err;
+
+	/* Best effort: it may be built in; the probe has the last word. */
+	request_module("tls");
+
+	err = drst_ulp_probe();
+	if (err)
+		return err;
+
+	drst_ulp_ops = *tls_ulp_ops;
+	drst_ulp_ops.owner = THIS_MODULE;
+	drst_ulp_ops.init = drst_ulp_sock_init;
+	strscpy(drst_ulp_ops.name, "tls_drst", sizeof(drst_ulp_ops.name));
+
+	err = tcp_register_ulp(&drst_ulp_ops);
+	if (err) {
+		pr_err("a ULP named tls_drst is there already\n");
+		module_put(tls_ulp_ops->owner);
+		return err;
+	}
+	strscpy(drst_ulp_ops.name, tls_ulp_ops->name, sizeof(drst_ulp_ops.name));
+	tcp_unregister_ulp(tls_ulp_ops);
+	return 0;
+}
+
+/**
+ * drst_ulp_exit() - give the seat back to net/tls
+ *
+ * The module is going, so setsockopt(TCP_ULP) has been refused (ENOENT) since
+ * the kernel found it unused, and is until net/tls is back in the list: a
+ * program sees what it sees on a kernel without TLS, for microseconds.
+ *
+ * Context: process, may sleep.
+ */
+void drst_ulp_exit(void)
+{
+	strscpy(drst_ulp_ops.name, "tls_drst", sizeof(drst_ulp_ops.name));
+	if (tcp_register_ulp(tls_ulp_ops))
+		pr_err("the ULP named \"tls\" is taken: kernel TLS is off until reboot\n");
+	tcp_unregister_ulp(&drst_ulp_ops);
+	module_put(tls_ulp_ops->owner);
+}
