@@ -521,7 +521,7 @@ static void drst_hold_give_back(struct drst_hold *h)
 }
 
 /* tcp_close() the connection, which nobody else has open. */
-static void drst_hold_finish(struct drst_hold *h)
+static void drst_hold_finish(struct drst_hold *h, enum drst_stat how)
 {
 	struct sock *sk = h->sk;
 
@@ -529,7 +529,9 @@ static void drst_hold_finish(struct drst_hold *h)
 		drst_proto_teardown(sk);
 
 	lock_sock(sk);
-	drst_hold_discard(h);
+	/* For __tcp_close() not to find a reason for a RST. */
+	if (how == DRST_STAT_FIN_SENT)
+		drst_hold_discard(h);
 	sock_reset_flag(sk, SOCK_LINGER);
 	drst_hold_detach(h);
 	release_sock(sk);
@@ -552,7 +554,7 @@ static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
 	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
 		how = drst_hold_closed(h);
 	if (h->sock)
-		drst_hold_finish(h);
+		drst_hold_finish(h, how);
 	cancel_delayed_work(&h->work);
 
 	atomic_dec(&drst_pernet(net)->held);
@@ -604,12 +606,18 @@ static void drst_hold_enter_tcp(struct drst_hold *h)
 	sk->sk_write_space = drst_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 	h->tls = false;
-	if (h->owed == DRST_OWED_NOTHING && h->notified) {
+	/* A close() that owed nothing; data may have come since. */
+	if (h->notified && h->owed != DRST_OWED_UNREAD &&
+	    h->owed != DRST_OWED_LINGER) {
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
 		drst_proto_base(sk)->shutdown(sk, SEND_SHUTDOWN);
 	}
 	h->stage = DRST_TCP;
 	release_sock(sk);
+
+	/* Where no FIN pushes it out, a corked tail would wait. */
+	if (h->owed)
+		tcp_sock_set_cork(sk, false);
 }
 
 /*
@@ -784,7 +792,11 @@ static void drst_hold_start(struct drst_hold *h)
 	/* At once, not from the work: the FIN leaves as early as vanilla's. */
 	if (!ktls)
 		drst_hold_enter_tcp(h);
-	queue_delayed_work(drst_wq, &h->work, 0);
+
+	/* The first look; an event may have brought it, and the end, already. */
+	lock_sock(sk);
+	drst_hold_kick(h);
+	release_sock(sk);
 }
 
 /* sock_create_lite() or, as the hold has begun, its end for want of memory */

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# tls_drst: the RST that follows a TLS close_notify waits until all data is delivered.
+# `make help` lists what there is to make.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+all: module userspace
+
+help:
+	@echo 'make                  the module and the FTPS helper'
+	@echo 'make module           tls_drst.ko for the running kernel, or for KDIR=<headers>'
+	@echo 'make modules_install  put it where modprobe finds it'
+	@echo 'make userspace        the FTPS helper, in userspace/build'
+	@echo 'make selftests        the selftests'
+	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
+	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make demo             an FTPS transfer without and with the module'
+	@echo 'make deps             install the Debian packages that test and demo need'
+	@echo 'make update-kernels   move the test kernels to the newest in Debian'
+	@echo 'make clean            remove what was built here'
+	@echo 'make clean-cache      remove old downloads and images; ALL=1 removes all of them'
+
+module: $(KDIR)/Makefile
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+modules_install: module
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+
+$(KDIR)/Makefile:
+	$(error No kernel headers in $(KDIR): install the package linux-headers-$(shell uname -r) or name them with KDIR=)
+
+userspace:
+	$(MAKE) -C userspace
+
+selftests:
+	$(MAKE) -C selftests
+
+deps:
+	@selftests/vm.d/deps
+
+test: deps
+	@selftests/vm.d/suite
+
+check-style: deps
+	@selftests/vm.d/check-style | selftests/vm.d/verdict
+
+demo: deps
+	@demo/run
+
+update-kernels: deps
+	selftests/vm update
+
+clean:
+	rm -rf build
+	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
+	rm -f module/*.o module/.*.cmd module/.*.d
+	$(MAKE) -C userspace clean
+	$(MAKE) -C selftests clean
+
+clean-cache:
+	selftests/vm prune $(if $(ALL),--all)
+
+.PHONY: all help module modules_install userspace selftests deps test check-style demo \
+	update-kernels clean clean-cache

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Held connections on bad paths and with bad peers: slow, lossy, greedy, rude
+ * and dead ones.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include "lib/scene.h"
+
+#define MIB (1 << 20)
+
+SCENE_FIXTURE(adverse)
+
+FIXTURE_VARIANT(adverse) {
+	int mode;
+	bool close_wait;	/* cause A, or else a plain close(), cause C */
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(adverse, unread_mode0) { 0, true, AF_INET };
+FIXTURE_VARIANT_ADD(adverse, unread_mode1) { 1, true, AF_INET };
+FIXTURE_VARIANT_ADD(adverse, unread_mode2) { 2, true, AF_INET6 };
+FIXTURE_VARIANT_ADD(adverse, late_mode0) { 0, false, AF_INET6 };
+FIXTURE_VARIANT_ADD(adverse, late_mode1) { 1, false, AF_INET6 };
+FIXTURE_VARIANT_ADD(adverse, late_mode2) { 2, false, AF_INET };
+
+/* Ends with a RST that is owed, on a path and with a peer of the test's choice. */
+static void close_owing(TEST_ARG, struct scene *s, size_t len, bool close_wait)
+{
+	struct conn *c = &s->conn;
+
+	conn_upload(c, len);
+	if (close_wait) {
+		peer_reply(c);
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	}
+	conn_close(c);
+	if (!close_wait)
+		peer_reply(c);
+}
+
+static void expect_by_mode(TEST_ARG, struct scene *s, int mode, bool close_wait)
+{
+	enum outcome whole = close_wait ? WHOLE_RST : WHOLE_FIN_RST;
+
+	expect_outcome(_metadata, s, mode ? whole : CUT);
+	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
+/* The peer takes a little at a time: MiBs wait in the sender's queue. */
+TEST_F(adverse, slow_reader)
+{
+	struct conn_opts opts = { .family = variant->family };
+	struct conn *c = &self->s.conn;
+	int reads = 20;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	close_owing(_metadata, &self->s, 4 * MIB, variant->close_wait);
+	while (variant->mode && reads--) {
+		ASSERT_LT(0, peer_read(c, 4096));
+		pause_ms(10);
+	}
+	expect_by_mode(_metadata, &self->s, variant->mode, variant->close_wait);
+}
+
+TEST_F(adverse, long_path)
+{
+	struct conn_opts opts = { .family = variant->family, .rcvbuf = 65536 };
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(&self->s.conn, &self->s.bed, &opts);
+	link_impair(&self->s.bed, SIDE_A, 15, 0);
+	link_impair(&self->s.bed, SIDE_B, 15, 0);
+	close_owing(_metadata, &self->s, BULK, variant->close_wait);
+	expect_by_mode(_metadata, &self->s, variant->mode, variant->close_wait);
+}
+
+/*
+ * With loss the RST itself may be lost, or the peer's acknowledgement of it all:
+ * what counts is that everything arrives and that the hold ends.
+ */
+TEST_F(adverse, lossy_path)
+{
+	struct conn_opts opts = { .family = variant->family, .rcvbuf = 65536 };
+	struct conn *c = &self->s.conn;
+	struct result res;
+
+	if (!variant->mode)
+		SKIP(return, "of vanilla, loss shows nothing that is certain");
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	peer_keepalive(c);	/* if the RST is lost, this asks for it */
+	link_impair(&self->s.bed, SIDE_A, 2, 5);
+	link_impair(&self->s.bed, SIDE_B, 2, 5);
+	close_owing(_metadata, &self->s, BULK, variant->close_wait);
+	while (c->raw < c->stream)
+		ASSERT_LT(0, peer_read(c, c->stream));
+	link_impair(&self->s.bed, SIDE_A, 0, 0);
+	link_impair(&self->s.bed, SIDE_B, 0, 0);
+	peer_finish(c, &res);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->sent, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(1, drst_stat("Held"));
+}
+
+/* The window is shut when the hold begins, and stays so for some probes. */
+TEST_F(adverse, zero_window)
+{
+	struct conn_opts opts = { .family = variant->family };
+	const struct flow *flow;
+	int packets;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(&self->s.conn, &self->s.bed, &opts);
+	close_owing(_metadata, &self->s, BULK, variant->close_wait);
+	if (variant->mode) {
+		flow = wire_flow(&self->s.wire, self->s.conn.port);
+		packets = flow->packets[SIDE_A];
+		EXPECT_TRUE(WIRE_AWAIT(&self->s.wire, self->s.conn.port,
+				       flow->packets[SIDE_A] >= packets + 2));
+		EXPECT_EQ(0, flow->rst[SIDE_A]);
+		EXPECT_TRUE(drst_adds_up(1));
+	}
+	expect_by_mode(_metadata, &self->s, variant->mode, variant->close_wait);
+}
+
+/* Returns what the peer could write while nobody reads at the other end. */
+static size_t flood(struct conn *c, size_t len)
+{
+	static const uint8_t junk[16384];
+	struct timeval tv = { .tv_sec = 5 };
+	size_t done = 0;
+	ssize_t got;
+
+	MUST(!setsockopt(c->peer, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+	while (done < len) {
+		got = send(c->peer, junk, sizeof(junk), MSG_NOSIGNAL);
+		if (got < 0)
+			break;
+		done += got;
+	}
+	c->replied += done;
+	return done;
+}
+
+/*
+ * The peer writes far more than the sender's window before it reads anything.
+ * If the held connection did not take it in, both would wait for ever.
+ */
+SCENE_FIXTURE(greedy)
+
+FIXTURE_VARIANT(greedy) {
+	int mode;
+	bool unread;	/* cause A in ESTABLISHED, or else C */
+	int family;
+	bool rx;
+};
+
+FIXTURE_VARIANT_ADD(greedy, late_mode1) { 1, false, AF_INET, false };
+FIXTURE_VARIANT_ADD(greedy, late_mode2) { 2, false, AF_INET6, false };
+FIXTURE_VARIANT_ADD(greedy, late_mode1_txrx) { 1, false, AF_INET6, true };
+FIXTURE_VARIANT_ADD(greedy, unread_mode2) { 2, true, AF_INET, false };
+FIXTURE_VARIANT_ADD(greedy, unread_mode2_txrx) { 2, true, AF_INET, true };
+
+static void greedy_open(struct scene *s, int family, bool rx, size_t len)
+{
+	struct conn_opts opts = { .family = family, .rx = rx };
+
+	conn_open(&s->conn, &s->bed, &opts);
+	conn_upload(&s->conn, len);
+}
+
+TEST_F(greedy, writes_while_held)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(variant->mode);
+	greedy_open(s, variant->family, variant->rx, BULK);
+	if (variant->unread) {
+		peer_reply(c);
+		ASSERT_TRUE(conn_await_unread(c));
+	}
+	conn_close(c);
+	ASSERT_EQ(8 * MIB, flood(c, 8 * MIB));
+	expect_reply_taken(_metadata, s);
+	expect_by_mode(_metadata, s, variant->mode, variant->unread);
+}
+
+/* The sender's window is shut already when the hold begins. */
+TEST_F(greedy, window_full_at_close)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+	static const uint8_t junk[16384];
+	ssize_t got;
+
+	if (!variant->unread)
+		SKIP(return, "unread data is the point");
+	REQUIRE_MODE(variant->mode);
+	greedy_open(s, variant->family, variant->rx, BULK);
+	do {
+		got = send(c->peer, junk, sizeof(junk),
+			   MSG_NOSIGNAL | MSG_DONTWAIT);
+		c->replied += got > 0 ? got : 0;
+		/* Wait for room until the sender's side takes no more. */
+	} while (got > 0 ||
+		 poll(&(struct pollfd){ c->peer, POLLOUT, 0 }, 1, 100) > 0);
+	conn_close(c);
+	ASSERT_EQ(2 * MIB, flood(c, 2 * MIB));
+	expect_reply_taken(_metadata, s);
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* A peer that closes as it should while we are watching. */
+TEST_F(greedy, closes_while_held)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(variant->mode);
+	greedy_open(s, variant->family, variant->rx, BULK);
+	if (variant->unread) {
+		peer_reply(c);
+		ASSERT_TRUE(conn_await_unread(c));
+	}
+	conn_close(c);
+	peer_shutdown_wr(c);
+	if (variant->unread) {
+		/* CLOSE_WAIT now: the RST is owed still. */
+		expect_whole_rst(_metadata, s);
+		expect_hold(_metadata, "RstSent");
+	} else {
+		expect_whole_fin(_metadata, s);
+		expect_hold(_metadata, "Flushed");
+	}
+}
+
+/* Data first, then the peer's FIN: by then there is nothing left to reset. */
+TEST_F(greedy, writes_and_closes_while_held)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(variant->mode);
+	greedy_open(s, variant->family, variant->rx, BULK);
+	if (variant->unread) {
+		peer_reply(c);
+		ASSERT_TRUE(conn_await_unread(c));
+	}
+	conn_close(c);
+	ASSERT_EQ(MIB, flood(c, MIB));
+	peer_shutdown_wr(c);
+	if (variant->unread)
+		expect_whole_rst(_metadata, s);
+	else
+		expect_whole_fin(_metadata, s);
+	expect_hold(_metadata, variant->unread ? "RstSent" : "Moot");
+}
+
+/* The peer resets as soon as it has read half. */
+TEST_F(greedy, resets_while_held)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(variant->mode);
+	greedy_open(s, variant->family, variant->rx, BULK);
+	conn_close(c);
+	EXPECT_TRUE(drst_adds_up(1));
+	while (c->raw < BULK / 2)
+		ASSERT_LT(0, peer_read(c, 8192));
+	peer_reset(c);
+	expect_hold(_metadata, "PeerReset");
+	EXPECT_EQ(0, wire_flow(&s->wire, c->port)->rst[SIDE_A]);
+}
+
+/* Peers that are gone: only a bound ends these. */
+SCENE_FIXTURE(dead)
+
+FIXTURE_VARIANT(dead) {
+	int mode;
+	bool owing;
+};
+
+FIXTURE_VARIANT_ADD(dead, owing_mode1) { 1, true };
+FIXTURE_VARIANT_ADD(dead, owing_mode2) { 2, true };
+FIXTURE_VARIANT_ADD(dead, watched_mode1) { 1, false };
+FIXTURE_VARIANT_ADD(dead, watched_mode2) { 2, false };
+
+static const struct conn_opts defaults;
+
+static void hold(TEST_ARG, struct scene *s, bool owing)
+{
+	conn_open(&s->conn, &s->bed, &defaults);
+	conn_upload(&s->conn, BULK);
+	if (owing) {
+		peer_reply(&s->conn);
+		peer_shutdown_wr(&s->conn);
+		ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE_WAIT));
+	}
+}
+
+/*
+ * A hold that owes nothing goes back to TCP when its time is up, which goes on
+ * as vanilla would have: a path that comes back loses nothing.
+ */
+static void expect_handed_back(TEST_ARG, struct scene *s)
+{
+	expect_hold(_metadata, "TimedOut");
+	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
+	link_set_up(&s->bed, SIDE_B, true);
+	link_impair(&s->bed, SIDE_B, 0, 0);
+	expect_whole_fin(_metadata, s);
+}
+
+TEST_F(dead, link_down)
+{
+	REQUIRE_MODE(variant->mode);
+	drst_set("timeout_ms", 300);
+	hold(_metadata, &self->s, variant->owing);
+	link_set_up(&self->s.bed, SIDE_B, false);
+	conn_close(&self->s.conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	if (variant->owing)
+		expect_hold(_metadata, "TimedOut");
+	else
+		expect_handed_back(_metadata, &self->s);
+}
+
+/* Nothing of what the peer sends comes through: the RST still reaches it. */
+TEST_F(dead, acknowledgements_lost)
+{
+	REQUIRE_MODE(variant->mode);
+	drst_set("timeout_ms", 300);
+	hold(_metadata, &self->s, variant->owing);
+	link_impair(&self->s.bed, SIDE_B, 0, 100);
+	conn_close(&self->s.conn);
+	if (!variant->owing)
+		return expect_handed_back(_metadata, &self->s);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, "TimedOut");
+}
+
+/* TCP itself gives up, long before our own bound. */
+TEST_F(dead, tcp_user_timeout)
+{
+	unsigned int ms = 300;
+
+	REQUIRE_MODE(variant->mode);
+	hold(_metadata, &self->s, variant->owing);
+	ASSERT_EQ(0, setsockopt(self->s.conn.fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+				&ms, sizeof(ms)));
+	conn_close(&self->s.conn);
+	link_impair(&self->s.bed, SIDE_B, 0, 100);
+	expect_hold(_metadata, "TimedOut");
+}
+
+/* A path that comes back in time loses nothing. */
+TEST_F(dead, path_comes_back)
+{
+	REQUIRE_MODE(variant->mode);
+	hold(_metadata, &self->s, variant->owing);
+	link_set_up(&self->s.bed, SIDE_B, false);
+	conn_close(&self->s.conn);
+	pause_ms(300);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	link_set_up(&self->s.bed, SIDE_B, true);
+	expect_outcome(_metadata, &self->s, variant->owing ? WHOLE_RST : WHOLE_FIN);
+	expect_hold(_metadata, variant->owing ? "RstSent" : "Flushed");
+}
+
+/* Many at once, and their peers in no order. */
+#define MANY 24
+
+TEST_F(dead, not_but_many)
+{
+	struct scene *s = &self->s;
+	struct conn conns[MANY];
+	struct result res;
+	int i;
+
+	REQUIRE_MODE(variant->mode);
+	for (i = 0; i < MANY; i++) {
+		hold(_metadata, s, variant->owing);
+		conn_close(&s->conn);
+		conns[i] = s->conn;
+	}
+	EXPECT_TRUE(drst_adds_up(MANY));
+	for (i = MANY - 1; i >= 0; i--) {
+		peer_finish(&conns[i], &res);
+		EXPECT_EQ(variant->owing ? ECONNRESET : 0, res.final);
+		EXPECT_TRUE(res.intact && res.alert);
+		EXPECT_EQ(BULK, res.plain);
+		conn_free(&conns[i]);
+	}
+	memset(&s->conn, 0, sizeof(s->conn));
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(MANY, drst_stat(variant->owing ? "RstSent" : "Flushed"));
+}
+
+TEST_HARNESS_MAIN

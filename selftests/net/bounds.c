@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The bounds of a hold. Each one ends it with the RST that vanilla would have
+ * sent in the first place: the peer finds the same cut stream.
+ */
+#include "kselftest_harness.h"
+
+#include "lib/scene.h"
+
+/* Short for the test, and long beside the pauses of a slow reader. */
+#define TIMEOUT_MS 400
+#define PAUSE_MS 40
+
+SCENE_FIXTURE(bounds)
+
+FIXTURE_VARIANT(bounds) {
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(bounds, ipv4) { AF_INET };
+FIXTURE_VARIANT_ADD(bounds, ipv6) { AF_INET6 };
+
+static void upload(struct scene *s, struct conn *c, int family, size_t len)
+{
+	struct conn_opts opts = { .family = family };
+
+	conn_open(c, &s->bed, &opts);
+	conn_upload(c, len);
+}
+
+/* To the brink: one more step, close(), and a RST is owed in CLOSE_WAIT. */
+static void upload_unread(TEST_ARG, struct scene *s, struct conn *c, int family)
+{
+	upload(s, c, family, BULK);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+}
+
+TEST_F(bounds, timeout_silent_peer)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "TimedOut");
+}
+
+/* Zero window from the start of the hold, cause C instead of A. */
+TEST_F(bounds, timeout_after_late_data)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload(s, &s->conn, variant->family, BULK);
+	conn_close(&s->conn);
+	peer_reply(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "TimedOut");
+}
+
+TEST_F(bounds, timeout_mode2_established)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(2);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload(s, &s->conn, variant->family, BULK);
+	conn_linger0(&s->conn);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "TimedOut");
+}
+
+/* Progress keeps a hold alive for longer than timeout_ms. */
+TEST_F(bounds, timeout_not_while_progress)
+{
+	struct scene *s = &self->s;
+	int reads = 2 * TIMEOUT_MS / PAUSE_MS;
+
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	while (reads--) {
+		ASSERT_LT(0, peer_read(&s->conn, 8192));
+		pause_ms(PAUSE_MS);
+	}
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* ... but not for longer than max_hold_ms. */
+TEST_F(bounds, max_hold_despite_progress)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+	int reads = BULK / 2048 - 10;
+
+	REQUIRE_MODE(1);
+	drst_set("max_hold_ms", TIMEOUT_MS);
+	upload_unread(_metadata, s, c, variant->family);
+	conn_close(c);
+	while (reads-- && !wire_flow(&s->wire, c->port)->rst[SIDE_A]) {
+		ASSERT_LT(0, peer_read(c, 2048));
+		pause_ms(PAUSE_MS);
+	}
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "TimedOut");
+}
+
+TEST_F(bounds, max_held_zero_holds_nothing)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 0);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "OverLimit");
+}
+
+/* A close that owes nothing is not watched; for the wire that is vanilla. */
+TEST_F(bounds, max_held_zero_nothing_owed)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 0);
+	upload(s, &s->conn, variant->family, BULK);
+	conn_close(&s->conn);
+	expect_whole_fin(_metadata, s);
+	expect_hold(_metadata, "OverLimit");
+}
+
+TEST_F(bounds, max_held_zero_late_data)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 0);
+	upload(s, &s->conn, variant->family, BULK);
+	conn_close(&s->conn);
+	peer_reply(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "OverLimit");
+}
+
+TEST_F(bounds, max_held_one_more_is_reset)
+{
+	struct scene *s = &self->s;
+	struct conn first;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 1);
+	upload_unread(_metadata, s, &first, variant->family);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&first);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	EXPECT_TRUE(drst_adds_up(1));
+	EXPECT_EQ(1, drst_stat("OverLimit"));
+	/* The one that is held has not suffered. */
+	conn_free(&s->conn);
+	s->conn = first;
+	expect_whole_rst(_metadata, s);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(1, drst_stat("RstSent"));
+	EXPECT_EQ(2, drst_stat("Held"));
+}
+
+/* A hold that has ended makes room for the next. */
+TEST_F(bounds, max_held_room_comes_back)
+{
+	struct scene *s = &self->s;
+	int i;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 1);
+	for (i = 1; i <= 3; i++) {
+		upload_unread(_metadata, s, &s->conn, variant->family);
+		conn_close(&s->conn);
+		expect_whole_rst(_metadata, s);
+		EXPECT_TRUE(drst_settled());
+		EXPECT_EQ(i, drst_stat("RstSent"));
+		conn_free(&s->conn);
+	}
+	EXPECT_EQ(0, drst_stat("OverLimit"));
+}
+
+/* What is held already stays so when the limit is lowered. */
+TEST_F(bounds, max_held_lowered)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	drst_set("max_held", 0);
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* So does a hold whose mode is switched off. */
+TEST_F(bounds, mode_lowered)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	drst_set("mode", 0);
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* The mode that counts is that at close(). */
+TEST_F(bounds, mode_raised_before_close)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	drst_set("mode", 0);
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	drst_set("mode", 1);
+	conn_close(&s->conn);
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/*
+ * TCP memory is one for the whole machine, and so is its limit: the test has to
+ * put it back whatever happens, hence a fixture of its own.
+ */
+#define TCP_MEM "/proc/sys/net/ipv4/tcp_mem"
+/* Far over what TCP accounts in batches per CPU. */
+#define HEAVY (6 << 20)
+
+FIXTURE(memory) {
+	struct scene s;
+	char tcp_mem[128];
+};
+
+FIXTURE_SETUP(memory)
+{
+	read_file(TCP_MEM, self->tcp_mem, sizeof(self->tcp_mem));
+	scene_open(&self->s);
+}
+
+static void tcp_mem_set(struct scene *s, const char *limits)
+{
+	bed_enter_home(&s->bed);
+	MUST(!write_file(TCP_MEM, limits));
+	bed_enter(&s->bed, SIDE_A);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	tcp_mem_set(&self->s, self->tcp_mem);
+	EXPECT_TRUE(scene_close(&self->s));
+}
+
+static void upload_heavy(TEST_ARG, struct scene *s)
+{
+	upload(s, &s->conn, AF_INET, HEAVY);
+	peer_reply(&s->conn);
+	peer_shutdown_wr(&s->conn);
+	ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE_WAIT));
+}
+
+TEST_F(memory, pressure_at_close)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_heavy(_metadata, s);
+	tcp_mem_set(s, "1 1 1");
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+}
+
+TEST_F(memory, pressure_while_held)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_heavy(_metadata, s);
+	conn_close(&s->conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	tcp_mem_set(s, "1 1 1");
+	/* The acknowledgement of what is read now is the next event. */
+	ASSERT_LT(0, peer_read(&s->conn, 65536));
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+}
+
+TEST_F(memory, no_pressure)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_heavy(_metadata, s);
+	conn_close(&s->conn);
+	expect_whole_rst(_metadata, s);
+	expect_hold(_metadata, "RstSent");
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bed.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NETEM_TICKS_PER_MS 15625	/* of 64 ns */
+
+void fatal(const char *file, int line, const char *what)
+{
+	printf("# %s:%d: %s: %s\n", file, line, what, strerror(errno));
+	fflush(stdout);
+	abort();
+}
+
+void pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* A netlink request under construction. */
+struct nlreq {
+	struct nlmsghdr hdr;
+	char body[512];
+};
+
+static void *nl_put(struct nlreq *req, const void *data, size_t len)
+{
+	void *at = (char *)req + NLMSG_ALIGN(req->hdr.nlmsg_len);
+
+	memcpy(at, data, len);
+	req->hdr.nlmsg_len = NLMSG_ALIGN(req->hdr.nlmsg_len) + len;
+	return at;
+}
+
+static struct rtattr *nl_attr(struct nlreq *req, int type, const void *data,
+			      size_t len)
+{
+	struct rtattr rta = { .rta_len = RTA_LENGTH(len), .rta_type = type };
+	struct rtattr *at = nl_put(req, &rta, sizeof(rta));
+
+	if (len)
+		nl_put(req, data, len);
+	return at;
+}
+
+static void nl_nest_end(struct nlreq *req, struct rtattr *nest)
+{
+	nest->rta_len = (char *)req + req->hdr.nlmsg_len - (char *)nest;
+}
+
+static void nl_start(struct nlreq *req, int type, int flags, const void *head,
+		     size_t len)
+{
+	memset(req, 0, sizeof(*req));
+	req->hdr.nlmsg_len = NLMSG_HDRLEN;
+	req->hdr.nlmsg_type = type;
+	req->hdr.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	nl_put(req, head, len);
+}
+
+static void nl_do(struct nlreq *req, const char *what)
+{
+	struct { struct nlmsghdr hdr; struct nlmsgerr err; char pad[512]; } ack;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	MUST(fd >= 0);
+	MUST(send(fd, req, req->hdr.nlmsg_len, 0) == req->hdr.nlmsg_len);
+	MUST(recv(fd, &ack, sizeof(ack), 0) > 0);
+	close(fd);
+	errno = -ack.err.error;
+	if (ack.hdr.nlmsg_type != NLMSG_ERROR || ack.err.error)
+		FATAL(what);
+}
+
+static void veth_create(int ns_b)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct rtattr *info, *data, *peer;
+	struct nlreq req;
+
+	nl_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	nl_attr(&req, IFLA_IFNAME, "veth0", 6);
+	info = nl_attr(&req, IFLA_LINKINFO, NULL, 0);
+	nl_attr(&req, IFLA_INFO_KIND, "veth", 5);
+	data = nl_attr(&req, IFLA_INFO_DATA, NULL, 0);
+	peer = nl_attr(&req, VETH_INFO_PEER, NULL, 0);
+	nl_put(&req, &ifi, sizeof(ifi));
+	nl_attr(&req, IFLA_IFNAME, "veth0", 6);
+	nl_attr(&req, IFLA_NET_NS_FD, &ns_b, sizeof(ns_b));
+	nl_nest_end(&req, peer);
+	nl_nest_end(&req, data);
+	nl_nest_end(&req, info);
+	nl_do(&req, "RTM_NEWLINK veth");
+}
+
+static void addr_add(int family, const char *text, int prefix)
+{
+	struct ifaddrmsg ifa = {
+		.ifa_family = family,
+		.ifa_prefixlen = prefix,
+		.ifa_flags = IFA_F_NODAD,	/* usable at once */
+		.ifa_index = if_nametoindex("veth0"),
+	};
+	struct nlreq req;
+	char addr[16];
+	int len = family == AF_INET ? 4 : 16;
+
+	MUST(inet_pton(family, text, addr) == 1);
+	nl_start(&req, RTM_NEWADDR, NLM_F_CREATE, &ifa, sizeof(ifa));
+	nl_attr(&req, IFA_LOCAL, addr, len);
+	nl_attr(&req, IFA_ADDRESS, addr, len);
+	nl_do(&req, "RTM_NEWADDR");
+}
+
+static void link_flags(unsigned int flags)
+{
+	struct ifinfomsg ifi = {
+		.ifi_index = if_nametoindex("veth0"),
+		.ifi_flags = flags,
+		.ifi_change = IFF_UP,
+	};
+	struct nlreq req;
+
+	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	nl_do(&req, "RTM_NEWLINK flags");
+}
+
+void link_set_up(struct bed *bed, enum side side, bool up)
+{
+	bed_enter(bed, side);
+	link_flags(up ? IFF_UP : 0);
+	bed_enter(bed, SIDE_A);
+}
+
+void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
+		 unsigned int loss_percent)
+{
+	struct tc_netem_qopt opt = {
+		.latency = NETEM_TICKS_PER_MS * delay_ms,
+		.limit = 10000,
+		.loss = (__u32)(0xffffffffULL * loss_percent / 100),
+	};
+	struct tcmsg tcm = { .tcm_parent = TC_H_ROOT };
+	struct nlreq req;
+
+	bed_enter(bed, side);
+	tcm.tcm_ifindex = if_nametoindex("veth0");
+	nl_start(&req, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &tcm,
+		 sizeof(tcm));
+	nl_attr(&req, TCA_KIND, "netem", 6);
+	nl_attr(&req, TCA_OPTIONS, &opt, sizeof(opt));
+	nl_do(&req, "RTM_NEWQDISC netem");
+	bed_enter(bed, SIDE_A);
+}
+
+void ns_enter(int ns)
+{
+	MUST(setns(ns, CLONE_NEWNET) == 0);
+}
+
+void bed_enter(struct bed *bed, enum side side)
+{
+	ns_enter(bed->ns[side]);
+}
+
+void bed_enter_home(struct bed *bed)
+{
+	ns_enter(bed->home);
+}
+
+static int ns_current(void)
+{
+	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	MUST(fd >= 0);
+	return fd;
+}
+
+static void side_up(struct bed *bed, enum side side)
+{
+	bed_enter(bed, side);
+	addr_add(AF_INET, side == SIDE_A ? "192.0.2.1" : "192.0.2.2", 24);
+	addr_add(AF_INET6, side == SIDE_A ? "2001:db8::1" : "2001:db8::2", 64);
+	link_flags(IFF_UP);
+}
+
+void bed_open(struct bed *bed)
+{
+	bed->home = ns_current();
+	MUST(unshare(CLONE_NEWNET) == 0);
+	bed->ns[SIDE_B] = ns_current();
+	MUST(unshare(CLONE_NEWNET) == 0);
+	bed->ns[SIDE_A] = ns_current();
+	veth_create(bed->ns[SIDE_B]);
+	side_up(bed, SIDE_B);
+	side_up(bed, SIDE_A);
+}
+
+void bed_close(struct bed *bed)
+{
+	bed_enter_home(bed);
+	close(bed->ns[SIDE_A]);
+	close(bed->ns[SIDE_B]);
+	close(bed->home);
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t len = strlen(text);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, len);
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+void read_file(const char *path, char *buf, unsigned int size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned int have = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		FATAL(path);
+	while (have < size - 1 &&
+	       (got = read(fd, buf + have, size - 1 - have)) > 0)
+		have += got;
+	buf[have] = '\0';
+	close(fd);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The test bed: two fresh network namespaces joined by a veth pair.
+ *
+ *      namespace a (sender, kTLS)              namespace b (peer, plain TCP)
+ *      +-------------------------+            +--------------------------+
+ *      | veth0  192.0.2.1        |------------| veth0  192.0.2.2         |
+ *      |        2001:db8::1      |            |        2001:db8::2       |
+ *      +-------------------------+            +--------------------------+
+ *
+ * The test process lives in a; it enters b only to make b's sockets.
+ */
+#ifndef SELFTESTS_BED_H
+#define SELFTESTS_BED_H
+
+#include <stdbool.h>
+
+#define PEER_PORT 4433
+
+enum side { SIDE_A, SIDE_B };
+
+struct bed {
+	int home;	/* the namespace the test was started in */
+	int ns[2];
+};
+
+/* What breaks here is the test's surroundings, not the thing under test. */
+void fatal(const char *file, int line, const char *what)
+	__attribute__((noreturn));
+#define FATAL(what) fatal(__FILE__, __LINE__, what)
+#define MUST(cond) do { if (!(cond)) FATAL(#cond); } while (0)
+
+void bed_open(struct bed *bed);
+void bed_close(struct bed *bed);
+void ns_enter(int ns);
+void bed_enter(struct bed *bed, enum side side);
+void bed_enter_home(struct bed *bed);
+
+void link_set_up(struct bed *bed, enum side side, bool up);
+
+/* Delay in milliseconds and loss in percent of what @side sends. */
+void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
+		 unsigned int loss_percent);
+
+/* Writes @text to the file @path; returns 0 or -errno of the write. */
+int write_file(const char *path, const char *text);
+void read_file(const char *path, char *buf, unsigned int size);
+
+/*
+ * Last resort for states of the kernel that raise no event: evaluates @cond
+ * until it holds, for five seconds at most. True if it came to hold.
+ */
+#define EVENTUALLY(cond) __extension__ ({				\
+	int __tries = 1000;						\
+	bool __holds;							\
+									\
+	while (!(__holds = (cond)) && --__tries)			\
+		pause_ms(5);						\
+	__holds;							\
+})
+void pause_ms(int ms);
+
+#endif

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+
+#define WAIT_MS 10000
+#define RCVBUF_SMALL 16384
+#define SNDBUF_ALL (32 << 20)
+
+static union addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+} peer_addr(int family)
+{
+	union addr addr = {};
+
+	addr.sa.sa_family = family;
+	if (family == AF_INET) {
+		addr.in.sin_port = htons(PEER_PORT);
+		MUST(inet_pton(family, "192.0.2.2", &addr.in.sin_addr) == 1);
+	} else {
+		addr.in6.sin6_port = htons(PEER_PORT);
+		MUST(inet_pton(family, "2001:db8::2", &addr.in6.sin6_addr) == 1);
+	}
+	return addr;
+}
+
+static void set_int(int fd, int level, int name, int value)
+{
+	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+void listener_open(struct bed *bed, int family, int rcvbuf, int *listener)
+{
+	union addr addr = peer_addr(family);
+
+	bed_enter(bed, SIDE_B);
+	*listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(*listener >= 0);
+	set_int(*listener, SOL_SOCKET, SO_REUSEADDR, 1);
+	set_int(*listener, SOL_SOCKET, SO_RCVBUF, rcvbuf ?: RCVBUF_SMALL);
+	MUST(!bind(*listener, &addr.sa, sizeof(addr)));
+	MUST(!listen(*listener, 64));
+	bed_enter(bed, SIDE_A);
+}
+
+void conn_connect(struct conn *conn, struct bed *bed,
+		  const struct conn_opts *opts)
+{
+	int family = opts->family ?: AF_INET;
+	union addr addr = peer_addr(family);
+	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
+	socklen_t len = sizeof(addr);
+	int listener;
+
+	memset(conn, 0, sizeof(*conn));
+	listener_open(bed, family, opts->rcvbuf, &listener);
+	conn->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(conn->fd >= 0);
+	set_int(conn->fd, SOL_SOCKET, SO_SNDBUFFORCE, opts->sndbuf ?: SNDBUF_ALL);
+	MUST(!connect(conn->fd, &addr.sa, sizeof(addr)));
+	conn->peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	MUST(conn->peer >= 0);
+	close(listener);
+	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	MUST(!getsockname(conn->fd, &addr.sa, &len));
+	conn->port = ntohs(addr.in.sin_port);
+}
+
+void conn_tls(struct conn *conn, const struct conn_opts *opts)
+{
+	uint16_t version = opts->version ?: TLS_1_3_VERSION;
+	uint16_t cipher = opts->cipher ?: TLS_CIPHER_AES_GCM_128;
+
+	dir_init(&conn->tx, version, cipher, 1);
+	dir_init(&conn->rx, version, cipher, 2);
+	MUST(!setsockopt(conn->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	MUST(!dir_install(&conn->tx, conn->fd, TLS_TX));
+	if (opts->rx)
+		MUST(!dir_install(&conn->rx, conn->fd, TLS_RX));
+}
+
+void conn_open(struct conn *conn, struct bed *bed, const struct conn_opts *opts)
+{
+	conn_connect(conn, bed, opts);
+	conn_tls(conn, opts);
+}
+
+void conn_free(struct conn *conn)
+{
+	if (conn->fd > 0)
+		close(conn->fd);
+	if (conn->peer > 0)
+		close(conn->peer);
+	free(conn->raw_buf);
+	memset(conn, 0, sizeof(*conn));
+}
+
+/* The content: every byte is a function of its position. */
+static uint8_t content(size_t pos)
+{
+	return (pos * 2654435761u) >> 13 ^ pos >> 8;
+}
+
+static const uint8_t *content_chunk(size_t pos, size_t len)
+{
+	static uint8_t chunk[8 * REC_MAX_PLAIN];
+	size_t i;
+
+	MUST(len <= sizeof(chunk));
+	for (i = 0; i < len; i++)
+		chunk[i] = content(pos + i);
+	return chunk;
+}
+
+/* Sends as one record or a run of full ones. */
+ssize_t conn_send_flags(struct conn *conn, size_t len, int flags)
+{
+	ssize_t ret = send(conn->fd, content_chunk(conn->sent, len), len,
+			   flags | MSG_NOSIGNAL);
+
+	if (ret > 0) {
+		conn->sent += ret;
+		conn->stream += ret + (ret + REC_MAX_PLAIN - 1) / REC_MAX_PLAIN *
+				dir_overhead(&conn->tx);
+	}
+	return ret;
+}
+
+void conn_send(struct conn *conn, size_t len)
+{
+	size_t want;
+
+	for (; len; len -= want) {
+		want = len < 8 * REC_MAX_PLAIN ? len : 8 * REC_MAX_PLAIN;
+		MUST(conn_send_flags(conn, want, 0) == (ssize_t)want);
+	}
+}
+
+bool conn_try_notify(struct conn *conn, int flags)
+{
+	union {
+		struct cmsghdr hdr;
+		char room[CMSG_SPACE(1)];
+	} control = {
+		.hdr = {
+			.cmsg_len = CMSG_LEN(1),
+			.cmsg_level = SOL_TLS,
+			.cmsg_type = TLS_SET_RECORD_TYPE,
+		},
+	};
+	struct iovec iov = {
+		.iov_base = (void *)close_notify,
+		.iov_len = sizeof(close_notify),
+	};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	*CMSG_DATA(&control.hdr) = REC_ALERT;
+	if (sendmsg(conn->fd, &msg, flags | MSG_NOSIGNAL) != 2)
+		return false;
+	conn->notified = true;
+	conn->stream += sizeof(close_notify) + dir_overhead(&conn->tx);
+	return true;
+}
+
+void conn_notify(struct conn *conn)
+{
+	MUST(conn_try_notify(conn, 0));
+}
+
+void conn_upload(struct conn *conn, size_t len)
+{
+	conn_send(conn, len);
+	conn_notify(conn);
+}
+
+void conn_linger0(struct conn *conn)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	MUST(!setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger,
+			 sizeof(linger)));
+}
+
+void conn_close(struct conn *conn)
+{
+	MUST(!close(conn->fd));
+	conn->fd = -1;
+}
+
+int conn_state(const struct conn *conn)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+
+	MUST(!getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	return info.tcpi_state;
+}
+
+bool conn_await_state(const struct conn *conn, int state)
+{
+	return EVENTUALLY(conn_state(conn) == state);
+}
+
+bool conn_await_unread(const struct conn *conn)
+{
+	int unread;
+
+	return EVENTUALLY(!ioctl(conn->fd, SIOCINQ, &unread) &&
+			  unread >= (int)conn->replied);
+}
+
+int conn_queued(const struct conn *conn)
+{
+	int queued;
+
+	MUST(!ioctl(conn->fd, SIOCOUTQ, &queued));
+	return queued;
+}
+
+bool conn_await_acked(const struct conn *conn)
+{
+	return EVENTUALLY(conn_queued(conn) == 0);
+}
+
+void peer_send(struct conn *conn, const void *data, size_t len)
+{
+	MUST(send(conn->peer, data, len, MSG_NOSIGNAL) == (ssize_t)len);
+	conn->replied += len;
+}
+
+void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len)
+{
+	uint8_t rec[REC_MAX];
+
+	peer_send(conn, rec, rec_seal(&conn->rx, type, data, len, rec));
+}
+
+void peer_reply(struct conn *conn)
+{
+	peer_record(conn, REC_DATA, "got it?", 7);
+}
+
+void peer_shutdown_wr(struct conn *conn)
+{
+	MUST(!shutdown(conn->peer, SHUT_WR));
+}
+
+void peer_keepalive(struct conn *conn)
+{
+	set_int(conn->peer, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(conn->peer, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	set_int(conn->peer, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+}
+
+void peer_reset(struct conn *conn)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_LINGER, &linger,
+			 sizeof(linger)));
+	MUST(!close(conn->peer));
+	conn->peer = -1;
+}
+
+ssize_t peer_read_flags(struct conn *conn, size_t len, int flags)
+{
+	size_t room = conn->stream + 1;	/* one byte too many would show */
+	ssize_t got;
+
+	if (room > conn->raw_room) {
+		conn->raw_buf = realloc(conn->raw_buf, room);
+		conn->raw_room = room;
+	}
+	MUST(conn->raw_buf && conn->raw < room);
+	if (len > room - conn->raw)
+		len = room - conn->raw;
+	got = recv(conn->peer, conn->raw_buf + conn->raw, len, flags);
+	if (got > 0)
+		conn->raw += got;
+	return got;
+}
+
+ssize_t peer_read(struct conn *conn, size_t len)
+{
+	return peer_read_flags(conn, len, 0);
+}
+
+static void judge_record(struct result *res, uint8_t type, const uint8_t *plain,
+			 int len)
+{
+	int i;
+
+	if (res->alert)
+		res->intact = false;	/* nothing may follow close_notify */
+	if (type == REC_ALERT && len == 2 && !memcmp(plain, close_notify, 2)) {
+		res->alert = true;
+		return;
+	}
+	if (type != REC_DATA)
+		res->intact = false;
+	for (i = 0; i < len; i++)
+		if (plain[i] != content(res->plain + i))
+			res->intact = false;
+	res->plain += len;
+}
+
+static void judge(struct conn *conn, struct result *res)
+{
+	static uint8_t plain[REC_MAX];
+	size_t at = 0, len;
+	uint8_t type;
+	int got;
+
+	res->raw = conn->raw;
+	res->intact = true;
+	while (at < conn->raw) {
+		const uint8_t *rec = conn->raw_buf + at;
+
+		len = conn->raw - at < 5 ? 5 : 5 + (rec[3] << 8 | rec[4]);
+		if (at + len > conn->raw) {
+			res->cut = true;
+			return;
+		}
+		got = rec_open(&conn->tx, rec, len, plain, &type);
+		if (got < 0) {
+			res->intact = false;
+			return;
+		}
+		judge_record(res, type, plain, got);
+		at += len;
+	}
+}
+
+void peer_finish(struct conn *conn, struct result *res)
+{
+	ssize_t got;
+
+	memset(res, 0, sizeof(*res));
+	while ((got = peer_read(conn, conn->stream + 1)) > 0)
+		;
+	res->final = got < 0 ? errno : 0;
+	judge(conn, res);
+}
+
+int peer_error(const struct conn *conn)
+{
+	struct pollfd pfd = { .fd = conn->peer };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	poll(&pfd, 1, WAIT_MS);		/* POLLERR is always waited for */
+	MUST(!getsockopt(conn->peer, SOL_SOCKET, SO_ERROR, &err, &len));
+	return err;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One TLS connection: the sender's socket with kernel TLS, the peer's socket
+ * with plain TCP, and what each has done so far. Both ends are in the test's
+ * hands, so a test is a plain sequence of steps.
+ */
+#ifndef SELFTESTS_CONN_H
+#define SELFTESTS_CONN_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "bed.h"
+#include "tlsrec.h"
+#include "wire.h"
+
+/* Far more than the peer's window takes, little enough to be quick. */
+#define BULK (256 << 10)
+/* Fits into the peer's window: acknowledged without anybody reading it. */
+#define SMALL 4096
+
+struct conn_opts {
+	int family;		/* AF_INET if 0 */
+	uint16_t version;	/* TLS 1.3 if 0 */
+	uint16_t cipher;	/* AES-GCM-128 if 0 */
+	bool rx;		/* install TLS_RX too */
+	int rcvbuf;		/* the peer's; small if 0 */
+	int sndbuf;		/* the sender's; takes everything if 0 */
+};
+
+struct conn {
+	int fd;			/* the sender's socket */
+	int peer;
+	uint16_t port;		/* the sender's */
+	struct tls_dir tx;	/* for the peer to open records */
+	struct tls_dir rx;	/* for the peer to make records */
+	size_t sent;		/* content bytes accepted from the sender */
+	size_t stream;		/* their length as records, alert included */
+	size_t replied;		/* bytes sent by the peer */
+	bool notified;
+	size_t raw;		/* bytes in raw_buf */
+	size_t raw_room;
+	uint8_t *raw_buf;
+};
+
+/* What came out at the peer, read to the end. */
+struct result {
+	size_t plain;		/* content bytes */
+	size_t raw;		/* bytes of the stream */
+	bool intact;		/* the content is byte for byte what was sent */
+	bool alert;		/* close_notify is the last record */
+	bool cut;		/* the last record is not complete */
+	int final;		/* 0: EOF; else the errno that ended it */
+};
+
+void listener_open(struct bed *bed, int family, int rcvbuf, int *listener);
+void conn_open(struct conn *conn, struct bed *bed,
+	       const struct conn_opts *opts);
+/* Connects to a listener of one's own, without any TLS. */
+void conn_connect(struct conn *conn, struct bed *bed,
+		  const struct conn_opts *opts);
+/* Sets TCP_ULP and installs the keys. */
+void conn_tls(struct conn *conn, const struct conn_opts *opts);
+void conn_free(struct conn *conn);
+
+/* The sender's side. */
+void conn_send(struct conn *conn, size_t len);
+ssize_t conn_send_flags(struct conn *conn, size_t len, int flags);
+void conn_notify(struct conn *conn);
+bool conn_try_notify(struct conn *conn, int flags);	/* else errno */
+/* Content and close_notify: a whole upload, most of it still queued. */
+void conn_upload(struct conn *conn, size_t len);
+void conn_linger0(struct conn *conn);
+void conn_close(struct conn *conn);
+int conn_state(const struct conn *conn);
+bool conn_await_state(const struct conn *conn, int state);
+/* Waits until @len bytes that the peer sent wait to be read. */
+bool conn_await_unread(const struct conn *conn);
+bool conn_await_acked(const struct conn *conn);
+int conn_queued(const struct conn *conn);
+
+/* The peer's side. */
+void peer_send(struct conn *conn, const void *data, size_t len);
+/* A well-formed record of @type that the sender's keys can open. */
+void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len);
+void peer_reply(struct conn *conn);		/* a short data record */
+void peer_shutdown_wr(struct conn *conn);
+void peer_reset(struct conn *conn);
+void peer_keepalive(struct conn *conn);
+/* Reads up to @len bytes; returns what read() did. */
+ssize_t peer_read(struct conn *conn, size_t len);
+ssize_t peer_read_flags(struct conn *conn, size_t len, int flags);
+/* Reads to the end and judges. */
+void peer_finish(struct conn *conn, struct result *res);
+int peer_error(const struct conn *conn);	/* SO_ERROR, once it is there */
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "drst.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bed.h"
+
+static const char * const endings[] = {
+	"Flushed", "RstSent", "FinSent", "Moot", "TimedOut", "OverLimit",
+	"Memory", "PeerReset", "Aborted",
+};
+
+bool drst_present(void)
+{
+	return access(DRST_SYSCTL "mode", F_OK) == 0;
+}
+
+bool drst_mode(long mode)
+{
+	const char *absent = getenv("TLS_DRST_ABSENT");
+
+	if (drst_present()) {
+		drst_set("mode", mode);
+		return true;
+	}
+	if (!absent || strcmp(absent, "1"))
+		FATAL("module tls_drst is not loaded (TLS_DRST_ABSENT=1 if meant)");
+	return mode == 0;
+}
+
+int drst_try(const char *knob, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DRST_SYSCTL "%s", knob);
+	return write_file(path, text);
+}
+
+void drst_set(const char *knob, long value)
+{
+	char text[32];
+	int err;
+
+	snprintf(text, sizeof(text), "%ld", value);
+	err = drst_try(knob, text);
+	if (err) {
+		errno = -err;
+		FATAL(knob);
+	}
+}
+
+long drst_get(const char *knob)
+{
+	char path[128], text[64];
+
+	snprintf(path, sizeof(path), DRST_SYSCTL "%s", knob);
+	read_file(path, text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+/* The number after @name in @text, a file of lines "<name> <number>". */
+static long stat_in(const char *text, const char *name)
+{
+	char full[64];
+	const char *line;
+	size_t len;
+
+	len = snprintf(full, sizeof(full), "TlsDrst%s", name);
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, full, len) && strchr(" \t", line[len]))
+			return strtol(line + len, NULL, 10);
+	}
+	FATAL(full);
+}
+
+long drst_stat(const char *name)
+{
+	char text[2048];
+
+	read_file(DRST_STAT, text, sizeof(text));
+	return stat_in(text, name);
+}
+
+bool drst_stat_await(const char *name, long value)
+{
+	if (EVENTUALLY(drst_stat(name) == value))
+		return true;
+	printf("# %s is %ld, not %ld\n", name, drst_stat(name), value);
+	return false;
+}
+
+static bool adds_up(long held, char *text, size_t size)
+{
+	long ended = 0;
+	size_t i;
+
+	read_file(DRST_STAT, text, size);
+	for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		ended += stat_in(text, endings[i]);
+	return stat_in(text, "CurrHeld") == held &&
+	       stat_in(text, "Held") == ended + held;
+}
+
+bool drst_adds_up(long held)
+{
+	char text[2048];
+
+	if (!drst_present())
+		return true;
+	if (EVENTUALLY(adds_up(held, text, sizeof(text))))
+		return true;
+	printf("# the counters do not add up:\n%s", text);
+	return false;
+}
+
+bool drst_settled(void)
+{
+	return drst_adds_up(0);
+}
+
+/* netstat comes in pairs of lines: names, then numbers, field by field. */
+long tcpext(const char *name)
+{
+	static char text[16384];
+	char *names, *numbers, *save_names, *save_numbers;
+	char *field, *number;
+
+	read_file("/proc/thread-self/net/netstat", text, sizeof(text));
+	names = strstr(text, "TcpExt:");
+	MUST(names);
+	numbers = strchr(names, '\n');
+	MUST(numbers);
+	*numbers++ = '\0';
+	MUST(strchr(numbers, '\n'));
+	*strchr(numbers, '\n') = '\0';
+	field = strtok_r(names, " ", &save_names);
+	number = strtok_r(numbers, " ", &save_numbers);
+	while (field && number) {
+		if (!strcmp(field, name))
+			return strtol(number, NULL, 10);
+		field = strtok_r(NULL, " ", &save_names);
+		number = strtok_r(NULL, " ", &save_numbers);
+	}
+	FATAL(name);
+}

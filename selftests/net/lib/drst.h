@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The module's knobs and counters, and the kernel's own counters, of the
+ * network namespace that the caller is in.
+ */
+#ifndef SELFTESTS_DRST_H
+#define SELFTESTS_DRST_H
+
+#include <stdbool.h>
+
+#define DRST_SYSCTL "/proc/sys/net/tls_drst/"
+#define DRST_STAT "/proc/thread-self/net/tls_drst_stat"
+
+bool drst_present(void);
+
+/*
+ * Sets the mode, or finds that vanilla is what is asked for anyway. False
+ * without the module, if the environment's TLS_DRST_ABSENT=1 says that this is
+ * meant; a module that is missing by accident ends the test.
+ */
+bool drst_mode(long mode);
+#define REQUIRE_MODE(mode) do {						\
+	if (!drst_mode(mode))						\
+		SKIP(return, "module absent, as TLS_DRST_ABSENT=1 says");\
+} while (0)
+
+void drst_set(const char *knob, long value);
+long drst_get(const char *knob);
+/* Returns 0 or -errno. */
+int drst_try(const char *knob, const char *text);
+
+/* A counter of /proc/net/tls_drst_stat, without its prefix TlsDrst. */
+long drst_stat(const char *name);
+bool drst_stat_await(const char *name, long value);
+
+/*
+ * True when nothing is held any more and every hold has ended in exactly one
+ * way. Waits for the last holds to end.
+ */
+bool drst_settled(void);
+
+/* As drst_settled(), but with @held connections held now. */
+bool drst_adds_up(long held);
+
+/* The counter TcpExt<name> of /proc/net/netstat. */
+long tcpext(const char *name);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What nearly every test needs: a bed, a capture and one connection; and the
+ * ways a connection can end for the peer. To be included after
+ * kselftest_harness.h, once in a program.
+ */
+#ifndef SELFTESTS_SCENE_H
+#define SELFTESTS_SCENE_H
+
+#include "bed.h"
+#include "conn.h"
+#include "drst.h"
+#include "wire.h"
+
+#include <errno.h>
+
+struct scene {
+	struct bed bed;
+	struct wire wire;
+	struct conn conn;
+};
+
+static inline void scene_open(struct scene *s)
+{
+	bed_open(&s->bed);
+	wire_open(&s->wire, &s->bed);
+}
+
+/*
+ * Ends what a failed test may have left, so that nothing is held into the
+ * next one; true if the counters then add up.
+ */
+static inline bool scene_close(struct scene *s)
+{
+	bool settled;
+
+	conn_free(&s->conn);
+	settled = drst_settled();
+	wire_close(&s->wire);
+	bed_close(&s->bed);
+	return settled;
+}
+
+/* A fixture that is a scene, with the counters judged at the end. */
+#define SCENE_FIXTURE(name)						\
+	FIXTURE(name) {							\
+		struct scene s;						\
+	};								\
+	FIXTURE_SETUP(name) {						\
+		scene_open(&self->s);					\
+	}								\
+	FIXTURE_TEARDOWN(name) {					\
+		EXPECT_TRUE(scene_close(&self->s));			\
+	}
+
+enum outcome {
+	CUT,		/* RST at once: the tail is lost, close_notify too */
+	WHOLE_RST,	/* everything, then RST */
+	WHOLE_FIN_RST,	/* everything and the FIN behind it, then RST */
+	WHOLE_FIN,	/* everything and the FIN, no RST */
+};
+
+#define TEST_ARG struct __test_metadata *_metadata
+
+static inline void expect_cut(TEST_ARG, struct scene *s)
+{
+	struct conn *c = &s->conn;
+	const struct flow *flow;
+	struct result res;
+
+	ASSERT_TRUE(WIRE_AWAIT(&s->wire, c->port, flow->rst[SIDE_A]));
+	peer_finish(c, &res);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_TRUE(res.intact);
+	EXPECT_LT(res.plain, c->sent);
+	EXPECT_FALSE(res.alert);
+	flow = wire_flow(&s->wire, c->port);
+	EXPECT_EQ(0, flow->fin[SIDE_A]);
+	EXPECT_LT(flow->acked_at_rst, c->stream);
+}
+
+static inline void expect_whole(TEST_ARG, struct scene *s, int final)
+{
+	struct conn *c = &s->conn;
+	struct result res;
+
+	peer_finish(c, &res);
+	EXPECT_EQ(final, res.final);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->sent, res.plain);
+	EXPECT_EQ(c->stream, res.raw);
+	EXPECT_EQ(c->notified, res.alert);
+}
+
+static inline void expect_whole_rst(TEST_ARG, struct scene *s)
+{
+	const struct flow *flow;
+
+	expect_whole(_metadata, s, ECONNRESET);
+	flow = wire_flow(&s->wire, s->conn.port);
+	EXPECT_EQ(1, flow->rst[SIDE_A]);
+	EXPECT_EQ(0, flow->fin[SIDE_A]);
+	EXPECT_EQ(s->conn.stream, flow->acked_at_rst);
+}
+
+/* The peer has seen the end of file; the RST shows as its socket's error. */
+static inline void expect_whole_fin_rst(TEST_ARG, struct scene *s)
+{
+	const struct flow *flow;
+
+	expect_whole(_metadata, s, 0);
+	ASSERT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port, flow->rst[SIDE_A]));
+	EXPECT_EQ(EPIPE, peer_error(&s->conn));
+	flow = wire_flow(&s->wire, s->conn.port);
+	EXPECT_EQ(1, flow->rst[SIDE_A]);
+	EXPECT_LE(1, flow->fin[SIDE_A]);
+	EXPECT_EQ(s->conn.stream + 1, flow->acked_at_rst);
+}
+
+static inline void expect_whole_fin(TEST_ARG, struct scene *s)
+{
+	const struct flow *flow;
+
+	expect_whole(_metadata, s, 0);
+	EXPECT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port,
+			       flow->acked[SIDE_A] == s->conn.stream + 1));
+	EXPECT_TRUE(drst_settled());
+	flow = wire_flow(&s->wire, s->conn.port);
+	EXPECT_LE(1, flow->fin[SIDE_A]);
+	EXPECT_EQ(0, flow->rst[SIDE_A]);
+}
+
+static inline void expect_outcome(TEST_ARG, struct scene *s, enum outcome want)
+{
+	switch (want) {
+	case CUT:
+		return expect_cut(_metadata, s);
+	case WHOLE_RST:
+		return expect_whole_rst(_metadata, s);
+	case WHOLE_FIN_RST:
+		return expect_whole_fin_rst(_metadata, s);
+	case WHOLE_FIN:
+		return expect_whole_fin(_metadata, s);
+	}
+}
+
+/* One hold has been, and it ended as @ending says; NULL: there was none. */
+static inline void expect_hold(TEST_ARG, const char *ending)
+{
+	if (!drst_present())
+		return;
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(ending ? 1 : 0, drst_stat("Held"));
+	if (ending) {
+		EXPECT_EQ(1, drst_stat(ending)) {
+			TH_LOG("the hold did not end as %s", ending);
+		}
+	}
+}
+
+/* The peer's reply has been taken in, and no RST was the answer. */
+static inline void expect_reply_taken(TEST_ARG, struct scene *s)
+{
+	EXPECT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port,
+			       flow->acked[SIDE_B] >= s->conn.replied ||
+			       flow->rst[SIDE_A]));
+	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
+}
+
+#endif

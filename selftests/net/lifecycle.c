@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module comes and goes under live TLS connections. The path of its file is
+ * in the environment's TLS_DRST_KO. Whether it was loaded before the test is
+ * what the test leaves behind.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "lib/scene.h"
+
+#define MODULE "tls_drst"
+
+FIXTURE(lifecycle) {
+	struct scene s;
+	const char *ko;
+	bool was_loaded;
+};
+
+static bool loaded(void)
+{
+	return access("/sys/module/" MODULE, F_OK) == 0;
+}
+
+static int module_insert(const char *ko)
+{
+	int fd = open(ko, O_RDONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		FATAL(ko);
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int module_remove(void)
+{
+	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
+}
+
+/* Nobody uses it any more, but its last users may be on their way out. */
+static bool module_removed(void)
+{
+	return EVENTUALLY(!loaded() || module_remove() == 0);
+}
+
+FIXTURE_SETUP(lifecycle)
+{
+	self->ko = getenv("TLS_DRST_KO");
+	self->was_loaded = loaded();
+	if (self->ko)
+		MUST(module_removed());
+	scene_open(&self->s);
+}
+
+FIXTURE_TEARDOWN(lifecycle)
+{
+	conn_free(&self->s.conn);
+	scene_close(&self->s);
+	if (!self->ko)
+		return;
+	EXPECT_TRUE(module_removed());
+	if (self->was_loaded) {
+		EXPECT_EQ(0, module_insert(self->ko));
+	}
+}
+
+#define REQUIRE_KO() do {						\
+	if (!self->ko) {						\
+		MUST(!drst_mode(1));					\
+		SKIP(return, "no TLS_DRST_KO, as TLS_DRST_ABSENT=1 says"); \
+	}								\
+} while (0)
+
+static const struct conn_opts defaults;
+
+/* The last step before a RST is owed in CLOSE_WAIT. */
+static void unread_close_wait(TEST_ARG, struct conn *c)
+{
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+}
+
+TEST_F(lifecycle, insert_remove_insert)
+{
+	int i;
+
+	REQUIRE_KO();
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, module_insert(self->ko));
+		EXPECT_TRUE(drst_present());
+		EXPECT_EQ(1, drst_get("mode"));
+		ASSERT_EQ(0, module_remove());
+		EXPECT_FALSE(drst_present());
+	}
+}
+
+TEST_F(lifecycle, second_insert_is_refused)
+{
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert(self->ko));
+	EXPECT_EQ(-EEXIST, module_insert(self->ko));
+	EXPECT_TRUE(drst_present());
+}
+
+TEST_F(lifecycle, works_when_inserted_late)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	/* These namespaces are older than the module. */
+	ASSERT_EQ(0, module_insert(self->ko));
+	EXPECT_EQ(1, drst_get("mode"));
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_whole_rst(_metadata, &self->s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* A connection from before the load stays what it was, mode or no mode. */
+TEST_F(lifecycle, older_connection_is_vanilla)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	conn_open(c, &self->s.bed, &defaults);
+	conn_send(c, BULK);
+	ASSERT_EQ(0, module_insert(self->ko));
+	drst_set("mode", 2);
+	conn_upload(c, BULK);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+	EXPECT_EQ(0, drst_stat("CloseNotify"));
+}
+
+/* ULP set before the load, keys after it: vanilla too. */
+TEST_F(lifecycle, older_ulp_is_vanilla)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	conn_connect(c, &self->s.bed, &defaults);
+	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	ASSERT_EQ(0, module_insert(self->ko));
+	drst_set("mode", 2);
+	dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
+	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	ASSERT_EQ(0, dir_install(&c->tx, c->fd, TLS_TX));
+	conn_upload(c, BULK);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+}
+
+/* Not a byte is lost of what an older connection sends across it all. */
+TEST_F(lifecycle, traffic_across_reloads)
+{
+	struct conn *c = &self->s.conn;
+	int i;
+
+	REQUIRE_KO();
+	conn_open(c, &self->s.bed, &defaults);
+	for (i = 0; i < 5; i++) {
+		conn_send(c, BULK / 8);
+		ASSERT_EQ(0, module_insert(self->ko));
+		conn_send(c, BULK / 8);
+		ASSERT_TRUE(module_removed());
+	}
+	conn_notify(c);
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+}
+
+static void expect_busy(TEST_ARG)
+{
+	int err = module_remove();
+
+	EXPECT_TRUE(err == -EBUSY || err == -EWOULDBLOCK) {
+		TH_LOG("delete_module: %d", err);
+	}
+	EXPECT_TRUE(loaded());
+}
+
+TEST_F(lifecycle, busy_while_open)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert(self->ko));
+	conn_open(c, &self->s.bed, &defaults);
+	expect_busy(_metadata);
+	conn_upload(c, BULK);
+	expect_busy(_metadata);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(module_removed());
+}
+
+TEST_F(lifecycle, busy_while_held)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert(self->ko));
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_busy(_metadata);
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(module_removed());
+}
+
+TEST_F(lifecycle, busy_while_watched)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert(self->ko));
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	conn_close(c);
+	expect_busy(_metadata);
+	expect_whole_fin(_metadata, &self->s);
+	EXPECT_TRUE(module_removed());
+}
+
+TEST_F(lifecycle, vanilla_again_after_removal)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, module_remove());
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	unread_close_wait(_metadata, c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+}
+
+/* A process that sets up TLS without a pause, and fails if it ever cannot. */
+static pid_t start_openers(TEST_ARG, struct scene *s)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	while (!pid) {
+		conn_open(&s->conn, &s->bed, &defaults);
+		conn_upload(&s->conn, SMALL);
+		conn_free(&s->conn);
+	}
+	return pid;
+}
+
+/* There is no moment without a ULP of the name tls. */
+TEST_F(lifecycle, reload_under_new_connections)
+{
+	int rounds, status;
+	pid_t pid;
+
+	REQUIRE_KO();
+	pid = start_openers(_metadata, &self->s);
+	for (rounds = 0; rounds < 10; rounds++) {
+		ASSERT_EQ(0, module_insert(self->ko));
+		ASSERT_TRUE(module_removed());
+	}
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+}
+
+TEST_HARNESS_MAIN

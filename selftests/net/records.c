@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records that the kernel's TLS has accepted and not yet handed to TCP at
+ * close(). Vanilla frees them: the peer sees a bare end of file, too early.
+ */
+#include "kselftest_harness.h"
+
+#include <sched.h>
+
+#include "lib/scene.h"
+
+SCENE_FIXTURE(records)
+
+FIXTURE_VARIANT(records) {
+	int mode;
+	uint16_t version;
+};
+
+FIXTURE_VARIANT_ADD(records, tls12_mode0) { 0, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(records, tls12_mode1) { 1, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(records, tls12_mode2) { 2, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(records, tls13_mode0) { 0, TLS_1_3_VERSION };
+FIXTURE_VARIANT_ADD(records, tls13_mode1) { 1, TLS_1_3_VERSION };
+FIXTURE_VARIANT_ADD(records, tls13_mode2) { 2, TLS_1_3_VERSION };
+
+static void sender_open(struct scene *s, uint16_t version, int sndbuf)
+{
+	struct conn_opts opts = { .version = version, .sndbuf = sndbuf };
+
+	conn_open(&s->conn, &s->bed, &opts);
+}
+
+/*
+ * What TCP has been given is acknowledged or queued; the rest TLS still holds.
+ * In this order of looking, an acknowledgement that comes between counts twice:
+ * the answer is never too large.
+ */
+static int held_by_tls(struct scene *s)
+{
+	int queued = conn_queued(&s->conn);
+	int acked = wire_flow(&s->wire, s->conn.port)->acked[SIDE_A];
+
+	return (int)s->conn.stream - queued - acked;
+}
+
+/* Writes until the socket takes no more. */
+static void fill(TEST_ARG, struct conn *c)
+{
+	ssize_t got;
+
+	do {
+		got = conn_send_flags(c, REC_MAX_PLAIN, MSG_DONTWAIT);
+	} while (got > 0);
+	ASSERT_EQ(EAGAIN, errno);
+}
+
+/*
+ * A sender that does not block: when its buffer is full, the last record may
+ * have been accepted and encrypted, and yet not all of it be with TCP. Whether
+ * it is depends on where the buffer ends; some more of it shifts that, until
+ * TLS holds @len bytes at least.
+ */
+static void fill_into_record(TEST_ARG, struct scene *s, int len)
+{
+	int tries = 200;
+
+	fill(_metadata, &s->conn);
+	while (held_by_tls(s) < len && tries--) {
+		ASSERT_LT(0, peer_read(&s->conn, 4096));
+		fill(_metadata, &s->conn);
+	}
+	ASSERT_LE(len, held_by_tls(s));
+}
+
+/*
+ * Acknowledgements that make room are worked up in our own context, on this
+ * CPU; the worker by which TLS would use that room waits until we sleep.
+ */
+static void keep_workers_out(void)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
+	MUST(!sched_setscheduler(0, SCHED_FIFO, &fifo));
+}
+
+static void let_workers_in(void)
+{
+	struct sched_param none = {};
+
+	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
+}
+
+/*
+ * The alert is accepted as soon as there is any room: not enough of it to push
+ * out most of a record that waits before it.
+ */
+static bool try_notify_behind_record(TEST_ARG, struct scene *s)
+{
+	struct conn *c = &s->conn;
+
+	fill_into_record(_metadata, s, 10000);
+	keep_workers_out();
+	while (!conn_try_notify(c, MSG_DONTWAIT))
+		if (peer_read_flags(c, 512, MSG_DONTWAIT) < 0)
+			break;
+	let_workers_in();
+	return c->notified && held_by_tls(s) > 0;
+}
+
+/* It takes a little luck; a connection that had none leaves no trace. */
+static void open_and_notify_behind_record(TEST_ARG, struct scene *s, int mode,
+					  uint16_t version)
+{
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		sender_open(s, version, 32768);
+		if (try_notify_behind_record(_metadata, s))
+			return;
+		drst_mode(0);
+		conn_free(&s->conn);
+		drst_mode(mode);
+	}
+	FATAL("TLS had nothing left behind which to queue the alert");
+}
+
+/* The end of file comes too early, and nothing tells. */
+static void expect_short(TEST_ARG, struct scene *s)
+{
+	struct result res;
+
+	peer_finish(&s->conn, &res);
+	EXPECT_EQ(0, res.final);
+	EXPECT_TRUE(res.intact);
+	EXPECT_LT(res.raw, s->conn.stream);
+	EXPECT_FALSE(res.alert);
+	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
+}
+
+/* Mode 2 watches whatever TLS still holds, notified or not. */
+static void expect_in_mode_2(TEST_ARG, struct scene *s, int mode)
+{
+	if (mode == 2)
+		expect_whole_fin(_metadata, s);
+	else
+		expect_short(_metadata, s);
+	expect_hold(_metadata, mode == 2 ? "Flushed" : NULL);
+}
+
+TEST_F(records, full_buffer)
+{
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	conn_close(&self->s.conn);
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+/* A record left open by MSG_MORE. */
+TEST_F(records, open_record)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	conn_send(c, BULK);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_close(c);
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(records, open_record_idle)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_close(c);
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+/* A RST that is owed without close_notify is nobody's to hold back. */
+TEST_F(records, full_buffer_unread_not_notified)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	peer_reply(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+}
+
+TEST_F(records, pending_alert)
+{
+	bool whole = variant->mode;
+
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->mode,
+				      variant->version);
+	conn_close(&self->s.conn);
+	if (whole)
+		expect_whole_fin(_metadata, &self->s);
+	else
+		expect_short(_metadata, &self->s);
+	expect_hold(_metadata, whole ? "Flushed" : NULL);
+}
+
+TEST_F(records, pending_alert_unread)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->mode,
+				      variant->version);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_RST : CUT);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+}
+
+TEST_F(records, pending_alert_linger)
+{
+	struct conn *c = &self->s.conn;
+	bool held = variant->mode == 2;
+
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->mode,
+				      variant->version);
+	conn_linger0(c);
+	conn_close(c);
+	expect_outcome(_metadata, &self->s, held ? WHOLE_RST : CUT);
+	expect_hold(_metadata, held ? "RstSent" : NULL);
+}
+
+/*
+ * The peer's data comes while TLS still has records to hand over: the FIN, which
+ * has to wait for these, then gives way to the RST.
+ */
+TEST_F(records, pending_alert_late_data)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	if (!variant->mode)
+		SKIP(return, "vanilla has freed the records by then");
+	open_and_notify_behind_record(_metadata, &self->s, variant->mode,
+				      variant->version);
+	conn_close(c);
+	peer_reply(c);
+	expect_reply_taken(_metadata, &self->s);
+	expect_whole_rst(_metadata, &self->s);
+	expect_hold(_metadata, "RstSent");
+}
+
+TEST_HARNESS_MAIN

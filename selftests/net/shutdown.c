@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * shutdown() in all its forms before close(): with SHUT_RDWR the cause is the
+ * peer's record, and it may arrive while the descriptor is still open.
+ */
+#include "kselftest_harness.h"
+
+#include "lib/scene.h"
+
+SCENE_FIXTURE(shutdown)
+
+FIXTURE_VARIANT(shutdown) {
+	int mode;
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(shutdown, ipv4_mode0) { 0, AF_INET };
+FIXTURE_VARIANT_ADD(shutdown, ipv4_mode1) { 1, AF_INET };
+FIXTURE_VARIANT_ADD(shutdown, ipv4_mode2) { 2, AF_INET };
+FIXTURE_VARIANT_ADD(shutdown, ipv6_mode0) { 0, AF_INET6 };
+FIXTURE_VARIANT_ADD(shutdown, ipv6_mode1) { 1, AF_INET6 };
+FIXTURE_VARIANT_ADD(shutdown, ipv6_mode2) { 2, AF_INET6 };
+
+static void upload(struct scene *s, int family)
+{
+	struct conn_opts opts = { .family = family };
+
+	conn_open(&s->conn, &s->bed, &opts);
+	conn_upload(&s->conn, BULK);
+}
+
+static void expect_held(TEST_ARG, struct scene *s, int mode)
+{
+	expect_outcome(_metadata, s, mode ? WHOLE_FIN_RST : CUT);
+	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
+TEST_F(shutdown, rdwr_record_after_close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	conn_close(c);
+	peer_reply(c);
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_held(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(shutdown, rdwr_record_before_close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_reply(c);
+	if (variant->mode) {
+		expect_reply_taken(_metadata, &self->s);
+	} else {
+		ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
+				       flow->rst[SIDE_A]));
+	}
+	conn_close(c);
+	expect_held(_metadata, &self->s, variant->mode);
+}
+
+/* The RST does not wait for the close() of a descriptor that stays open. */
+TEST_F(shutdown, rdwr_flushed_before_close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_reply(c);
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	conn_close(c);
+}
+
+TEST_F(shutdown, rd_then_wr)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RD));
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+	conn_close(c);
+	peer_reply(c);
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_held(_metadata, &self->s, variant->mode);
+}
+
+/* SHUT_RD alone leaves the state ESTABLISHED; what arrives is unread data. */
+TEST_F(shutdown, rd_unread_at_close)
+{
+	struct conn *c = &self->s.conn;
+	bool held = variant->mode == 2;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RD));
+	peer_reply(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	conn_close(c);
+	expect_outcome(_metadata, &self->s, held ? WHOLE_RST : CUT);
+	expect_hold(_metadata, held ? "RstSent" : NULL);
+}
+
+TEST_F(shutdown, rdwr_silent_peer)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+TEST_F(shutdown, rdwr_not_notified)
+{
+	struct conn *c = &self->s.conn;
+	struct conn_opts opts = { .family = variant->family };
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_send(c, BULK);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	conn_close(c);
+	expect_hold(_metadata, NULL);
+}
+
+/* The calls of a socket that has shut down both ways answer as ever. */
+TEST_F(shutdown, rdwr_calls_answer_as_vanilla)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	EXPECT_EQ(0, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	EXPECT_EQ(TCP_FIN_WAIT1, conn_state(c));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "data.h"
+#include "io.h"
+#include "net.h"
+#include "report.h"
+
+/* A transfer that failed already need not wait long for the server's opinion. */
+#define LAST_REPLY_MS 10000
+#define QUIT_MS 2000
+
+struct client {
+	struct options *o;
+	SSL_CTX *ctx;
+	struct control *c;
+	struct transfer transfer;
+	bool began;			/* @transfer has something to say */
+	int reply;			/* the final reply, 0: none yet */
+	char reply_text[512];
+	bool lost_control;		/* no final reply will come */
+	bool has_size;			/* SIZE told @size before a get */
+	uint64_t size;
+	char partial[PATH_MAX];
+	char why[512];
+};
+
+static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The first failure is the one to tell: what follows it are its consequences. */
+static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cl->why[0])
+		return status;
+	va_start(ap, fmt);
+	vsnprintf(cl->why, sizeof(cl->why), fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+static enum xs control_failed(struct client *cl, enum ctl_status st)
+{
+	static const enum xs status[] = {
+		[CTL_CLOSED] = XS_NETWORK,
+		[CTL_TIMEOUT] = XS_TIMEOUT,
+		[CTL_PROTOCOL] = XS_PROTOCOL,
+		[CTL_NETWORK] = XS_NETWORK,
+		[CTL_STOPPED] = XS_NETWORK,
+	};
+
+	if (st == CTL_OK)
+		return XS_COMPLETE;
+	return fail(cl, status[st], "control connection: %s", cl->c->why);
+}
+
+static enum xs stream_failed(struct client *cl, struct tls_stream *s, enum ts_status st,
+			     const char *what)
+{
+	enum xs status = XS_PROTOCOL;
+
+	if (tls_stream_fault(s) == TS_FAULT_CERT)
+		status = XS_CERT;
+	else if (st == TS_TIMEOUT)
+		status = XS_TIMEOUT;
+	else if (st != TS_ERROR || tls_stream_fault(s) == TS_FAULT_NET)
+		status = XS_NETWORK;
+	return fail(cl, status, "%s: %s", what, tls_stream_why(s));
+}
+
+/* ------------------------------------------------------------------ the dialogue */
+
+/* Read a reply. Return: XS_COMPLETE where one came, whatever it says. */
+static enum xs hear(struct client *cl)
+{
+	return control_failed(cl, control_reply(cl->c));
+}
+
+static int code(const struct client *cl)
+{
+	return cl->c->reply.code;
+}
+
+/* What a reply other than the one wanted means. */
+static enum xs refused(struct client *cl, const char *what)
+{
+	enum xs status = code(cl) >= 400 ? XS_REFUSED : XS_PROTOCOL;
+
+	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
+	cl->reply = code(cl);
+	return fail(cl, status, "%s: server said %d %.400s", what, code(cl), cl->c->reply.last);
+}
+
+/* Send a command that is to be answered by 2xx. */
+static enum xs ask(struct client *cl, const char *command)
+{
+	enum xs xs = control_failed(cl, control_send(cl->c, "%s", command));
+
+	if (!xs)
+		xs = hear(cl);
+	if (xs)
+		return xs;
+	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, command);
+}
+
+static enum xs connect_control(struct client *cl)
+{
+	const struct url *u = &cl->o->url;
+	const char *why = NULL;
+	struct tls_stream *s;
+	int fd = net_connect_host(u->host, u->port, cl->o->family, cl->o->tune.timeout_ms, &why);
+
+	if (fd < 0)
+		return fail(cl, fd == -ETIMEDOUT ? XS_TIMEOUT : XS_NETWORK, "%s port %s: %s",
+			    u->host, u->port, why);
+	s = tls_stream_new(fd);
+	cl->c = s ? control_new(s, cl->o->tune.timeout_ms) : NULL;
+	return cl->c ? XS_COMPLETE : fail(cl, XS_LOCAL, "no memory");
+}
+
+static enum xs greet(struct client *cl)
+{
+	enum xs xs;
+
+	do {
+		xs = hear(cl);
+	} while (!xs && code(cl) / 100 == 1);
+	if (xs)
+		return xs;
+	return code(cl) == 220 ? XS_COMPLETE : refused(cl, "greeting");
+}
+
+static enum xs start_tls(struct client *cl)
+{
+	struct tls_start how = { .ctx = cl->ctx, .host = cl->o->url.host };
+	enum xs xs = ask(cl, "AUTH TLS");
+	enum ts_status st;
+
+	if (xs)
+		return xs;
+	/* What came in the clear behind the reply must not be taken for TLS's word. */
+	if (control_buffered(cl->c))
+		return fail(cl, XS_PROTOCOL, "the server sent more before TLS began");
+	st = tls_stream_start(cl->c->s, &how, cl->o->tune.timeout_ms);
+	if (st != TS_OK)
+		return stream_failed(cl, cl->c->s, st, "TLS with the server");
+	io_note("control connection: %s %s", tls_stream_version(cl->c->s),
+		tls_stream_cipher(cl->c->s));
+	return XS_COMPLETE;
+}
+
+static enum xs log_in(struct client *cl)
+{
+	struct url *u = &cl->o->url;
+	enum xs xs = control_failed(cl, control_send(cl->c, "USER %s", u->user));
+
+	if (!xs)
+		xs = hear(cl);
+	if (!xs && code(cl) == 331) {
+		xs = control_failed(cl, control_send_secret(cl->c, "PASS", u->password));
+		if (!xs)
+			xs = hear(cl);
+	}
+	OPENSSL_cleanse(u->password, sizeof(u->password));
+	if (xs)
+		return xs;
+	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, "login");
+}
+
+static enum xs prepare(struct client *cl)
+{
+	enum xs xs = connect_control(cl);
+
+	if (!xs)
+		xs = greet(cl);
+	if (!xs)
+		xs = start_tls(cl);
+	if (!xs)
+		xs = log_in(cl);
+	if (!xs)
+		xs = ask(cl, "PBSZ 0");
+	if (!xs)
+		xs = ask(cl, "PROT P");
+	if (!xs)
+		xs = ask(cl, "TYPE I");
+	return xs;
+}
+
+/* Ask for the file's size. Return: whether the server knows it. */
+static bool ask_size(struct client *cl, uint64_t *size)
+{
+	char *end;
+
+	if (control_send(cl->c, "SIZE %s", cl->o->url.path) != CTL_OK ||
+	    control_reply(cl->c) != CTL_OK || code(cl) != 213)
+		return false;
+	errno = 0;
+	*size = strtoull(cl->c->reply.last, &end, 10);
+	return !errno && end != cl->c->reply.last && (!*end || *end == ' ');
+}
+
+/* ------------------------------------------------------------------ the data connection */
+
+/* Ask for a port; EPSV first, for it has no address to be wrong (RFC 2428 s. 3). */
+static enum xs ask_port(struct client *cl, const union net_addr *server, unsigned int *port)
+{
+	enum xs xs;
+
+	if (!cl->o->no_epsv || server->sa.sa_family == AF_INET6) {
+		xs = control_failed(cl, control_send(cl->c, "EPSV"));
+		if (!xs)
+			xs = hear(cl);
+		if (xs)
+			return xs;
+		*port = code(cl) == 229 ? control_epsv_port(cl->c->reply.last) : 0;
+		if (*port)
+			return XS_COMPLETE;
+		if (code(cl) < 500 || server->sa.sa_family == AF_INET6)
+			return refused(cl, "EPSV");
+	}
+	xs = ask(cl, "PASV");
+	if (xs)
+		return xs;
+	*port = control_pasv_port(cl->c->reply.last);
+	return *port ? XS_COMPLETE : fail(cl, XS_PROTOCOL, "PASV: no port in the reply");
+}
+
+static enum xs open_data(struct client *cl, struct tls_stream **data)
+{
+	union net_addr server;
+	unsigned int port;
+	enum xs xs;
+	int fd;
+
+	if (net_peer(tls_stream_fd(cl->c->s), &server) < 0)
+		return fail(cl, XS_NETWORK, "control connection: %s", strerror(errno));
+	xs = ask_port(cl, &server, &port);
+	if (xs)
+		return xs;
+	/* Only ever to the server itself, whatever address PASV gave. */
+	net_set_port(&server, port);
+	fd = net_connect(&server, NULL, &cl->o->tune.buffers, cl->o->tune.timeout_ms);
+	if (fd < 0)
+		return fail(cl, fd == -ETIMEDOUT ? XS_TIMEOUT : XS_NETWORK,
+			    "data connection to port %u: %s", port, strerror(-fd));
+	*data = tls_stream_new(fd);
+	return *data ? XS_COMPLETE : fail(cl, XS_LOCAL, "no memory");
+}
+
+/* STOR or RETR, and the preliminary reply. */
+static enum xs command_transfer(struct client *cl, const char *verb)
+{
+	enum xs xs = control_failed(cl, control_send(cl->c, "%s %s", verb, cl->o->url.path));
+
+	if (!xs)
+		xs = hear(cl);
+	if (xs)
+		return xs;
+	return code(cl) / 100 == 1 ? XS_COMPLETE : refused(cl, verb);
+}
+
+/* Many servers demand the control connection's session, as proof of who we are. */
+static enum xs secure_data(struct client *cl, struct tls_stream *data)
+{
+	struct tls_start how = {
+		.ctx = cl->ctx,
+		.host = cl->o->url.host,
+		.ktls = !cl->o->tune.no_ktls,
+		.session = SSL_get1_session(tls_stream_ssl(cl->c->s)),
+	};
+	enum ts_status st = tls_stream_start(data, &how, cl->o->tune.timeout_ms);
+
+	SSL_SESSION_free(how.session);
+	if (st != TS_OK)
+		return stream_failed(cl, data, st, "TLS on the data connection");
+	io_note("data connection: %s %s, %s session, kTLS TX %s, RX %s",
+		tls_stream_version(data), tls_stream_cipher(data),
+		SSL_session_reused(tls_stream_ssl(data)) ? "resumed" : "new",
+		tls_stream_ktls(data, true) ? "yes" : "no",
+		tls_stream_ktls(data, false) ? "yes" : "no");
+	return XS_COMPLETE;
+}
+
+static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_stream **data)
+{
+	enum xs xs = open_data(cl, data);
+
+	if (!xs)
+		xs = command_transfer(cl, verb);
+	if (!xs)
+		xs = secure_data(cl, *data);
+	if (!xs)
+		return xs;
+	tls_stream_free(*data);
+	*data = NULL;
+	return xs;
+}
+
+/* ------------------------------------------------------------------ the outcome */
+
+static void final_reply(struct client *cl)
+{
+	cl->reply = code(cl);
+	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
+}
+
+/* The control connection spoke during an upload. Return: whether to stop. */
+static bool watch_control(void *arg)
+{
+	struct client *cl = arg;
+
+	for (;;) {
+		enum ctl_status st = control_try_reply(cl->c);
+
+		if (st == CTL_WAIT)
+			return false;
+		if (st != CTL_OK) {
+			control_failed(cl, st);
+			cl->lost_control = true;
+			return true;
+		}
+		if (code(cl) >= 200)
+			final_reply(cl);
+		if (code(cl) >= 400)
+			return true;
+	}
+}
+
+static void await_final_reply(struct client *cl, bool well)
+{
+	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
+		cl->c->timeout_ms = LAST_REPLY_MS;
+	while (!cl->reply && !cl->lost_control) {
+		enum ctl_status st = control_reply(cl->c);
+
+		if (st != CTL_OK) {
+			cl->lost_control = true;
+			control_failed(cl, st);
+		} else if (code(cl) >= 200) {
+			final_reply(cl);
+		}
+	}
+}
+
+static enum xs why_stopped(struct client *cl)
+{
+	struct transfer *t = &cl->transfer;
+
+	if (t->local_err)
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(t->local_err));
+	if (t->aborted && !cl->lost_control)
+		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
+	return fail(cl, XS_NETWORK, "control connection lost, or stopped");
+}
+
+/* What the end of the data connection says by itself. */
+static enum xs data_status(struct client *cl)
+{
+	const struct transfer *t = &cl->transfer;
+
+	switch (t->end) {
+	case TS_OK:
+	case TS_END_CLOSE_NOTIFY:
+	case TS_END_EOF:
+		return XS_COMPLETE;
+	case TS_END_TRUNCATED:
+		return fail(cl, XS_TRUNCATED, "data connection: %s", t->why);
+	case TS_END_RESET:
+		return fail(cl, XS_RESET, "data connection: %s", t->why);
+	case TS_TIMEOUT:
+		return fail(cl, XS_TIMEOUT, "data connection: %s", t->why);
+	case TS_STOPPED:
+		return why_stopped(cl);
+	default:
+		return fail(cl, t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL,
+			    "data connection: %s", t->why);
+	}
+}
+
+static enum xs reply_status(struct client *cl)
+{
+	if (cl->reply / 100 == 2)
+		return XS_COMPLETE;
+	if (cl->reply)
+		return fail(cl, XS_UNCONFIRMED, "server said %d %s", cl->reply, cl->reply_text);
+	return fail(cl, XS_UNCONFIRMED, "no final reply");
+}
+
+/*
+ * A server may reset the connection when it has read the close_notify, and its RST may
+ * overtake the last acknowledgement. Then its reply counts, if the size agrees: there are
+ * servers that call a truncated file complete.
+ */
+static bool reset_after_all(struct client *cl)
+{
+	const struct transfer *t = &cl->transfer;
+	uint64_t size;
+
+	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2)
+		return false;
+	return ask_size(cl, &size) && size == t->bytes;
+}
+
+static enum xs put_status(struct client *cl)
+{
+	enum xs xs;
+
+	if (reset_after_all(cl))
+		return XS_COMPLETE;
+	xs = data_status(cl);
+	return xs ? xs : reply_status(cl);
+}
+
+static enum xs get_status(struct client *cl)
+{
+	enum xs xs = data_status(cl);
+
+	if (xs)
+		return xs;
+	if (cl->has_size && cl->transfer.bytes < cl->size)
+		return fail(cl, XS_TRUNCATED, "%" PRIu64 " bytes of %" PRIu64,
+			    cl->transfer.bytes, cl->size);
+	/* close_notify and the size announced: nothing is missing, whatever became of the rest. */
+	if (!cl->reply && cl->has_size) {
+		io_say("the file is complete, but no final reply came");
+		return XS_COMPLETE;
+	}
+	return reply_status(cl);
+}
+
+/* ------------------------------------------------------------------ put and get */
+
+static void report(struct client *cl, enum xs status)
+{
+	const struct options *o = cl->o;
+	bool get = o->command == CMD_GET;
+	struct report r = {
+		.op = get ? "get" : "put",
+		.path = o->url.path,
+		.peer = o->url.host,
+		.status = status,
+		.reply = cl->reply,
+		.reply_text = cl->reply ? cl->reply_text : NULL,
+		.transfer = cl->began ? &cl->transfer : NULL,
+		.ending = o->tune.ending,
+		.partial = cl->partial[0] ? cl->partial : NULL,
+		.why = status ? cl->why : NULL,
+	};
+
+	/* Standard output may be the file. */
+	report_print(&r, o->json, get && !strcmp(o->file, "-") ? STDERR_FILENO : STDOUT_FILENO);
+}
+
+/* --end=kill: all that will ever be said. */
+static void last_words(void *arg)
+{
+	struct client *cl = arg;
+
+	snprintf(cl->why, sizeof(cl->why), "killed, as --end=kill says");
+	report(cl, XS_UNCONFIRMED);
+}
+
+static struct data new_data(struct client *cl)
+{
+	struct data d = {
+		.tune = &cl->o->tune,
+		.watch_fd = -1,
+		.watch = watch_control,
+		.watch_arg = cl,
+		.last_words = last_words,
+	};
+
+	return d;
+}
+
+static enum xs transfer_put(struct client *cl, int fd)
+{
+	struct data d = new_data(cl);
+	struct tls_stream *s = NULL;
+	enum xs xs = begin_transfer(cl, "STOR", &s);
+	bool whole;
+
+	if (xs)
+		return xs;
+	if (data_init(&d, s, &cl->transfer) < 0)
+		return fail(cl, XS_LOCAL, "no memory");
+	cl->began = true;
+	d.watch_fd = tls_stream_fd(cl->c->s);
+	whole = data_send(&d, fd);
+	data_end(&d, whole);
+	data_close(&d, tls_stream_fd(cl->c->s));
+	await_final_reply(cl, whole && cl->transfer.end == TS_OK);
+	return put_status(cl);
+}
+
+static enum xs put(struct client *cl)
+{
+	const char *file = cl->o->file;
+	int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	enum xs xs;
+
+	if (fd < 0)
+		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(errno));
+	xs = prepare(cl);
+	if (!xs)
+		xs = transfer_put(cl, fd);
+	close(fd);
+	return xs;
+}
+
+/* Whether what came deserves its name: see get_status(). */
+static bool deserves_name(const struct client *cl, enum xs xs)
+{
+	if (io_stop)
+		return false;
+	return !xs || (xs == XS_UNCONFIRMED && (!cl->reply || cl->has_size));
+}
+
+static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
+{
+	int err;
+
+	if (!deserves_name(cl, xs)) {
+		if (store_abandon(store, cl->o->conddisp))
+			snprintf(cl->partial, sizeof(cl->partial), "%s.partial", cl->o->file);
+		return xs;
+	}
+	err = store_commit(store);
+	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
+}
+
+static enum xs transfer_get(struct client *cl, struct store *store)
+{
+	struct data d = new_data(cl);
+	struct tls_stream *s = NULL;
+	enum xs xs = begin_transfer(cl, "RETR", &s);
+	bool whole;
+
+	if (!xs && data_init(&d, s, &cl->transfer) < 0)
+		xs = fail(cl, XS_LOCAL, "no memory");
+	if (xs)
+		return finish_get(cl, store, xs);
+	cl->began = true;
+	whole = data_receive(&d, store);
+	data_end(&d, whole);
+	data_close(&d, tls_stream_fd(cl->c->s));
+	await_final_reply(cl, whole);
+	return finish_get(cl, store, get_status(cl));
+}
+
+static int open_store(const char *file, int *dir, struct store **store)
+{
+	char *copy;
+	int err;
+
+	if (!strcmp(file, "-")) {
+		*store = store_fd(STDOUT_FILENO);
+		return *store ? 0 : -ENOMEM;
+	}
+	copy = strdup(file);
+	if (!copy)
+		return -ENOMEM;
+	*dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
+	if (*dir < 0)
+		return -errno;
+	err = store_open(*dir, url_basename(file), true, store);
+	return err;
+}
+
+static enum xs get(struct client *cl)
+{
+	struct store *store = NULL;
+	int dir = -1, err;
+	enum xs xs;
+
+	err = open_store(cl->o->file, &dir, &store);
+	if (err) {
+		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
+	} else {
+		xs = prepare(cl);
+		if (!xs)
+			cl->has_size = ask_size(cl, &cl->size);
+		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
+	}
+	if (dir >= 0)
+		close(dir);
+	return xs;
+}
+
+/* Say goodbye, without caring much whether it is heard. */
+static void quit(struct client *cl)
+{
+	if (cl->c && !cl->lost_control && !io_stop) {
+		cl->c->timeout_ms = QUIT_MS;
+		if (control_send(cl->c, "QUIT") == CTL_OK)
+			control_reply(cl->c);
+		tls_stream_notify(cl->c->s, TS_NOTIFY_AT_ONCE, QUIT_MS);
+	}
+	control_free(cl->c);
+}
+
+enum xs client_run(struct options *o)
+{
+	struct client *cl = calloc(1, sizeof(*cl));
+	const char *why = NULL;
+	enum xs xs;
+
+	if (!cl)
+		return XS_LOCAL;
+	cl->o = o;
+	if (o->tls.insecure)
+		io_say("WARNING: --insecure: nothing proves that this is the right server");
+	cl->ctx = tls_ctx_client(&o->tls, &why);
+	if (!cl->ctx)
+		xs = fail(cl, XS_CERT, "%s: %s", o->tls.ca_file ? o->tls.ca_file : "TLS", why);
+	else
+		xs = o->command == CMD_PUT ? put(cl) : get(cl);
+	quit(cl);
+	if (xs)
+		io_say("%s", cl->why);
+	report(cl, xs);
+	SSL_CTX_free(cl->ctx);
+	OPENSSL_cleanse(o->url.password, sizeof(o->url.password));
+	free(cl);
+	return xs;
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "control.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+
+struct control *control_new(struct tls_stream *s, int timeout_ms)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		tls_stream_free(s);
+		return NULL;
+	}
+	c->s = s;
+	c->timeout_ms = timeout_ms;
+	return c;
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	tls_stream_free(c->s);
+	free(c);
+}
+
+bool control_buffered(const struct control *c)
+{
+	return c->have > 0;
+}
+
+static enum ctl_status failed(struct control *c, enum ctl_status st, const char *why)
+{
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	return st;
+}
+
+static enum ctl_status stream_failed(struct control *c, enum ts_status st)
+{
+	switch (st) {
+	case TS_OK:
+		return CTL_OK;
+	case TS_WAIT:
+		return CTL_WAIT;
+	case TS_TIMEOUT:
+		return failed(c, CTL_TIMEOUT, "no answer for too long");
+	case TS_STOPPED:
+		return failed(c, CTL_STOPPED, "stopped by a signal");
+	case TS_ERROR:
+		return failed(c, tls_stream_fault(c->s) == TS_FAULT_NET ? CTL_NETWORK :
+			      CTL_PROTOCOL, tls_stream_why(c->s));
+	default:
+		return failed(c, CTL_CLOSED, "control connection closed by peer");
+	}
+}
+
+/* ------------------------------------------------------------------ lines */
+
+/* Telnet's IAC and the command behind it, and the two more bytes of DM, may precede ABOR. */
+static char *skip_telnet(char *line)
+{
+	while ((unsigned char)line[0] >= 0xf0 && line[1])
+		line += (unsigned char)line[0] == 0xff ? 2 : 1;
+	return line;
+}
+
+static enum ctl_status take_line(struct control *c, char *line)
+{
+	char *lf = memchr(c->in, '\n', c->have);
+	size_t len, used;
+
+	if (!lf && c->have == sizeof(c->in))
+		return failed(c, CTL_PROTOCOL, "line too long");
+	if (!lf)
+		return CTL_WAIT;
+	len = (size_t)(lf - c->in);
+	used = len + 1;
+	if (len && c->in[len - 1] == '\r')
+		len--;
+	if (memchr(c->in, '\0', len) || memchr(c->in, '\r', len))
+		return failed(c, CTL_PROTOCOL, "NUL or CR inside a line");
+	memcpy(line, c->in, len);
+	line[len] = '\0';
+	memmove(line, skip_telnet(line), strlen(skip_telnet(line)) + 1);
+	memmove(c->in, c->in + used, c->have - used);
+	c->have -= used;
+	return CTL_OK;
+}
+
+enum ctl_status control_try_line(struct control *c, char *line)
+{
+	for (;;) {
+		enum ctl_status ready = take_line(c, line);
+		enum ts_status st;
+		size_t n;
+
+		if (ready != CTL_WAIT)
+			return ready;
+		st = tls_stream_read(c->s, c->in + c->have, sizeof(c->in) - c->have, &n);
+		if (st != TS_OK)
+			return stream_failed(c, st);
+		c->have += n;
+	}
+}
+
+static enum ctl_status wait_for(struct control *c, short events, int64_t deadline)
+{
+	int r = io_wait(tls_stream_fd(c->s), events, io_left(deadline));
+
+	if (r > 0 || (r == -EINTR && !io_stop))
+		return CTL_OK;
+	if (r == 0)
+		return stream_failed(c, TS_TIMEOUT);
+	return r == -EINTR ? stream_failed(c, TS_STOPPED) :
+			     failed(c, CTL_NETWORK, strerror(-r));
+}
+
+enum ctl_status control_line(struct control *c, char *line)
+{
+	int64_t deadline = io_now() + c->timeout_ms;
+
+	for (;;) {
+		enum ctl_status st = control_try_line(c, line);
+
+		if (st != CTL_WAIT)
+			return st;
+		st = wait_for(c, tls_stream_read_events(c->s), deadline);
+		if (st != CTL_OK)
+			return st;
+	}
+}
+
+/* ------------------------------------------------------------------ replies */
+
+static int code_of(const char *line)
+{
+	if (line[0] < '1' || line[0] > '6' || line[1] < '0' || line[1] > '5' ||
+	    !isdigit((unsigned char)line[2]))
+		return 0;
+	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
+}
+
+static void keep_text(struct ctl_reply *r, const char *line)
+{
+	size_t room = sizeof(r->text) - r->text_len;
+	int n = snprintf(r->text + r->text_len, room, "%s%s", r->text_len ? "\n" : "", line);
+
+	r->text_len += n < (int)room ? (size_t)n : room - 1;
+}
+
+/* A line of a reply. Return: CTL_OK where it was the last, CTL_WAIT where more must come. */
+static enum ctl_status add_line(struct control *c, const char *line)
+{
+	struct ctl_reply *r = &c->reply;
+	int code = code_of(line);
+	bool last;
+
+	io_note("< %s", line);
+	if (++r->lines > CONTROL_REPLY_LINES)
+		return failed(c, CTL_PROTOCOL, "endless reply");
+	if (r->lines == 1) {
+		if (!code || (line[3] && line[3] != ' ' && line[3] != '-'))
+			return failed(c, CTL_PROTOCOL, "this is not an FTP reply");
+		r->code = code;
+		last = line[3] != '-';
+	} else {
+		last = code == r->code && (line[3] == ' ' || !line[3]);
+	}
+	keep_text(r, line);
+	if (!last)
+		return CTL_WAIT;
+	r->done = true;
+	snprintf(r->last, sizeof(r->last), "%s", line[3] ? line + 4 : "");
+	return CTL_OK;
+}
+
+/* After a complete reply the next one begins anew; an unfinished one goes on. */
+static void begin_reply(struct ctl_reply *r)
+{
+	if (r->lines && !r->done)
+		return;
+	r->done = false;
+	r->code = 0;
+	r->lines = 0;
+	r->text_len = 0;
+	r->text[0] = '\0';
+	r->last[0] = '\0';
+}
+
+static enum ctl_status more_lines(struct control *c,
+				  enum ctl_status (*next)(struct control *, char *))
+{
+	char line[CONTROL_LINE_MAX];
+	enum ctl_status st;
+
+	do {
+		st = next(c, line);
+		if (st == CTL_OK)
+			st = add_line(c, line);
+		else
+			return st;
+	} while (st == CTL_WAIT);
+	return st;
+}
+
+enum ctl_status control_try_reply(struct control *c)
+{
+	begin_reply(&c->reply);
+	return more_lines(c, control_try_line);
+}
+
+enum ctl_status control_reply(struct control *c)
+{
+	begin_reply(&c->reply);
+	return more_lines(c, control_line);
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static enum ctl_status send_all(struct control *c, const char *buf, size_t len)
+{
+	int64_t deadline = io_now() + c->timeout_ms;
+
+	while (len) {
+		size_t n;
+		enum ts_status st = tls_stream_write(c->s, buf, len, &n);
+
+		if (st == TS_OK) {
+			buf += n;
+			len -= n;
+		} else if (st == TS_WAIT) {
+			enum ctl_status w = wait_for(c, tls_stream_write_events(c->s), deadline);
+
+			if (w != CTL_OK)
+				return w;
+		} else {
+			return stream_failed(c, st);
+		}
+	}
+	return CTL_OK;
+}
+
+static enum ctl_status send_line(struct control *c, char *line, int len, bool shown)
+{
+	if (len < 0 || len > CONTROL_LINE_MAX - 3)
+		return failed(c, CTL_PROTOCOL, "line too long to send");
+	if (strpbrk(line, "\r\n"))
+		return failed(c, CTL_PROTOCOL, "a line break inside a command");
+	if (shown)
+		io_note("> %s", line);
+	memcpy(line + len, "\r\n", 3);
+	return send_all(c, line, (size_t)len + 2);
+}
+
+enum ctl_status control_send(struct control *c, const char *fmt, ...)
+{
+	char line[CONTROL_LINE_MAX];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return send_line(c, line, len, true);
+}
+
+enum ctl_status control_send_secret(struct control *c, const char *verb, const char *secret)
+{
+	char line[CONTROL_LINE_MAX];
+	enum ctl_status st;
+
+	io_note("> %s ****", verb);
+	st = send_line(c, line, snprintf(line, sizeof(line), "%s %s", verb, secret), false);
+	OPENSSL_cleanse(line, sizeof(line));
+	return st;
+}
+
+/* ------------------------------------------------------------------ ports */
+
+unsigned int control_pasv_port(const char *text)
+{
+	unsigned int n[6];
+
+	/* RFC 1123 s. 4.1.2.6: look for the digits, the brackets may be missing. */
+	for (; *text; text++) {
+		int used = 0;
+
+		if (!isdigit((unsigned char)*text))
+			continue;
+		if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4],
+			   &n[5], &used) == 6 && used && !isdigit((unsigned char)text[used]))
+			break;
+		text += strspn(text, "0123456789") - 1;
+	}
+	if (!*text)
+		return 0;
+	for (int i = 0; i < 6; i++)
+		if (n[i] > 255)
+			return 0;
+	return n[4] << 8 | n[5];
+}
+
+unsigned int control_epsv_port(const char *text)
+{
+	const char *p = strchr(text, '(');
+	char d = p ? p[1] : '\0';
+	unsigned int port = 0;
+	int digits = 0;
+
+	if (d < 33 || d > 126 || isdigit((unsigned char)d) || p[2] != d || p[3] != d)
+		return 0;
+	for (p += 4; isdigit((unsigned char)*p) && digits < 6; p++, digits++)
+		port = port * 10 + (unsigned int)(*p - '0');
+	return digits && p[0] == d && p[1] == ')' && port <= 65535 ? port : 0;
+}

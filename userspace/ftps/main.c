@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "io.h"
+#include "options.h"
+#include "serve.h"
+#include "status.h"
+
+int main(int argc, char **argv)
+{
+	static struct options o;
+	int status = options_parse(&o, argc, argv);
+	int err;
+
+	if (status >= 0)
+		return status;
+	err = io_init();
+	if (err) {
+		io_say("signals: %s", strerror(-err));
+		return XS_LOCAL;
+	}
+	status = (int)(o.command == CMD_SERVE ? serve_run(&o) : client_run(&o));
+	OPENSSL_cleanse(&o, sizeof(o));
+	if (io_stop)
+		io_die_of_signal();
+	return status;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+
+socklen_t net_len(const union net_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ? sizeof(addr->in6) : sizeof(addr->in);
+}
+
+/* An IPv4 address that came over an IPv6 socket is an IPv4 address to all of us. */
+static void unmap(union net_addr *addr)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	if (addr->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr))
+		return;
+	in.sin_port = addr->in6.sin6_port;
+	memcpy(&in.sin_addr, addr->in6.sin6_addr.s6_addr + 12, sizeof(in.sin_addr));
+	memset(addr, 0, sizeof(*addr));
+	addr->in = in;
+}
+
+int net_local(int fd, union net_addr *addr)
+{
+	socklen_t len = sizeof(*addr);
+
+	memset(addr, 0, sizeof(*addr));
+	if (getsockname(fd, &addr->sa, &len) < 0)
+		return -errno;
+	unmap(addr);
+	return 0;
+}
+
+int net_peer(int fd, union net_addr *addr)
+{
+	socklen_t len = sizeof(*addr);
+
+	memset(addr, 0, sizeof(*addr));
+	if (getpeername(fd, &addr->sa, &len) < 0)
+		return -errno;
+	unmap(addr);
+	return 0;
+}
+
+unsigned int net_port(const union net_addr *addr)
+{
+	return ntohs(addr->sa.sa_family == AF_INET6 ? addr->in6.sin6_port : addr->in.sin_port);
+}
+
+void net_set_port(union net_addr *addr, unsigned int port)
+{
+	if (addr->sa.sa_family == AF_INET6)
+		addr->in6.sin6_port = htons((uint16_t)port);
+	else
+		addr->in.sin_port = htons((uint16_t)port);
+}
+
+bool net_same_host(const union net_addr *a, const union net_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
+	       a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+}
+
+const char *net_text(const union net_addr *addr, char *text)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (addr->sa.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &addr->in6.sin6_addr, host, sizeof(host));
+		snprintf(text, NET_TEXT_MAX, "[%s]:%u", host, net_port(addr));
+	} else {
+		inet_ntop(AF_INET, &addr->in.sin_addr, host, sizeof(host));
+		snprintf(text, NET_TEXT_MAX, "%s:%u", host, net_port(addr));
+	}
+	return text;
+}
+
+static int new_socket(int family, const struct net_buffers *buffers)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Before connect and listen: the window scale is agreed on in the SYN. */
+	if (buffers && buffers->rcvbuf)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffers->rcvbuf, sizeof(int));
+	if (buffers && buffers->sndbuf)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffers->sndbuf, sizeof(int));
+	return fd;
+}
+
+static int finish_connect(int fd, int timeout_ms)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+	int64_t deadline = io_now() + timeout_ms;
+	int r;
+
+	do {
+		r = io_wait(fd, POLLOUT, io_left(deadline));
+	} while (r == -EINTR && !io_stop);
+	if (r <= 0)
+		return r ? r : -ETIMEDOUT;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return -errno;
+	return -err;
+}
+
+int net_connect(const union net_addr *to, const union net_addr *from,
+		const struct net_buffers *buffers, int timeout_ms)
+{
+	int fd = new_socket(to->sa.sa_family, buffers);
+	int on = 1, err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (from) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (bind(fd, &from->sa, net_len(from)) < 0)
+			err = -errno;
+	}
+	if (!err && connect(fd, &to->sa, net_len(to)) < 0)
+		err = errno == EINPROGRESS ? finish_connect(fd, timeout_ms) : -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int net_connect_host(const char *host, const char *port, int family, int timeout_ms,
+		     const char **why)
+{
+	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list;
+	int r = getaddrinfo(host, port, &hints, &list);
+
+	if (r) {
+		*why = gai_strerror(r);
+		return -EHOSTUNREACH;
+	}
+	r = -EHOSTUNREACH;
+	for (struct addrinfo *a = list; a; a = a->ai_next) {
+		union net_addr to = { 0 };
+
+		if (a->ai_addrlen > sizeof(to))
+			continue;
+		memcpy(&to, a->ai_addr, a->ai_addrlen);
+		r = net_connect(&to, NULL, NULL, timeout_ms);
+		if (r >= 0 || r == -EINTR)
+			break;
+	}
+	freeaddrinfo(list);
+	if (r < 0)
+		*why = strerror(-r);
+	return r;
+}
+
+int net_listen(const union net_addr *at, const struct net_buffers *buffers, int backlog)
+{
+	int fd = new_socket(at->sa.sa_family, buffers);
+	int on = 1, off = 0, err;
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (at->sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, &at->sa, net_len(at)) == 0 && listen(fd, backlog) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+const char *net_resolve_listen(const char *text, union net_addr *addr)
+{
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+	};
+	struct addrinfo *list;
+	char host[INET6_ADDRSTRLEN + 1] = "";
+	const char *colon = strrchr(text, ':');
+	const char *port = colon ? colon + 1 : text;
+	size_t len = colon ? (size_t)(colon - text) : 0;
+
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (len >= sizeof(host))
+		return "address too long";
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (getaddrinfo(*host ? host : "::", port, &hints, &list))
+		return "not ADDR:PORT (with numbers; IPv6 in brackets)";
+	memset(addr, 0, sizeof(*addr));
+	memcpy(addr, list->ai_addr, list->ai_addrlen);
+	freeaddrinfo(list);
+	return NULL;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * net.h - TCP sockets and addresses, IPv4 and IPv6
+ */
+#ifndef FTPS_NET_H
+#define FTPS_NET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* Longest text of net_text(): an address with brackets, scope and port. */
+#define NET_TEXT_MAX 80
+
+union net_addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage any;
+};
+
+/* Socket buffers in bytes, 0: the kernel's choice. Set before connect and listen. */
+struct net_buffers {
+	int rcvbuf;
+	int sndbuf;
+};
+
+/**
+ * net_connect_host() - connect to a name, trying its addresses in turn
+ * @host: name or address
+ * @port: decimal
+ * @family: AF_INET, AF_INET6 or AF_UNSPEC
+ * @timeout_ms: for each address
+ * @why: out: what went wrong, where the return is negative; never a pointer to free
+ *
+ * Return: the socket, or a negative errno (-EINTR: a signal asks us to stop).
+ */
+int net_connect_host(const char *host, const char *port, int family, int timeout_ms,
+		     const char **why);
+
+/**
+ * net_connect() - connect to one address
+ * @to: the address
+ * @from: the local address to use, its port taken as it is; NULL: the kernel's choice
+ * @buffers: socket buffers, or NULL
+ * @timeout_ms: how long to wait
+ *
+ * Return: the socket, or a negative errno.
+ */
+int net_connect(const union net_addr *to, const union net_addr *from,
+		const struct net_buffers *buffers, int timeout_ms);
+
+/**
+ * net_listen() - a listening, non-blocking socket
+ * @at: the address; port 0: any free port
+ * @buffers: socket buffers for what is accepted, or NULL
+ * @backlog: as listen(2)
+ *
+ * Return: the socket, or a negative errno.
+ */
+int net_listen(const union net_addr *at, const struct net_buffers *buffers, int backlog);
+
+/**
+ * net_resolve_listen() - take ADDR:PORT, [ADDR]:PORT, :PORT or PORT
+ * @text: what the user wrote
+ * @addr: out: the address; without ADDR every address of the machine
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *net_resolve_listen(const char *text, union net_addr *addr);
+
+/** net_local() - the socket's own address. Return: 0 or a negative errno */
+int net_local(int fd, union net_addr *addr);
+
+/** net_peer() - the other end's address. Return: 0 or a negative errno */
+int net_peer(int fd, union net_addr *addr);
+
+/** net_port() - the port of an address, in host order */
+unsigned int net_port(const union net_addr *addr);
+
+/** net_set_port() - change it */
+void net_set_port(union net_addr *addr, unsigned int port);
+
+/** net_len() - the length to give to bind(2) and connect(2) */
+socklen_t net_len(const union net_addr *addr);
+
+/** net_same_host() - whether two addresses differ at most in the port */
+bool net_same_host(const union net_addr *a, const union net_addr *b);
+
+/**
+ * net_text() - "192.0.2.1:21" or "[2001:db8::1]:21"
+ * @addr: the address
+ * @text: out: NET_TEXT_MAX bytes
+ *
+ * Return: @text.
+ */
+const char *net_text(const union net_addr *addr, char *text);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * options.h - what the command line says
+ */
+#ifndef FTPS_OPTIONS_H
+#define FTPS_OPTIONS_H
+
+#include "data.h"
+#include "store.h"
+#include "tls_ctx.h"
+#include "url.h"
+
+enum command {
+	CMD_NONE,
+	CMD_PUT,
+	CMD_GET,
+	CMD_SERVE,
+};
+
+struct options {
+	enum command command;
+	struct tls_config tls;
+	struct tuning tune;
+	enum conddisp conddisp;
+	bool json;
+	int family;			/* AF_UNSPEC, AF_INET, AF_INET6 */
+	/* put, get */
+	struct url url;
+	const char *file;		/* local file; "-": standard input or output */
+	bool no_epsv;			/* PASV alone, for servers that choke on EPSV */
+	/* serve */
+	const char *dir;
+	const char *listen;
+	const char *user;
+	char password[URL_PART_MAX];
+	bool anonymous;
+	int max_clients;
+	int idle_ms;			/* a control connection may be silent for so long */
+};
+
+/**
+ * options_parse() - read the command line
+ * @o: out: the options, with defaults filled in
+ * @argc: as main()
+ * @argv: as main(); a password in it is overwritten
+ *
+ * Return: -1 to go on, or the exit status to leave with (--help, errors; said already).
+ */
+int options_parse(struct options *o, int argc, char **argv);
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "report.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+
+/* In one write, for the processes of a server share standard output. */
+static void put_line(int fd, char *line)
+{
+	size_t len = strlen(line);
+
+	line[len] = '\n';
+	if (write(fd, line, len + 1) < 0)
+		io_note("nobody reads the summary");
+	line[len] = '\0';
+}
+
+static void put_json(int fd, json_t *object)
+{
+	char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+	if (line)
+		put_line(fd, line);
+	else
+		io_say("no memory for a line of JSON");
+	free(line);
+	json_decref(object);
+}
+
+/* File names need not be UTF-8; JSON strings must be. */
+static json_t *text(const char *s)
+{
+	json_t *j;
+	char safe[2048];
+
+	if (!s)
+		return json_null();
+	j = json_string(s);
+	if (j)
+		return j;
+	snprintf(safe, sizeof(safe), "%s", s);
+	for (char *p = safe; *p; p++)
+		if ((unsigned char)*p > 126)
+			*p = '?';
+	return json_string(safe);
+}
+
+/* The end in one word: what was seen by a receiver, what was achieved by a sender. */
+static const char *end_word(const struct transfer *t)
+{
+	if (!t->sending || t->end != TS_OK)
+		return ts_name(t->end);
+	return t->awaited ? "acknowledged" : "not-awaited";
+}
+
+static json_t *transfer_json(const struct transfer *t)
+{
+	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:s, s:b, s:I, s:I}",
+			 "bytes", (json_int_t)t->bytes,
+			 "end", end_word(t),
+			 "ktls", "tx", t->ktls_tx, "rx", t->ktls_rx,
+			 "tls", t->version,
+			 "cipher", t->cipher,
+			 "seconds", (double)t->ms / 1000,
+			 "sha256", t->sha256,
+			 "close_notify_sent", t->notified,
+			 "unacked", (json_int_t)t->missing,
+			 "unread", (json_int_t)t->unread);
+}
+
+static void print_json(const struct report *r, int fd)
+{
+	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:o, s:s, s:o, s:o}",
+			      "op", r->op,
+			      "path", text(r->path),
+			      "peer", text(r->peer),
+			      "result", xs_name(r->status),
+			      "exit", (int)r->status,
+			      "reply", r->reply,
+			      "reply_text", text(r->reply_text),
+			      "ending", ending_name(r->ending),
+			      "partial", text(r->partial),
+			      "error", text(r->why));
+	json_t *t = j && r->transfer ? transfer_json(r->transfer) : NULL;
+
+	if (t) {
+		json_object_update(j, t);
+		json_decref(t);
+	}
+	put_json(fd, j);
+}
+
+static const char *ktls_words(const struct transfer *t)
+{
+	if (!strcmp(t->version, "none"))
+		return "no TLS";
+	if (t->ktls_tx)
+		return t->ktls_rx ? "kTLS TX and RX" : "kTLS TX, user-space RX";
+	return t->ktls_rx ? "user-space TX, kTLS RX" : "user-space TLS";
+}
+
+/* Names and replies come from a peer: what a terminal might obey is masked. */
+static void mask(char *line)
+{
+	for (; *line; line++)
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+}
+
+static void print_words(const struct report *r, int fd)
+{
+	const struct transfer *t = r->transfer;
+	char line[4096];
+	size_t n, room = sizeof(line) - 2;
+
+	n = (size_t)snprintf(line, room, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
+	if (t)
+		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes, %s, %s %s, %s",
+				      t->bytes, end_word(t), t->version, t->cipher,
+				      ktls_words(t));
+	if (t && t->missing)
+		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unacknowledged",
+				      t->missing);
+	if (t && t->unread)
+		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unread at close",
+				      t->unread);
+	if (t)
+		n += (size_t)snprintf(line + n, room - n, ", %.3f s", (double)t->ms / 1000);
+	if (r->reply)
+		n += (size_t)snprintf(line + n, room - n, ", reply %d", r->reply);
+	if (r->partial)
+		n += (size_t)snprintf(line + n, room - n, ", partial file %.512s", r->partial);
+	if (t && *t->sha256)
+		snprintf(line + n, room - n, ", sha256 %s", t->sha256);
+	mask(line);
+	put_line(fd, line);
+}
+
+void report_print(const struct report *r, bool json, int fd)
+{
+	if (json)
+		print_json(r, fd);
+	else
+		print_words(r, fd);
+}
+
+void report_listening(const char *address, unsigned int port, bool json)
+{
+	char line[128];
+
+	if (json) {
+		put_json(STDOUT_FILENO, json_pack("{s:s, s:s, s:i}", "event", "listening",
+						  "address", address, "port", (int)port));
+		return;
+	}
+	snprintf(line, sizeof(line) - 1, "listening on %s", address);
+	put_line(STDOUT_FILENO, line);
+}

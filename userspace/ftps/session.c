@@ -1,0 +1,817 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "session.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "data.h"
+#include "io.h"
+#include "net.h"
+#include "report.h"
+#include "vfs.h"
+
+#define LOGIN_TRIES 3
+#define LOGIN_DELAY_MS 1000	/* after a wrong password */
+#define ACCEPT_MS 30000		/* a client has so long to open its data connection */
+
+struct session {
+	const struct options *o;
+	SSL_CTX *ctx;
+	int root;
+	struct control *c;
+	union net_addr local, peer;
+	char peer_text[NET_TEXT_MAX];
+	bool tls, pbsz, prot_p;
+	bool logged_in, leaving;
+	int failures;			/* logins */
+	char user[URL_PART_MAX];
+	char cwd[VFS_PATH_MAX];
+	int pasv_fd;			/* listening for the data connection, or -1 */
+	/* During a transfer: */
+	struct data *data;
+	bool abor;			/* ABOR came */
+	char early[CONTROL_LINE_MAX];	/* another command that came too early, or "" */
+	struct report report;
+	struct transfer transfer;
+};
+
+/* ------------------------------------------------------------------ replies */
+
+static void gone(struct session *s, enum ctl_status st)
+{
+	if (st == CTL_OK)
+		return;
+	io_note("%s: %s", s->peer_text, s->c->why);
+	s->leaving = true;
+}
+
+#define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
+
+/* Replies to a failure with a file, RFC 959 s. 4.2.2. */
+static void reply_errno(struct session *s, int err)
+{
+	switch (err) {
+	case ENOSPC:
+	case EDQUOT:
+		reply(s, "452 Not enough room");
+		break;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EIO:
+		reply(s, "451 Local error: %s", strerror(err));
+		break;
+	case EXDEV:
+	case ELOOP:
+		reply(s, "550 Not in this folder");
+		break;
+	default:
+		reply(s, "550 %s", strerror(err));
+	}
+}
+
+/* ------------------------------------------------------------------ security, RFC 2228, 4217 */
+
+static void cmd_auth(struct session *s, const char *arg)
+{
+	struct tls_start how = { .ctx = s->ctx, .server = true, .tickets = -1 };
+	enum ts_status st;
+
+	if (strcasecmp(arg, "TLS") && strcasecmp(arg, "TLS-C")) {
+		reply(s, "504 AUTH TLS is all there is");
+		return;
+	}
+	if (s->tls) {
+		reply(s, "503 TLS is on already");
+		return;
+	}
+	/* Commands sent in the clear ahead of TLS must not run inside it. */
+	if (control_buffered(s->c)) {
+		reply(s, "421 Commands behind AUTH: goodbye");
+		s->leaving = true;
+		return;
+	}
+	reply(s, "234 Go ahead with TLS");
+	if (s->leaving)
+		return;
+	st = tls_stream_start(s->c->s, &how, s->o->tune.timeout_ms);
+	s->tls = st == TS_OK;
+	if (s->tls)
+		return;
+	io_say("%s: control connection: %s", s->peer_text, tls_stream_why(s->c->s));
+	s->leaving = true;
+}
+
+static void cmd_pbsz(struct session *s, const char *arg)
+{
+	(void)arg;
+	s->pbsz = true;
+	reply(s, "200 PBSZ=0");
+}
+
+static void cmd_prot(struct session *s, const char *arg)
+{
+	if (!s->pbsz) {
+		reply(s, "503 PBSZ first");
+		return;
+	}
+	if (strcasecmp(arg, "P")) {
+		reply(s, toupper((unsigned char)*arg) == 'C' ? "534 Only PROT P here" :
+			 "536 PROT P is all there is");
+		return;
+	}
+	s->prot_p = true;
+	reply(s, "200 Data connections use TLS");
+}
+
+static void cmd_ccc(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply(s, "534 The control connection keeps TLS");
+}
+
+/* ------------------------------------------------------------------ login */
+
+static void cmd_user(struct session *s, const char *arg)
+{
+	if (s->logged_in) {
+		reply(s, "530 Logged in already");
+		return;
+	}
+	snprintf(s->user, sizeof(s->user), "%s", arg);
+	reply(s, "331 Password, please");
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+
+	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+}
+
+static void cmd_pass(struct session *s, const char *arg)
+{
+	const struct options *o = s->o;
+	bool user, password;
+
+	if (!*s->user || s->logged_in) {
+		reply(s, "503 USER first");
+		return;
+	}
+	user = o->user && same_text(s->user, o->user);
+	password = same_text(arg, o->password);
+	s->logged_in = o->anonymous || (user && password);
+	if (s->logged_in) {
+		reply(s, "230 Welcome");
+		return;
+	}
+	io_say("%s: login refused", s->peer_text);
+	io_poll(NULL, 0, LOGIN_DELAY_MS);
+	s->leaving = ++s->failures >= LOGIN_TRIES;
+	reply(s, s->leaving ? "421 Too many tries" : "530 Login incorrect");
+}
+
+/* ------------------------------------------------------------------ small talk */
+
+static void cmd_quit(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply(s, "221 Goodbye");
+	s->leaving = true;
+}
+
+static void cmd_noop(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply(s, "200 OK");
+}
+
+static void cmd_syst(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply(s, "215 UNIX Type: L8");
+}
+
+static void cmd_feat(struct session *s, const char *arg)
+{
+	static const char *const lines[] = {
+		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " SIZE", " MDTM",
+		" UTF8", "211 End",
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines) && !s->leaving; i++)
+		reply(s, "%s", lines[i]);
+}
+
+static void cmd_opts(struct session *s, const char *arg)
+{
+	if (strcasecmp(arg, "UTF8 ON") && strcasecmp(arg, "UTF8"))
+		reply(s, "501 No such option");
+	else
+		reply(s, "200 Names are UTF-8");
+}
+
+static void cmd_type(struct session *s, const char *arg)
+{
+	/* Lines end as they do in the file: this system's own end of line is LF. */
+	if (!strcasecmp(arg, "I") || !strcasecmp(arg, "L 8") || !strcasecmp(arg, "A") ||
+	    !strcasecmp(arg, "A N"))
+		reply(s, "200 Type set");
+	else
+		reply(s, "504 Types are I and A");
+}
+
+static void cmd_mode(struct session *s, const char *arg)
+{
+	reply(s, strcasecmp(arg, "S") ? "504 MODE S is all there is" : "200 OK");
+}
+
+static void cmd_stru(struct session *s, const char *arg)
+{
+	reply(s, strcasecmp(arg, "F") ? "504 STRU F is all there is" : "200 OK");
+}
+
+static void cmd_abor(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply(s, "226 Nothing to abort");
+}
+
+/* ------------------------------------------------------------------ folders */
+
+static bool resolve(struct session *s, const char *arg, char *path)
+{
+	if (vfs_join(s->cwd, arg, path))
+		return true;
+	reply(s, "553 That name cannot be");
+	return false;
+}
+
+/* A name in quotes, its own quotes doubled (RFC 959, appendix II). */
+static void reply_path(struct session *s, const char *path)
+{
+	char quoted[2 * VFS_PATH_MAX];
+	size_t n = 0;
+
+	for (; *path; path++) {
+		if (*path == '"')
+			quoted[n++] = '"';
+		quoted[n++] = *path;
+	}
+	quoted[n] = '\0';
+	reply(s, "257 \"%s\"", quoted);
+}
+
+static void cmd_pwd(struct session *s, const char *arg)
+{
+	(void)arg;
+	reply_path(s, s->cwd);
+}
+
+static void cmd_cwd(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX];
+	int fd;
+
+	if (!resolve(s, arg, path))
+		return;
+	fd = vfs_open(s->root, path, O_PATH | O_DIRECTORY);
+	if (fd < 0) {
+		reply_errno(s, -fd);
+		return;
+	}
+	close(fd);
+	strcpy(s->cwd, path);
+	reply(s, "250 OK");
+}
+
+static void cmd_cdup(struct session *s, const char *arg)
+{
+	(void)arg;
+	cmd_cwd(s, "..");
+}
+
+/* Open a regular file to read. Return: the descriptor, or -1 with the reply sent. */
+static int open_file(struct session *s, const char *path, struct stat *sb)
+{
+	int fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
+
+	if (fd < 0) {
+		reply_errno(s, -fd);
+		return -1;
+	}
+	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode))
+		return fd;
+	close(fd);
+	reply(s, "550 Not a plain file");
+	return -1;
+}
+
+static bool stat_file(struct session *s, const char *arg, struct stat *sb)
+{
+	char path[VFS_PATH_MAX];
+	int fd;
+
+	if (!resolve(s, arg, path))
+		return false;
+	fd = open_file(s, path, sb);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void cmd_size(struct session *s, const char *arg)
+{
+	struct stat sb;
+
+	if (stat_file(s, arg, &sb))
+		reply(s, "213 %" PRIu64, (uint64_t)sb.st_size);
+}
+
+static void cmd_mdtm(struct session *s, const char *arg)
+{
+	struct stat sb;
+	struct tm tm;
+	char text[32];
+
+	if (!stat_file(s, arg, &sb))
+		return;
+	if (gmtime_r(&sb.st_mtime, &tm) && strftime(text, sizeof(text), "%Y%m%d%H%M%S", &tm))
+		reply(s, "213 %s", text);
+	else
+		reply(s, "550 Its time cannot be told");
+}
+
+/* ------------------------------------------------------------------ the data connection */
+
+static void close_pasv(struct session *s)
+{
+	if (s->pasv_fd >= 0)
+		close(s->pasv_fd);
+	s->pasv_fd = -1;
+}
+
+static bool listen_data(struct session *s, union net_addr *at)
+{
+	close_pasv(s);
+	*at = s->local;
+	net_set_port(at, 0);
+	s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+	if (s->pasv_fd >= 0 && net_local(s->pasv_fd, at) == 0)
+		return true;
+	close_pasv(s);
+	reply(s, "425 No port to listen on");
+	return false;
+}
+
+static void cmd_epsv(struct session *s, const char *arg)
+{
+	const char *family = s->local.sa.sa_family == AF_INET6 ? "2" : "1";
+	union net_addr at;
+
+	if (!strcasecmp(arg, "ALL"))
+		reply(s, "200 OK");
+	else if (*arg && strcmp(arg, family))
+		reply(s, "522 Network protocol not supported, use (%s)", family);
+	else if (listen_data(s, &at))
+		reply(s, "229 Entering Extended Passive Mode (|||%u|)", net_port(&at));
+}
+
+static void cmd_pasv(struct session *s, const char *arg)
+{
+	union net_addr at;
+	const unsigned char *a = (const unsigned char *)&at.in.sin_addr;
+
+	(void)arg;
+	if (s->local.sa.sa_family != AF_INET)
+		reply(s, "425 This is IPv6: use EPSV");
+	else if (listen_data(s, &at))
+		reply(s, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u)", a[0], a[1], a[2], a[3],
+		      net_port(&at) >> 8, net_port(&at) & 255);
+}
+
+/*
+ * The data connection, from the control connection's peer and from nobody else: a
+ * stranger who is quicker is sent away, and we go on waiting (RFC 2577 s. 4).
+ */
+static struct tls_stream *accept_data(struct session *s)
+{
+	int64_t deadline = io_now() + ACCEPT_MS;
+
+	while (!io_stop && io_left(deadline)) {
+		union net_addr from;
+		int fd, r = io_wait(s->pasv_fd, POLLIN, io_left(deadline));
+
+		if (r <= 0)
+			continue;
+		fd = accept4(s->pasv_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			continue;
+		if (net_peer(fd, &from) == 0 && net_same_host(&from, &s->peer))
+			return tls_stream_new(fd);
+		io_say("%s: data connection from elsewhere refused", s->peer_text);
+		close(fd);
+	}
+	return NULL;
+}
+
+static struct tls_stream *open_data(struct session *s)
+{
+	struct tls_start how = {
+		.ctx = s->ctx,
+		.server = true,
+		.ktls = !s->o->tune.no_ktls,
+		/*
+		 * By default none: the session to resume is the control connection's, and a
+		 * client that uploads and never reads would lose its data to their RST.
+		 */
+		.tickets = s->o->tls.data_tickets,
+	};
+	struct tls_stream *data = accept_data(s);
+	enum ts_status st;
+
+	close_pasv(s);
+	if (!data) {
+		reply(s, "425 No data connection came");
+		return NULL;
+	}
+	st = tls_stream_start(data, &how, s->o->tune.timeout_ms);
+	if (st == TS_OK)
+		return data;
+	io_say("%s: data connection: %s", s->peer_text, tls_stream_why(data));
+	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
+	tls_stream_free(data);
+	return NULL;
+}
+
+/* The control connection spoke during a transfer. Return: whether to stop. */
+static bool watch_control(void *arg)
+{
+	struct session *s = arg;
+	char line[CONTROL_LINE_MAX];
+
+	for (;;) {
+		enum ctl_status st = control_try_line(s->c, line);
+
+		if (st == CTL_WAIT)
+			return false;
+		if (st != CTL_OK) {
+			/* Without a client there is nobody to reply to; the data may yet end. */
+			gone(s, st);
+			s->data->watch_fd = -1;
+			return false;
+		}
+		io_note("%s: %s (amid a transfer)", s->peer_text, line);
+		if (!strcasecmp(line, "ABOR")) {
+			s->abor = true;
+			return true;
+		}
+		/* Anything else waits its turn, and what is behind it stays unread. */
+		strcpy(s->early, line);
+		s->data->watch_fd = -1;
+		return false;
+	}
+}
+
+static void last_words(void *arg)
+{
+	struct session *s = arg;
+
+	s->report.status = XS_UNCONFIRMED;
+	s->report.why = "killed, as --end=kill says";
+	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
+/* ------------------------------------------------------------------ transfers */
+
+static bool may_transfer(struct session *s)
+{
+	if (!s->prot_p)
+		reply(s, "521 Data connections need PROT P");
+	else if (s->pasv_fd < 0)
+		reply(s, "425 EPSV or PASV first");
+	else
+		return true;
+	return false;
+}
+
+static enum xs outcome(const struct session *s, bool whole)
+{
+	const struct transfer *t = &s->transfer;
+
+	if (t->local_err)
+		return XS_LOCAL;
+	if (t->aborted)
+		return XS_REFUSED;
+	switch (t->end) {
+	case TS_END_TRUNCATED: return XS_TRUNCATED;
+	case TS_END_RESET: return XS_RESET;
+	case TS_TIMEOUT: return XS_TIMEOUT;
+	case TS_STOPPED: return XS_NETWORK;
+	case TS_ERROR: return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
+	default: return whole ? XS_COMPLETE : XS_TRUNCATED;
+	}
+}
+
+static void reply_outcome(struct session *s, enum xs xs)
+{
+	const struct transfer *t = &s->transfer;
+
+	s->report.reply = 426;
+	if (xs == XS_COMPLETE) {
+		s->report.reply = 226;
+		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
+	} else if (xs == XS_LOCAL) {
+		bool full = t->local_err == ENOSPC || t->local_err == EDQUOT;
+
+		s->report.reply = full ? 452 : 451;
+		reply(s, "%d %s", s->report.reply, strerror(t->local_err));
+	} else if (s->abor) {
+		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
+	} else {
+		reply(s, "426 %s after %" PRIu64 " bytes: %s", xs_name(xs), t->bytes, t->why);
+	}
+}
+
+static void begin_report(struct session *s, const char *op, const char *path)
+{
+	memset(&s->transfer, 0, sizeof(s->transfer));
+	s->report = (struct report){
+		.op = op, .path = path, .peer = s->peer_text,
+		.transfer = &s->transfer, .ending = s->o->tune.ending,
+	};
+}
+
+static void end_report(struct session *s, enum xs xs)
+{
+	s->report.status = xs;
+	if (xs)
+		s->report.why = s->transfer.why[0] ? s->transfer.why : xs_name(xs);
+	report_print(&s->report, s->o->json, STDOUT_FILENO);
+	if (s->abor)
+		reply(s, "226 Abort done");
+	s->abor = false;
+}
+
+static struct data new_data(struct session *s)
+{
+	struct data d = {
+		.tune = &s->o->tune,
+		.watch_fd = tls_stream_fd(s->c->s),
+		.watch = watch_control,
+		.watch_arg = s,
+		.last_words = last_words,
+	};
+
+	return d;
+}
+
+/* 150, the data connection, its TLS. Return: false with the reply sent. */
+static bool begin_transfer(struct session *s, struct data *d)
+{
+	struct tls_stream *stream;
+
+	reply(s, "150 Go ahead");
+	stream = s->leaving ? NULL : open_data(s);
+	if (!stream) {
+		close_pasv(s);
+		return false;
+	}
+	if (data_init(d, stream, &s->transfer) < 0) {
+		tls_stream_free(stream);
+		reply(s, "451 No memory");
+		return false;
+	}
+	s->data = d;
+	return true;
+}
+
+static void store_file(struct session *s, struct store *store, const char *path)
+{
+	struct data d = new_data(s);
+	char partial[VFS_PATH_MAX + 16];
+	bool whole;
+	enum xs xs;
+
+	begin_report(s, "STOR", path);
+	if (!begin_transfer(s, &d)) {
+		store_abandon(store, s->o->conddisp);
+		return;
+	}
+	whole = data_receive(&d, store);
+	data_end(&d, whole);
+	xs = outcome(s, whole);
+	if (xs == XS_COMPLETE) {
+		s->transfer.local_err = -store_commit(store);
+		if (s->transfer.local_err)
+			xs = XS_LOCAL;
+	} else if (store_abandon(store, s->o->conddisp)) {
+		snprintf(partial, sizeof(partial), "%s.partial", path);
+		s->report.partial = partial;
+	}
+	reply_outcome(s, xs);
+	data_close(&d, tls_stream_fd(s->c->s));
+	end_report(s, xs);
+}
+
+static void cmd_stor(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX];
+	struct store *store = NULL;
+	const char *name;
+	int dir, err;
+
+	if (!may_transfer(s) || !resolve(s, arg, path))
+		return;
+	dir = vfs_open_parent(s->root, path, &name);
+	if (dir < 0) {
+		reply_errno(s, -dir);
+		return;
+	}
+	err = store_open(dir, name, false, &store);
+	if (err)
+		reply(s, "553 %s", strerror(-err));
+	else
+		store_file(s, store, path);
+	close(dir);
+}
+
+static void send_file(struct session *s, int fd, const char *path)
+{
+	struct data d = new_data(s);
+	bool whole;
+	enum xs xs;
+
+	begin_report(s, "RETR", path);
+	if (!begin_transfer(s, &d))
+		return;
+	whole = data_send(&d, fd);
+	data_end(&d, whole);
+	xs = outcome(s, whole);
+	/* Before the close: there are clients that await the reply first. */
+	reply_outcome(s, xs);
+	data_close(&d, tls_stream_fd(s->c->s));
+	end_report(s, xs);
+}
+
+static void cmd_retr(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX];
+	struct stat sb;
+	int fd;
+
+	if (!may_transfer(s) || !resolve(s, arg, path))
+		return;
+	fd = open_file(s, path, &sb);
+	if (fd < 0)
+		return;
+	send_file(s, fd, path);
+	close(fd);
+}
+
+/* ------------------------------------------------------------------ commands */
+
+#define NEED_TLS 1
+#define NEED_LOGIN 2
+#define NEED_ARG 4
+#define SECRET 8
+
+static const struct verb {
+	char name[5];
+	unsigned int flags;
+	void (*run)(struct session *s, const char *arg);
+} commands[] = {
+	{ "ABOR", 0, cmd_abor },
+	{ "AUTH", NEED_ARG, cmd_auth },
+	{ "CCC", NEED_TLS, cmd_ccc },
+	{ "CDUP", NEED_LOGIN, cmd_cdup },
+	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd },
+	{ "EPSV", NEED_LOGIN, cmd_epsv },
+	{ "FEAT", 0, cmd_feat },
+	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm },
+	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode },
+	{ "NOOP", 0, cmd_noop },
+	{ "OPTS", NEED_ARG, cmd_opts },
+	{ "PASS", NEED_TLS | SECRET, cmd_pass },
+	{ "PASV", NEED_LOGIN, cmd_pasv },
+	{ "PBSZ", NEED_TLS | NEED_ARG, cmd_pbsz },
+	{ "PROT", NEED_TLS | NEED_ARG, cmd_prot },
+	{ "PWD", NEED_LOGIN, cmd_pwd },
+	{ "QUIT", 0, cmd_quit },
+	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr },
+	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size },
+	{ "STOR", NEED_LOGIN | NEED_ARG, cmd_stor },
+	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru },
+	{ "SYST", 0, cmd_syst },
+	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type },
+	{ "USER", NEED_TLS | NEED_ARG, cmd_user },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcasecmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static void run_command(struct session *s, char *line)
+{
+	char *arg = line + strcspn(line, " ");
+	const struct verb *cmd;
+
+	if (*arg)
+		*arg++ = '\0';
+	cmd = find_verb(line);
+	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
+	if (!cmd)
+		reply(s, "502 No such command here");
+	else if (cmd->flags & NEED_TLS && !s->tls)
+		reply(s, "530 AUTH TLS first");
+	else if (cmd->flags & NEED_LOGIN && !s->logged_in)
+		reply(s, "530 Log in first");
+	else if (cmd->flags & NEED_ARG && !*arg)
+		reply(s, "501 Something is missing behind %s", cmd->name);
+	else
+		cmd->run(s, arg);
+}
+
+static enum ctl_status next_line(struct session *s, char *line)
+{
+	if (*s->early) {
+		strcpy(line, s->early);
+		s->early[0] = '\0';
+		return CTL_OK;
+	}
+	s->c->timeout_ms = s->o->idle_ms;
+	return control_line(s->c, line);
+}
+
+static void say_why_leaving(struct session *s, enum ctl_status st)
+{
+	s->c->timeout_ms = s->o->tune.timeout_ms;
+	if (st == CTL_TIMEOUT)
+		reply(s, "421 Silent for too long");
+	else if (st == CTL_PROTOCOL)
+		reply(s, "500 %s", s->c->why);
+	else if (st == CTL_STOPPED)
+		reply(s, "421 The server is stopping");
+	gone(s, st);
+}
+
+static void serve_client(struct session *s)
+{
+	char line[CONTROL_LINE_MAX];
+
+	reply(s, "220 ftps");
+	while (!s->leaving && !io_stop) {
+		enum ctl_status st = next_line(s, line);
+
+		if (st != CTL_OK) {
+			say_why_leaving(s, st);
+			break;
+		}
+		s->c->timeout_ms = s->o->tune.timeout_ms;
+		run_command(s, line);
+		OPENSSL_cleanse(line, sizeof(line));
+	}
+	if (s->tls)
+		tls_stream_notify(s->c->s, TS_NOTIFY_AT_ONCE, s->o->tune.timeout_ms);
+}
+
+void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct tls_stream *stream = tls_stream_new(fd);
+
+	if (s && stream)
+		s->c = control_new(stream, o->tune.timeout_ms);
+	if (!s || !stream || !s->c) {
+		free(s);
+		return;
+	}
+	s->o = o;
+	s->ctx = ctx;
+	s->root = root;
+	s->pasv_fd = -1;
+	strcpy(s->cwd, "/");
+	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {
+		net_text(&s->peer, s->peer_text);
+		serve_client(s);
+	}
+	close_pasv(s);
+	control_free(s->c);
+	free(s);
+}

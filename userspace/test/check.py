@@ -1,0 +1,886 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""End-to-end checks of ftps, on loopback; TAP on standard output.
+
+    check.py FTPS [NAME...]     all tests, or those whose name contains a NAME
+
+Client and server are checked against each other, against Python's ftplib and curl,
+and against a server written here that misbehaves on purpose. Where the kernel has no
+kTLS the same tests run with user-space TLS.
+"""
+import ftplib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+FTPS = os.path.abspath(sys.argv[1])
+WORK = tempfile.mkdtemp(prefix="ftps-check.")
+CERT = os.path.join(WORK, "cert.pem")
+KEY = os.path.join(WORK, "key.pem")
+USER, PASSWORD = "joe", "s3cr3t pass"
+# The module under test elsewhere changes what careless endings do.
+VANILLA = not os.path.exists("/proc/net/tls_drst_stat")
+
+(COMPLETE, LOCAL, USAGE, TRUNCATED, RESET, REFUSED, CERTIFICATE, NETWORK, PROTOCOL,
+ UNCONFIRMED, TIMEOUT) = range(11)
+
+count = 0
+failures = 0
+
+
+def ok(good, what, detail=None):
+    global count, failures
+    count += 1
+    print(f"{'ok' if good else 'not ok'} {count} - {what}", flush=True)
+    if not good:
+        failures += 1
+        for line in str(detail).splitlines():
+            print("#   " + line, flush=True)
+    return good
+
+
+def skip(what, why):
+    global count
+    count += 1
+    print(f"ok {count} - {what} # SKIP {why}", flush=True)
+
+
+def is_status(run, want, what):
+    return ok(run.returncode == want, f"{what}: exit {want}",
+              f"exit {run.returncode}\n{run.stdout}\n{run.stderr}")
+
+
+# ---------------------------------------------------------------- files and certificates
+
+def path(name):
+    return os.path.join(WORK, name)
+
+
+def make_file(name, size):
+    with open(path(name), "wb") as f:
+        f.write(os.urandom(size))
+    return path(name)
+
+
+def sha(name):
+    with open(name, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def same(a, b):
+    return os.path.exists(a) and os.path.exists(b) and sha(a) == sha(b)
+
+
+def make_cert(cert, key, names):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", "2", "-subj", "/CN=ftps check", "-addext",
+                    "subjectAltName=" + names],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+# ---------------------------------------------------------------- our server, our client
+
+class Server:
+    """ftps serve, in a folder of its own."""
+
+    def __init__(self, *options, host="127.0.0.1", anonymous=False):
+        self.dir = tempfile.mkdtemp(prefix="srv.", dir=WORK)
+        login = ["--anonymous"] if anonymous else ["--user", USER, "--password-file",
+                                                   path("password")]
+        self.errors = open(path("serve.err"), "w+")
+        at = f"[{host}]:0" if ":" in host else f"{host}:0"
+        self.proc = subprocess.Popen(
+            [FTPS, "serve", "--json", "--listen", at, "--cert", CERT, "--key", KEY,
+             *login, *options, self.dir], stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        first = self.proc.stdout.readline()
+        if not first:
+            raise RuntimeError("no server: " + open(self.errors.name).read())
+        self.host = host
+        self.port = json.loads(first)["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.proc.send_signal(signal.SIGTERM)
+        self.rest = self.proc.communicate(timeout=20)[0]
+        self.errors.close()
+
+    def file(self, name):
+        return os.path.join(self.dir, name)
+
+    def url(self, name="", password=PASSWORD):
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ftps://{USER}:{password.replace(' ', '%20')}@{host}:{self.port}/{name}"
+
+    def line(self):
+        """The report of the next transfer."""
+        return json.loads(self.proc.stdout.readline())
+
+
+def run(*args, timeout=60, **more):
+    return subprocess.run([FTPS, *args], capture_output=True, text=True, timeout=timeout,
+                          errors="replace", stdin=subprocess.DEVNULL, **more)
+
+
+def put(server, file, *options, name=None, **more):
+    return run("put", "--json", "--cacert", CERT, *options, file,
+               server.url(name or os.path.basename(file)), **more)
+
+
+def get(server, name, to, *options, **more):
+    return run("get", "--json", "--cacert", CERT, *options, server.url(name), to, **more)
+
+
+def facts(done):
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return {}
+
+
+def no_leftovers(folder):
+    left = [n for n in os.listdir(folder) if n.startswith(".ftps.")]
+    return ok(not left, "no temporary file is left", left)
+
+
+# ---------------------------------------------------------------- a server that misbehaves
+
+class Fake:
+    """One control connection, played by a function; knows just enough FTP."""
+
+    def __init__(self, play):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.play = play
+        self.host = "127.0.0.1"
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.listener.close()
+        self.thread.join(10)
+
+    url = Server.url
+
+    def work(self):
+        try:
+            self.sock = self.listener.accept()[0]
+            self.play(self)
+        except OSError:
+            pass
+        finally:
+            self.sock.close()
+
+    def say(self, text):
+        self.sock.sendall(text.encode("latin-1") + b"\r\n")
+
+    def hear(self, verb):
+        line = b""
+        while not line.endswith(b"\n"):
+            c = self.sock.recv(1)
+            if not c:
+                raise OSError("client left")
+            line += c
+        assert line.decode().startswith(verb), line
+        return line.decode().strip()
+
+    def context(self):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(CERT, KEY)
+        return ctx
+
+    def to_login(self):
+        self.say("220 fake")
+        self.hear("AUTH TLS")
+        self.say("234 ok")
+        self.sock = self.context().wrap_socket(self.sock, server_side=True)
+        self.hear("USER")
+        self.say("331 ok")
+        self.hear("PASS")
+        self.say("230 ok")
+        for verb in ("PBSZ", "PROT", "TYPE"):
+            self.hear(verb)
+            self.say("200 ok")
+
+    def data_port(self):
+        self.data_listener = socket.create_server(("127.0.0.1", 0))
+        return self.data_listener.getsockname()[1]
+
+    def data(self):
+        raw = self.data_listener.accept()[0]
+        self.data_listener.close()
+        return self.context().wrap_socket(raw, server_side=True)
+
+
+# ---------------------------------------------------------------- tests: it works
+
+def test_both_ways():
+    for host in ("127.0.0.1", "::1"):
+        with Server(host=host) as server:
+            for tls in ("1.2", "1.3"):
+                for size in (0, 1, 100_000, 3_000_000):
+                    what = f"{host}, TLS {tls}, {size} bytes"
+                    up = make_file("up", size)
+                    r = put(server, up, "--tls", tls)
+                    is_status(r, COMPLETE, "put " + what)
+                    ok(same(up, server.file("up")), f"put {what}: same on the server")
+                    f, there = facts(r), server.line()
+                    ok(f.get("tls") == "TLSv" + tls and f.get("bytes") == size and
+                       f.get("sha256") == sha(up) == there["sha256"] and
+                       f.get("end") == "acknowledged" and there["end"] == "close_notify",
+                       f"put {what}: both ends report it", (f, there))
+                    r = get(server, "up", path("down"), "--tls", tls)
+                    is_status(r, COMPLETE, "get " + what)
+                    ok(same(path("down"), up), f"get {what}: same here")
+                    ok(facts(r).get("end") == "close_notify" and
+                       server.line()["end"] == "acknowledged", f"get {what}: ended well")
+            no_leftovers(server.dir)
+    no_leftovers(WORK)
+
+
+def test_ktls_is_told():
+    with Server() as server:
+        up = make_file("up", 1000)
+        tx = facts(put(server, up))["ktls"]["tx"]
+        off = facts(put(server, up, "--no-ktls"))["ktls"]
+        ulp = open("/proc/sys/net/ipv4/tcp_available_ulp").read().split()
+        ok(tx == ("tls" in ulp), f"kTLS TX: {tx}, and the kernel has {ulp}")
+        ok(off == {"tx": False, "rx": False}, "--no-ktls: none", off)
+        r = run("put", "--cacert", CERT, up, server.url())
+        ok(("kTLS TX" if tx else "user-space TLS") in r.stdout, "said in words, too", r.stdout)
+
+
+def test_pasv():
+    with Server() as server:
+        up = make_file("up", 5000)
+        r = put(server, up, "--no-epsv", "-v")
+        is_status(r, COMPLETE, "put over PASV")
+        ok("227 " in r.stderr and "229 " not in r.stderr, "PASV and not EPSV", r.stderr)
+
+
+def test_streams():
+    with Server() as server:
+        up = make_file("up", 300_000)
+        with open(up, "rb") as f:
+            r = subprocess.run([FTPS, "put", "--json", "--cacert", CERT, "-",
+                                server.url("in")], stdin=f, capture_output=True, text=True)
+        is_status(r, COMPLETE, "put from standard input")
+        ok(same(up, server.file("in")), "same on the server")
+        r = subprocess.run([FTPS, "get", "--json", "--cacert", CERT, server.url("in"), "-"],
+                           capture_output=True)
+        ok(r.returncode == 0 and hashlib.sha256(r.stdout).hexdigest() == sha(up),
+           "get to standard output has the file and nothing else", r.stderr)
+        ok(json.loads(r.stderr)["bytes"] == 300_000, "the summary is on standard error")
+
+
+def test_names():
+    with Server() as server:
+        up = make_file("up", 100)
+        os.mkdir(server.file("dir"))
+        is_status(put(server, up, name="dir/"), COMPLETE, "put to a folder")
+        ok(same(up, server.file("dir/up")), "has the file's own name")
+        is_status(put(server, up, name="a%20b%25%22c"), COMPLETE, "put to an odd name")
+        ok(same(up, server.file('a b%"c')), "name decoded")
+        r = run("get", "--cacert", CERT, server.url("dir/up"), cwd=server.dir)
+        is_status(r, COMPLETE, "get without FILE")
+        ok(same(up, server.file("up")), "has the remote name")
+
+
+def test_ftplib():
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with Server() as server:
+            ctx = ssl.create_default_context(cafile=CERT)
+            ctx.minimum_version = ctx.maximum_version = version
+            ftp = ftplib.FTP_TLS(context=ctx)
+            ftp.connect(server.host, server.port, timeout=20)
+            ftp.login(USER, PASSWORD)
+            ftp.prot_p()
+            up = make_file("up", 2_000_000)
+            with open(up, "rb") as f:
+                reply = ftp.storbinary("STOR up", f)
+            ok(reply.startswith("226") and same(up, server.file("up")),
+               f"ftplib {version.name} STOR: {reply}")
+            got = hashlib.sha256()
+            reply = ftp.retrbinary("RETR up", got.update)
+            ok(reply.startswith("226") and got.hexdigest() == sha(up),
+               f"ftplib {version.name} RETR: {reply}")
+            ok(ftp.size("up") == 2_000_000, "SIZE")
+            ok(ftp.pwd() == "/", "PWD")
+            ok(ftp.quit().startswith("221"), "QUIT")
+
+
+def test_curl():
+    if not shutil.which("curl"):
+        skip("curl", "no curl here")
+        return
+    with Server() as server:
+        base = ["curl", "-sS", "--ssl-reqd", "--cacert", CERT, "-u", f"{USER}:{PASSWORD}"]
+        url = f"ftp://{server.host}:{server.port}/"
+        up = make_file("up", 2_000_000)
+        for tls in ("--tls-max 1.2", "--tlsv1.3"):
+            r = subprocess.run([*base, *tls.split(), "-T", up, url], capture_output=True)
+            ok(r.returncode == 0 and same(up, server.file("up")), f"curl {tls} upload", r.stderr)
+            r = subprocess.run([*base, *tls.split(), url + "up", "-o", path("down")],
+                               capture_output=True)
+            ok(r.returncode == 0 and same(up, path("down")), f"curl {tls} download", r.stderr)
+
+
+def test_many_at_once():
+    with Server("--max-clients", "4") as server:
+        up = make_file("up", 500_000)
+        procs = [subprocess.Popen([FTPS, "put", "--cacert", CERT, up, server.url(f"n{i}")],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                 for i in range(4)]
+        ok(all(p.wait(30) == 0 for p in procs), "four clients at once")
+        ok(all(same(up, server.file(f"n{i}")) for i in range(4)), "four files")
+        idle = [socket.create_connection((server.host, server.port)) for i in range(4)]
+        for s in idle:
+            s.recv(10)
+        r = put(server, up)
+        is_status(r, REFUSED, "the fifth of four clients")
+        for s in idle:
+            s.close()
+
+
+# ---------------------------------------------------------------- tests: endings
+
+def slow(*more):
+    """Options of a peer that reads late from a small buffer."""
+    return ("--rcvbuf", "4096", "--read-delay", "400", *more)
+
+
+def test_put_clean_slow():
+    up = make_file("up", 2_000_000)
+    for tls in ("1.2", "1.3"):
+        with Server(*slow()) as server:
+            r = put(server, up, "--tls", tls)
+            is_status(r, COMPLETE, f"put, clean, slow reader, TLS {tls}")
+            ok(same(up, server.file("up")), "whole")
+            f = facts(r)
+            ok(f["unacked"] == 0 and f["unread"] == 0, "nothing unacknowledged or unread", f)
+
+
+def test_put_careless():
+    """What loses data in vanilla, and is complete where the kernel keeps sending."""
+    up = make_file("up", 2_000_000)
+    for end in ("tickets-unread", "linger0"):
+        with Server("--rcvbuf", "65536", "--read-delay", "400", "--rate", "1000000",
+                    "--tickets", "2") as server:
+            r = put(server, up, "--tls", "1.3", "--end", end)
+            f, there = facts(r), server.line()
+            if end == "tickets-unread":
+                ok(f["unread"] > 0, f"{end}: {f['unread']} bytes of tickets unread")
+            ok(f["unacked"] > 0, f"{end}: {f['unacked']} bytes not acknowledged at close")
+            if not VANILLA:
+                skip(end, "tls_drst is loaded")
+                continue
+            is_status(r, UNCONFIRMED, f"put --end={end}, slow reader")
+            ok(f["reply"] == 426 and there["end"] in ("reset", "truncated") and
+               there["bytes"] < 2_000_000, f"server got {there['bytes']} bytes: {there['end']}")
+            ok(not os.path.exists(server.file("up")), "the name is not there")
+            ok(os.path.getsize(server.file("up.partial")) == there["bytes"],
+               "what came is kept as .partial")
+
+
+def test_put_endings():
+    up = make_file("up", 200_000)
+    plain = {"close": (COMPLETE,), "half-close": (COMPLETE,),
+             "shut-rdwr": (COMPLETE, UNCONFIRMED), "rst-after-notify": (COMPLETE,),
+             "no-close-notify": (UNCONFIRMED,), "rst-middle": (RESET,),
+             "kill": (-signal.SIGKILL,)}
+    for tls in ("1.2", "1.3"):
+        for end, want in plain.items():
+            with Server("--conddisp", "delete") as server:
+                r = put(server, up, "--tls", tls, "--end", end)
+                ok(r.returncode in want, f"put --end={end}, TLS {tls}: exit {r.returncode}",
+                   r.stdout + r.stderr)
+                there = server.line()
+                whole = there["end"] == "close_notify"
+                ok(same(up, server.file("up")) if whole else os.listdir(server.dir) == [],
+                   f"{end}: {there['end']}, file {'whole' if whole else 'gone'}",
+                   (there, os.listdir(server.dir)))
+                if end == "no-close-notify":
+                    ok(there["end"] == "truncated" and there["reply"] == 426 and
+                       there["bytes"] == 200_000, "all bytes, no close_notify: truncated", there)
+                if end == "rst-middle":
+                    ok(there["end"] == "reset" and there["bytes"] <= 100_000,
+                       f"reset after {there['bytes']} bytes", there)
+                if end == "rst-after-notify":
+                    ok(there["result"] == "complete", "a RST after close_notify is no error")
+
+
+def test_get_endings():
+    plain = {"close": COMPLETE, "half-close": COMPLETE, "tickets-unread": COMPLETE,
+             "rst-after-notify": COMPLETE, "kill": COMPLETE,
+             "no-close-notify": TRUNCATED, "rst-middle": RESET}
+    old = b"the file from before"
+    for tls in ("1.2", "1.3"):
+        for end, want in plain.items():
+            with Server("--end", end) as server:
+                make_file(os.path.join(server.dir, "f"), 200_000)
+                down = path("down")
+                with open(down, "wb") as f:
+                    f.write(old)
+                r = get(server, "f", down, "--tls", tls)
+                is_status(r, want, f"get from --end={end}, TLS {tls}")
+                if want == COMPLETE:
+                    ok(same(down, server.file("f")), "whole")
+                    continue
+                ok(open(down, "rb").read() == old, "the file from before is untouched")
+                f = facts(r)
+                ok(f["partial"] == down + ".partial" and
+                   os.path.getsize(down + ".partial") == f["bytes"] > 0,
+                   "what came is kept as .partial", f)
+                os.unlink(down + ".partial")
+                get(server, "f", down, "--tls", tls, "--conddisp", "delete")
+                ok(not os.path.exists(down + ".partial"), "--conddisp=delete: nothing is kept")
+    no_leftovers(WORK)
+
+
+def test_get_linger0_slow():
+    with Server("--end", "linger0") as server:
+        make_file(os.path.join(server.dir, "f"), 2_000_000)
+        r = get(server, "f", path("down"), *slow())
+        if VANILLA:
+            is_status(r, RESET, "get from --end=linger0, slow reader")
+        else:
+            skip("get from --end=linger0", "tls_drst is loaded")
+
+
+def test_put_receiver_endings():
+    up = make_file("up", 2_000_000)
+    with Server("--end", "rst-middle", "--cut-at", "100000") as server:
+        r = put(server, up)
+        is_status(r, RESET, "put to a server that resets in the middle")
+        ok(facts(r)["reply"] == 426, "its reply is reported")
+    with Server("--end", "linger0") as server:
+        r = put(server, up)
+        is_status(r, COMPLETE, "put to a server that resets after the close_notify")
+        ok(same(up, server.file("up")), "whole")
+
+
+# ---------------------------------------------------------------- tests: exit statuses
+
+def test_usage():
+    up = make_file("up", 10)
+    good = "ftps://u:p@127.0.0.1:1/x"
+    for args in ([], ["frobnicate"], ["put"], ["put", up], ["put", up, "ftp://u@h/x"],
+                 ["get"], ["get", "ftps://u:p@h/"], ["get", "ftps://h/x"],
+                 ["put", "--end=sideways", up, good], ["put", "--tls=1.1", up, good],
+                 ["put", "--timeout=0", up, good], ["put", "--rate=1x", up, good],
+                 ["put", "--no-such", up, good], ["serve", "/tmp"],
+                 ["serve", "--cert", CERT, "/tmp"]):
+        is_status(run(*args), USAGE, "ftps " + " ".join(args[:2]))
+    r = run("--help")
+    ok(r.returncode == 0 and "unconfirmed" in r.stdout, "--help has the exit statuses")
+    ok(max(map(len, r.stdout.splitlines())) <= 80, "--help fits 80 columns")
+
+
+def test_refused():
+    with Server() as server:
+        up = make_file("up", 10)
+        r = get(server, "none", path("down"))
+        is_status(r, REFUSED, "get what is not there")
+        ok(facts(r)["reply"] == 550, "550")
+        is_status(put(server, up, name="no/dir"), REFUSED, "put where no folder is")
+        r = run("put", "--cacert", CERT, up, server.url("x", password="wrong"))
+        is_status(r, REFUSED, "wrong password")
+        ok("530" in r.stderr, "530", r.stderr)
+        no_leftovers(WORK)
+
+
+def test_certificate():
+    with Server() as server:
+        up = make_file("up", 10)
+        make_cert(path("other.pem"), path("other.key"), "IP:127.0.0.1")
+        is_status(run("put", up, server.url()), CERTIFICATE, "a certificate of nobody we know")
+        is_status(run("put", "--cacert", path("other.pem"), up, server.url()), CERTIFICATE,
+                  "another one")
+        r = run("put", "--cacert", CERT, up, server.url().replace("127.0.0.1", "127.0.0.2"))
+        is_status(r, NETWORK, "(nobody listens on 127.0.0.2)")
+        r = run("put", "--insecure", up, server.url())
+        is_status(r, COMPLETE, "--insecure")
+        ok("WARNING" in r.stderr, "and it is said aloud", r.stderr)
+    with Server(host="127.0.0.3") as server:
+        is_status(put(server, up), CERTIFICATE, "right certificate, wrong host")
+
+
+def test_network():
+    up = make_file("up", 10)
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    is_status(run("put", up, f"ftps://u:p@127.0.0.1:{port}/x"), NETWORK, "nobody listens")
+    is_status(run("put", up, "ftps://u:p@no.such.host.invalid/x"), NETWORK, "no such host")
+
+    def leave(fake):
+        fake.to_login()
+        fake.hear("EPSV")
+    with Fake(leave) as server:
+        is_status(put(server, up), NETWORK, "the server leaves")
+
+
+def test_local():
+    with Server() as server:
+        is_status(put(server, path("none")), LOCAL, "put what is not there")
+        is_status(put(server, WORK), LOCAL, "put a folder")
+        up = make_file("up", 10)
+        put(server, up)
+        is_status(get(server, "up", path("no/dir/x")), LOCAL, "get to where no folder is")
+        is_status(get(server, "up", WORK), LOCAL, "get to a folder")
+        if os.path.exists("/dev/full"):
+            is_status(get(server, "up", "/dev/full"), LOCAL, "get to a full disk")
+
+
+def test_protocol():
+    up = make_file("up", 10)
+    plays = {
+        "no FTP at all": lambda f: f.say("SSH-2.0-OpenSSH"),
+        "NUL in a reply": lambda f: f.say("220 a\0b"),
+        "a line without end": lambda f: f.say("220 " + "x" * 100_000),
+        "a reply without end": lambda f: [f.say("220-x") for i in range(1000)],
+        "a reply injected before TLS": lambda f: (f.say("220 x"), f.hear("AUTH"),
+                                                  f.say("234 ok\r\n230 welcome")),
+        "no TLS behind 234": lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("234 ok"),
+                                        f.sock.recv(1), f.say("hello" * 10), f.sock.recv(99)),
+    }
+    for what, play in plays.items():
+        with Fake(play) as server:
+            is_status(put(server, up), PROTOCOL, what)
+    with Fake(lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("502 no TLS"))) as server:
+        is_status(put(server, up), REFUSED, "a server without TLS gets no password")
+
+
+def test_timeout():
+    up = make_file("up", 10)
+    with Fake(lambda f: f.sock.recv(100)) as server:
+        begun = time.monotonic()
+        is_status(put(server, up, "--timeout", "1"), TIMEOUT, "a silent server")
+        ok(time.monotonic() - begun < 5, "in good time")
+    big = make_file("big", 8_000_000)
+    with Server("--rcvbuf", "4096", "--read-delay", "4000") as server:
+        is_status(put(server, big, "--timeout", "1"), TIMEOUT, "a server that does not read")
+
+
+def test_unconfirmed():
+    def play(reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("STOR")
+            fake.say("150 ok")
+            data = fake.data()
+            while data.recv(65536):
+                pass
+            data.unwrap()
+            data.close()
+            if reply:
+                fake.say(reply)
+                fake.hear("QUIT")
+                fake.say("221 bye")
+        return play
+    up = make_file("up", 100_000)
+    for reply, want in (("226 fine", COMPLETE), ("250 fine", COMPLETE), ("451 no", UNCONFIRMED),
+                        ("552 no", UNCONFIRMED), ("", UNCONFIRMED)):
+        with Fake(play(reply)) as server:
+            is_status(put(server, up), want, f"all arrived, reply \"{reply}\"")
+
+
+def test_short_file():
+    """close_notify and 226, but fewer bytes than SIZE said."""
+    def play(fake):
+        fake.to_login()
+        port = fake.data_port()
+        fake.hear("SIZE")
+        fake.say("213 1000")
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        fake.hear("RETR")
+        fake.say("150 ok")
+        data = fake.data()
+        data.sendall(b"x" * 999)
+        data.unwrap()
+        fake.say("226 done")
+    with Fake(play) as server:
+        is_status(get(server, "f", path("short")), TRUNCATED, "999 bytes of 1000")
+        ok(not os.path.exists(path("short")), "no file of that name")
+
+
+# ---------------------------------------------------------------- tests: care
+
+def test_pasv_address_ignored():
+    def play(fake):
+        fake.to_login()
+        port = fake.data_port()
+        fake.hear("PASV")
+        fake.say(f"227 ok (10,9,8,7,{port >> 8},{port & 255})")
+        fake.hear("STOR")
+        fake.say("150 ok")
+        data = fake.data()
+        while data.recv(65536):
+            pass
+        data.unwrap()
+        fake.say("226 done")
+        fake.hear("QUIT")
+        fake.say("221 bye")
+    up = make_file("up", 1000)
+    with Fake(play) as server:
+        is_status(put(server, up, "--no-epsv"), COMPLETE, "PASV names another host: ignored")
+
+
+def test_early_no():
+    """The server gives up in the middle, and says so: no need to send the rest."""
+    def play(fake):
+        fake.to_login()
+        port = fake.data_port()
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        fake.hear("STOR")
+        fake.say("150 ok")
+        data = fake.data()
+        data.recv(1000)
+        fake.say("452 disk full")
+        time.sleep(2)
+    up = make_file("up", 20_000_000)
+    with Fake(play) as server:
+        begun = time.monotonic()
+        r = put(server, up, "--timeout", "30")
+        is_status(r, REFUSED, "452 in the middle")
+        ok(facts(r)["reply"] == 452 and time.monotonic() - begun < 10, "soon", r.stdout)
+
+
+def test_password_hidden():
+    with Fake(lambda f: f.sock.recv(100)) as server:
+        up = make_file("up", 10)
+        proc = subprocess.Popen([FTPS, "put", "--timeout", "2", "-v", up, server.url()],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        with open(f"/proc/{proc.pid}/cmdline") as f:
+            shown = f.read()
+        said = proc.communicate()[1]
+        ok("127.0.0.1" in shown and "s3cr3t" not in shown, "password not on the process list",
+           shown)
+        ok("s3cr3t" not in said, "nor in what -v says", said)
+
+
+def interrupted(conddisp):
+    with Server("--rate", "200000") as server:
+        make_file(os.path.join(server.dir, "f"), 2_000_000)
+        folder = tempfile.mkdtemp(dir=WORK)
+        proc = subprocess.Popen([FTPS, "get", "--cacert", CERT, "--conddisp", conddisp,
+                                 server.url("f"), "f"], cwd=folder,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        before = os.listdir(folder)
+        proc.send_signal(signal.SIGINT)
+        status = proc.wait(10)
+        ok(len(before) == 1 and before[0].startswith(".ftps."),
+           "during a get the name is not there", before)
+        ok(status == -signal.SIGINT, f"SIGINT ends it: {status}")
+        want = ["f.partial"] if conddisp == "catlg" else []
+        ok(os.listdir(folder) == want, f"--conddisp={conddisp} leaves {want}",
+           os.listdir(folder))
+
+
+def test_interrupt():
+    interrupted("catlg")
+    interrupted("delete")
+
+
+def test_server_stops():
+    with Server() as server:
+        up = make_file("up", 2_000_000)
+        proc = subprocess.Popen([FTPS, "put", "--cacert", CERT, "--rate", "200000", up,
+                                 server.url()], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        server.proc.send_signal(signal.SIGTERM)
+        ok(server.proc.wait(10) == -signal.SIGTERM, "SIGTERM ends the server and its sessions")
+        ok(proc.wait(30) != 0, "and the client notices")
+        no_leftovers(server.dir)
+
+
+class Raw:
+    """A client that says what it likes."""
+
+    def __init__(self, server, tls=True, login=True):
+        self.sock = socket.create_connection((server.host, server.port), timeout=15)
+        self.file = self.sock.makefile("rb")
+        self.reply()
+        if tls:
+            self.ask("AUTH TLS")
+            self.ctx = ssl.create_default_context(cafile=CERT)
+            # Python takes a cut for an end unless told otherwise.
+            self.ctx.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+            self.sock = self.ctx.wrap_socket(self.sock, server_hostname=server.host)
+            self.file = self.sock.makefile("rb")
+        if login:
+            self.ask("USER " + USER)
+            self.ask("PASS " + PASSWORD)
+
+    def reply(self):
+        while True:
+            line = self.file.readline().decode("latin-1")
+            if not line or line[3:4] != "-" and not line.startswith(" "):
+                return line.strip()
+
+    def ask(self, line):
+        self.sock.sendall(line.encode("latin-1") + b"\r\n")
+        return self.reply()
+
+    def protect(self):
+        self.ask("PBSZ 0")
+        self.ask("PROT P")
+
+    def epsv(self):
+        return int(self.ask("EPSV").split("|")[3])
+
+
+def test_order():
+    with Server() as server:
+        raw = Raw(server, tls=False, login=False)
+        for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
+                           ("PBSZ 0", "530"), ("AUTH GSSAPI", "504"), ("FOO", "502"),
+                           ("FEAT", "211"), ("NOOP", "200"), ("", "502")):
+            got = raw.ask(line)
+            ok(got.startswith(want), f"without TLS, \"{line}\": {got}")
+        raw.sock.sendall(b"AUTH TLS\r\nUSER joe\r\n")
+        got = raw.reply()
+        ok(got.startswith("421"), f"a command injected behind AUTH: {got}")
+        raw = Raw(server, login=False)
+        for line, want in (("STOR x", "530"), ("EPSV", "530"), ("PASS x", "503"),
+                           ("PROT P", "503")):
+            got = raw.ask(line)
+            ok(got.startswith(want), f"before login, \"{line}\": {got}")
+        raw = Raw(server)
+        for line, want in (("STOR x", "521"), ("PBSZ 0", "200"), ("PROT C", "534"),
+                           ("PROT S", "536"), ("PROT P", "200"), ("STOR x", "425"),
+                           ("EPSV 2", "522"), ("EPSV 1", "229"), ("RETR", "501"),
+                           ("RETR none", "550"), ("CCC", "534"), ("MODE B", "504"),
+                           ("STRU R", "504"), ("TYPE E", "504"), ("ABOR", "226"),
+                           ("\xff\xf4\xff\xf2ABOR", "226"), ("QUIT", "221")):
+            got = raw.ask(line)
+            ok(got.startswith(want), f"\"{line}\": {got}".encode("ascii", "replace").decode())
+
+
+def test_confinement():
+    with Server() as server:
+        outside = make_file("outside", 10)
+        os.symlink(outside, server.file("link"))
+        os.symlink(WORK, server.file("dirlink"))
+        os.mkfifo(server.file("fifo"))
+        raw = Raw(server)
+        raw.protect()
+        for line, want in ((f"RETR ../{os.path.basename(outside)}", "550"),
+                           (f"RETR {outside}", "550"), ("RETR link", "550"),
+                           ("RETR dirlink/outside", "550"), ("STOR dirlink/new", "550"),
+                           ("CWD dirlink", "550"), ("CWD ../../..", "250"), ("PWD", '257 "/"'),
+                           ("RETR fifo", "550"), ("STOR fifo", "553"), ("RETR .", "550"),
+                           ("STOR .ftps.x", "553"), ("STOR a\tb", "553")):
+            raw.ask("EPSV")
+            got = raw.ask(line)
+            ok(got.startswith(want), f"{line.split()[0]} escape: {got}")
+        raw.ask("EPSV")
+        raw.sock.sendall(b"STOR link\r\n")
+        ok(raw.reply().startswith("55"), "STOR over a link that leads outside")
+        ok(os.path.getsize(outside) == 10, "the file outside is as it was")
+
+
+def test_bounce():
+    with Server(host="127.0.0.1") as server:
+        raw = Raw(server)
+        raw.protect()
+        port = raw.epsv()
+        raw.sock.sendall(b"STOR up\r\n")
+        ok(raw.reply().startswith("150"), "STOR begins")
+        with socket.create_connection(("127.0.0.1", port),
+                                      source_address=("127.0.0.9", 0)) as stranger:
+            stranger.settimeout(5)
+            try:
+                gone = stranger.recv(1) == b""
+            except ConnectionResetError:
+                gone = True
+            ok(gone, "a data connection from elsewhere is sent away")
+        data = raw.ctx.wrap_socket(socket.create_connection(("127.0.0.1", port)),
+                                   server_hostname="127.0.0.1")
+        data.sendall(b"hello")
+        data.unwrap()
+        ok(raw.reply().startswith("226"), "and the right one is still awaited")
+        ok(open(server.file("up")).read() == "hello", "the file is right")
+
+
+def test_hostile_lines():
+    with Server() as server:
+        raw = Raw(server, tls=False, login=False)
+        got = raw.ask("A" * 9000)
+        ok(got.startswith("500"), f"a line of 9000 bytes: {got}")
+        raw = Raw(server, tls=False, login=False)
+        got = raw.ask("USER a\0b")
+        ok(got.startswith("500"), f"NUL in a line: {got}")
+        up = make_file("up", 10)
+        is_status(put(server, up), COMPLETE, "others are served as ever")
+
+
+def test_abor():
+    with Server("--rate", "100000") as server:
+        make_file(os.path.join(server.dir, "f"), 2_000_000)
+        raw = Raw(server)
+        raw.protect()
+        port = raw.epsv()
+        raw.sock.sendall(b"RETR f\r\n")
+        raw.reply()
+        data = raw.ctx.wrap_socket(socket.create_connection((server.host, port)),
+                                   server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        data.recv(1000)
+        first, second = raw.ask("ABOR"), raw.reply()
+        ok(first.startswith("426") and second.startswith("226"), f"ABOR: {first}; {second}")
+        ok(raw.ask("NOOP").startswith("200"), "the session goes on")
+        try:
+            while data.recv(65536):
+                pass
+            cut = False
+        except ssl.SSLEOFError:
+            cut = True
+        ok(cut, "the data connection is cut, without close_notify")
+
+
+# ---------------------------------------------------------------- main
+
+def main():
+    with open(path("password"), "w") as f:
+        f.write(PASSWORD + "\n")
+    make_cert(CERT, KEY, "IP:127.0.0.1,IP:::1,DNS:localhost")
+    wanted = sys.argv[2:]
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or (wanted and not any(w in name for w in wanted)):
+            continue
+        print("# " + name, flush=True)
+        try:
+            test()
+        except Exception as e:  # pylint: disable=broad-except
+            ok(False, f"{name} goes to its end", repr(e))
+            import traceback
+            traceback.print_exc()
+    print(f"1..{count}")
+    shutil.rmtree(WORK, ignore_errors=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * parse_test.c - URLs, replies 227 and 229, paths: good ones, odd ones, hostile ones
+ */
+#include <string.h>
+
+#include "control.h"
+#include "tap.h"
+#include "url.h"
+#include "vfs.h"
+
+static void url(const char *text, const char *want)
+{
+	static struct url u;
+	char got[5 * URL_PART_MAX];
+	const char *why = url_parse(text, &u);
+
+	if (why)
+		snprintf(got, sizeof(got), "%s", "bad");
+	else
+		snprintf(got, sizeof(got), "%s|%s|%s|%s|%s", u.user,
+			 u.has_password ? u.password : "-", u.host, u.port, u.path);
+	ok(!strcmp(got, want), "URL %.60s: %s", text, got);
+}
+
+static void urls(void)
+{
+	url("ftps://u:p@h:2121/a/b", "u|p|h|2121|a/b");
+	url("FTPES://u@h", "u|-|h|21|");
+	url("ftps://u:@h/", "u||h|21|");
+	url("ftps://u:p%40x%3a@[::1]:5/%2fetc/x", "u|p@x:|::1|5|/etc/x");
+	url("ftps://u:p@q@h/x@y", "u|p@q|h|21|x@y");
+	url("ftps://h/x", "|-|h|21|x");
+	url("ftp://u:p@h/x", "bad");
+	url("ftps://u:p@/x", "bad");
+	url("ftps://u:p@h:0/x", "bad");
+	url("ftps://u:p@h:65536/x", "bad");
+	url("ftps://u:p@h:/x", "bad");
+	url("ftps://u:p@h:12a/x", "bad");
+	url("ftps://u:p@[::1/x", "bad");
+	url("ftps://u:p@[::1]x/x", "bad");
+	url("ftps://u:p@h/a%0d%0aDELE%20b", "bad");
+	url("ftps://u%0aUSER:p@h/a", "bad");
+	url("ftps://u:p@h/a%00b", "bad");
+	url("ftps://u:p@h/a%2", "bad");
+	url("ftps://u:p@h/a%zz", "bad");
+}
+
+static void hidden(void)
+{
+	char text[] = "ftps://u:s3cr3t@h/path";
+	char none[] = "ftps://u@h:21/p@th";
+
+	url_hide_password(text);
+	url_hide_password(none);
+	ok(!strcmp(text, "ftps://u:xxxxxx@h/path"), "password hidden: %s", text);
+	ok(!strcmp(none, "ftps://u@h:21/p@th"), "nothing to hide: %s", none);
+}
+
+static void port(unsigned int (*parse)(const char *), const char *text, unsigned int want)
+{
+	unsigned int got = parse(text);
+
+	ok(got == want, "port in \"%s\": %u", text, got);
+}
+
+static void ports(void)
+{
+	port(control_pasv_port, "Entering Passive Mode (127,0,0,1,4,210)", 1234);
+	port(control_pasv_port, "Entering Passive Mode (127,0,0,1,4,210).", 1234);
+	port(control_pasv_port, "Entering Passive Mode. 10,0,0,1,0,21", 21);
+	port(control_pasv_port, "Mode 1 (10,0,0,1,255,255)", 65535);
+	port(control_pasv_port, "(10,0,0,1,256,1)", 0);
+	port(control_pasv_port, "(10,0,0,1,1,2567)", 0);
+	port(control_pasv_port, "(10,0,0,1,-1,1)", 0);
+	port(control_pasv_port, "(10,0,0,1,1)", 0);
+	port(control_pasv_port, "", 0);
+	port(control_pasv_port, "12345678901234567890", 0);
+	port(control_epsv_port, "Entering Extended Passive Mode (|||6446|)", 6446);
+	port(control_epsv_port, "(!!!21!)", 21);
+	port(control_epsv_port, "(|||65536|)", 0);
+	port(control_epsv_port, "(|||0|)", 0);
+	port(control_epsv_port, "(|||99999999999999|)", 0);
+	port(control_epsv_port, "(||1|6446|)", 0);
+	port(control_epsv_port, "(|||6446)", 0);
+	port(control_epsv_port, "(|||", 0);
+	port(control_epsv_port, "(|", 0);
+	port(control_epsv_port, "(", 0);
+	port(control_epsv_port, "", 0);
+}
+
+static void join(const char *cwd, const char *arg, const char *want)
+{
+	char out[VFS_PATH_MAX];
+	const char *got = vfs_join(cwd, arg, out) ? out : "refused";
+
+	ok(!strcmp(got, want), "\"%s\" in %s is %s", strchr(arg, '\n') ? "a LF" : arg, cwd, got);
+}
+
+static void paths(void)
+{
+	static char deep[2 * VFS_PATH_MAX];
+	char out[VFS_PATH_MAX];
+
+	join("/", "a", "/a");
+	join("/a/b", "c", "/a/b/c");
+	join("/a/b", "/c", "/c");
+	join("/a/b", "..", "/a");
+	join("/a/b", "../../../../etc/passwd", "/etc/passwd");
+	join("/", "../..", "/");
+	join("/a", "./b//c/.", "/a/b/c");
+	join("/", "", "/");
+	join("/", "a\nb", "refused");
+	join("/", "x/.ftps.0123456789abcdef", "refused");
+	memset(deep, 'x', sizeof(deep) - 1);
+	ok(!vfs_join("/", deep, out), "a path of %zu bytes is refused", sizeof(deep) - 1);
+}
+
+int main(void)
+{
+	urls();
+	hidden();
+	ports();
+	paths();
+	return tap_done();
+}
