@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Debian packages by the machine's own apt: its mirrors, its keys, its verification.
+
+apt_update() {
+	say "apt-get update"
+	as_root apt-get -qq update >&2
+}
+
+# The Debian package lists of this machine, one line each in the form that apt's option wants.
+debian_targets() {
+	apt-get indextargets --format "$1" 'Created-By: Packages' 'Origin: Debian'
+}
+
+# A fresh machine or container has no package lists yet.
+have_lists() {
+	[ -n "$(debian_targets '$(FILENAME)')" ]
+}
+
+# The deb lines of this machine's Debian mirrors, for a root of the same release.
+deb_lines() {
+	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	have_lists || apt_update
+	debian_targets "deb [signed-by=$keyring] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" | sort -u
+}
+
+# newest_package REGEX: the newest package whose name matches.
+newest_package() {
+	apt-cache pkgnames | grep -Ex "$1" | sort -V | tail -n 1
+}
+
+# with_version PACKAGE...: PACKAGE=VERSION lines of what apt would install.
+with_version() {
+	local package
+	for package; do
+		apt-cache show --no-all-versions "$package" |
+			sed -n "s/^Version: /$package=/p"
+	done
+}
+
+deb_file() {
+	local name=${1%%=*} version=${1#*=}
+	printf '%s/debs/%s_%s.deb\n' "$cache" "$name" "${version//:/%3a}"
+}
+
+# download_deb PACKAGE=VERSION: into the cache, unless there.
+download_deb() {
+	local deb tmp
+	deb=$(deb_file "$1")
+	[ ! -e "$deb" ] || return 0
+	say "downloading $1"
+	mkdir -p "$cache/debs"
+	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+	# unsandboxed: apt's own user cannot write into our cache
+	if (cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$1" >&2) &&
+	   mv "$tmp"/*.deb "$deb"; then
+		rmdir "$tmp"
+	else
+		rm -rf "$tmp"
+		return 1
+	fi
+}
+
+# picked NAME COMMAND...: a file with the PACKAGE=VERSION lines that COMMAND chose once, all of
+# them downloaded. The choice stays until `vm update`, so a warm machine asks nobody.
+picked() {
+	locked "picked-$1" pick_and_download "$@" >&2 || return
+	printf '%s\n' "$cache/picked/$1"
+}
+
+pick_and_download() {
+	local list=$cache/picked/$1
+	shift
+	if [ -z "${pick_anew-}" ] && [ -s "$list" ] && download_list "$list"; then
+		return 0
+	fi
+	have_lists || apt_update
+	# lists older than the archive name packages that are gone: then once more with new ones
+	pick "$list" "$@" || { apt_update && pick "$list" "$@"; } ||
+		{ say "cannot get the packages for $(basename "$list")"; return 1; }
+}
+
+pick() {
+	local list=$1
+	shift
+	mkdir -p "$(dirname "$list")"
+	"$@" >"$list.new" && [ -s "$list.new" ] && download_list "$list.new" &&
+		mv "$list.new" "$list"
+}
+
+download_list() {
+	local line
+	while read -r line; do
+		download_deb "$line" </dev/null || return
+	done <"$1"
+}
+
+# unpack LIST DIR: all packages of a picked list into one tree.
+unpack() {
+	local line
+	while read -r line; do
+		dpkg-deb -x "$(deb_file "$line")" "$2" || return
+	done <"$1"
+}
+
+# Drops the packages that are on no list any more. Their mtime is the archive's: hence -ctime.
+prune_debs() {
+	local line
+	[ -d "$cache/debs" ] || return 0
+	{
+		cat "$cache"/picked/* | while read -r line; do deb_file "$line"; done
+		find "$cache/debs" -ctime -1
+	} | sort | comm -13 - <(find "$cache/debs" -name '*.deb' | sort) | xargs -r -d '\n' rm -f
+}

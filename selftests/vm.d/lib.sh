@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What all parts of the runner share: where things are, how to speak, how to fill the cache.
+
+vmd=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # those who source this use it
+top=$(cd "$vmd/../.." && pwd)
+cache=${TLS_DRST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tls_drst}
+
+# the test kernels there are
+# shellcheck disable=SC2034
+kernels=(6.1 6.12)
+
+say() { printf 'vm: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# key FILE|TEXT...: a short name for a cache entry, made of everything that makes it.
+key() {
+	local part
+	for part; do
+		if [ -f "$part" ]; then cat "$part"; else printf '%s\n' "$part"; fi
+	done | sha256sum | cut -c1-12
+}
+
+# locked NAME COMMAND...: one holder at a time on this machine, however many runs there are.
+locked() {
+	local name=$1
+	shift
+	mkdir -p "$cache/lock"
+	(
+		flock 9
+		"$@" 9>&-
+	) 9>"$cache/lock/$name"
+}
+
+# cached ENTRY COMMAND...: the path of a cache entry. Where it is missing, COMMAND fills an
+# empty directory, given as its last argument, which takes the entry's name only when complete.
+cached() {
+	local entry=$cache/$1
+	shift
+	[ -e "$entry" ] || locked "$(basename "$entry")" fill_entry "$entry" "$@" || return
+	# a sign of use, by which prune tells old entries
+	touch -c -h "$entry"
+	printf '%s\n' "$entry"
+}
+
+fill_entry() {
+	local entry=$1 tmp
+	shift
+	[ ! -e "$entry" ] || return 0
+	mkdir -p "$(dirname "$entry")"
+	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+	chmod 755 "$tmp"
+	if ("$@" "$tmp" >&2) && mv "$tmp" "$entry"; then
+		prune
+		return 0
+	fi
+	rm -rf "$tmp"
+	return 1
+}
+
+# Drops what no run has used for two weeks: earlier kernels and images, and what was cut short.
+prune() {
+	find "$cache"/*/* -maxdepth 0 -type d -mtime +14 -exec rm -rf {} +
+	find "$cache" -maxdepth 1 -name 'tmp.*' -mtime +1 -exec rm -rf {} +
+	prune_debs
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The machine: two CPUs, disks that are files, no network, no screen.
+
+qemu_machine=(
+	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot
+	-display none -monitor none -parallel none
+	# la57 off: a level of page tables less to walk
+	-smp 2 -cpu max,la57=off
+)
+
+# A panic ends QEMU at once, for -no-reboot; only warnings and worse are put on the slow console.
+kernel_args='console=ttyS0 loglevel=5 panic=-1 oops=panic rcupdate.rcu_cpu_stall_timeout=60'
+
+# accelerator KERNEL-ENTRY: kvm where a kernel really boots on it; some hosts offer it in vain.
+# The answer is good until the host's next boot.
+accelerator() {
+	local answer
+	answer=$(cached "kvm/$(</proc/sys/kernel/random/boot_id)" probe_kvm "$1")/accelerator || return
+	cat "$answer"
+}
+
+tcg='tcg,thread=multi'
+
+probe_kvm() {
+	local entry=$1 dir=$2
+
+	echo "$tcg" >"$dir/accelerator"
+	[ -w /dev/kvm ] || return 0
+	timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -m 512 -kernel "$entry/vmlinuz" \
+		-initrd "$entry/initrd" -append "$kernel_args vm.probe" \
+		-serial "file:$dir/console" >"$dir/qemu-log" 2>&1
+	if grep -q vm-probe-ok "$dir/console"; then
+		echo kvm >"$dir/accelerator"
+	else
+		say "KVM is there, but nothing boots on it: emulating the CPU"
+	fi
+}
+
+disk() {
+	printf -- '-drive\nif=none,id=%s,format=raw,readonly=on,file=%s\n' "$1" "$2"
+	printf -- '-device\nvirtio-blk-pci,drive=%s\n' "$1"
+}
+
+# Ports end in files: QEMU never waits for a reader of ours, so nothing is lost when it ends.
+port() {
+	printf -- '-chardev\nfile,id=%s,path=%s\n-device\nvirtserialport,chardev=%s,name=%s\n' \
+		"$1" "$2" "$1" "$1"
+}
+
+# qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY: the whole command line, one argument a line.
+qemu_args() {
+	local entry=$1 root=$2 run=$3 memory=$4 name
+
+	printf '%s\n' "${qemu_machine[@]}" -accel "$accel" -m "$memory" \
+		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
+		-serial "file:$run/console" -device virtio-rng-pci -device virtio-serial-pci
+	disk root "$root"
+	disk modules "$entry/modules.sqfs"
+	disk run "$run/disk.tar"
+	for name in verdict stdout stderr files kernel-log; do
+		port "$name" "$run/$name"
+	done
+}

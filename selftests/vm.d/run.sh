@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# `vm run`: one boot for one command.
+
+run='' # this run's directory
+qemu='' # process id, while it runs
+
+vm_run() {
+	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
+	local memory=2048 log='' entry root
+
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--no-module) load='' ; shift; continue ;;
+		--) shift; break ;;
+		--*) [ $# -gt 1 ] || usage_error "$1 wants a value" ;;
+		*) usage_error "the command comes after --" ;;
+		esac
+		case $1 in
+		--kernel) kernel=$2 ;;
+		--module-args) module_args=$2 ;;
+		--copy) [ -e "$2" ] || die "no such file: $2"; copies+=("$2") ;;
+		--copy-out) copies_out+=("$2") ;;
+		--copy-out-to) copy_out_to=$2 ;;
+		--timeout) timeout=$2 ;;
+		--memory) memory=$2 ;;
+		--log) log=$2 ;;
+		*) usage_error "unknown option: $1" ;;
+		esac
+		shift 2
+	done
+	[ $# -gt 0 ] || usage_error "no command"
+	[[ $timeout =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of seconds: $timeout"
+	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
+
+	entry=$(kernel_entry "$kernel") && root=$(root_image) && accel=$(accelerator "$entry") ||
+		die "no guest to run in"
+	run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || die "no temporary directory"
+	trap clean_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	stage "$@"
+	boot
+	finish
+}
+
+clean_up() {
+	trap '' INT TERM HUP
+	[ -z "$qemu" ] || { kill -KILL "$qemu" && wait "$qemu"; } 2>/dev/null
+	rm -rf "$run"
+}
+
+# stage COMMAND...: what is laid over the guest's root: the run's parameters in /run/vm, and the
+# working directory, /root.
+stage() {
+	local disk=$run/disk vm=$run/disk/run/vm work=$run/disk/root file ko
+
+	mkdir -p "$vm" "$work"
+	install -m 755 "$vmd/guest-init" "$vm/init"
+	if ko=$(built_module "$entry"); then
+		cp "$ko" "$work/"
+	elif [ -n "$load" ]; then
+		exit 125
+	fi
+	for file in ${copies[@]+"${copies[@]}"}; do
+		cp -RH --preserve=mode,timestamps -- "$file" "$work/" || exit 125
+	done
+	[ -z "$load" ] || printf '%s\n' "$module_args" >"$vm/insmod"
+	printf '%s\n' "$timeout" >"$vm/timeout"
+	printf '%s\0' "$@" >"$vm/command"
+	[ ${#copies_out[@]} = 0 ] || printf '%s\0' "${copies_out[@]}" >"$vm/copy-out"
+	tar -c --owner=0 --group=0 -f "$run/disk.tar" -C "$disk" . && rm -r "$disk"
+}
+
+# boot: runs the machine to its end. The guest itself ends a command that takes too long; the
+# bound here is for one that no longer can.
+boot() {
+	local args tails
+
+	for file in verdict stdout stderr files kernel-log console; do
+		: >"$run/$file"
+	done
+	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory")
+	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
+		</dev/null >"$run/qemu-log" 2>&1 &
+	qemu=$!
+	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stdout" &
+	tails=$!
+	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stderr" >&2 &
+	tails+=" $!"
+	wait "$qemu"
+	qemu=''
+	# shellcheck disable=SC2086
+	wait $tails
+}
+
+# finish: exits with the verdict, where the kernel's log agrees.
+finish() {
+	local word status
+
+	choose_log
+	[ -z "$log" ] || cp "$kernel_log" "$log"
+	if [ -s "$run/files" ]; then
+		mkdir -p "$copy_out_to" && tar -x --no-same-owner -f "$run/files" -C "$copy_out_to" ||
+			say "cannot write into $copy_out_to"
+	fi
+	if bad_log "$kernel_log"; then
+		failed "bad news in the kernel's log"
+	fi
+	read -r word status < <(tail -n 1 "$run/verdict")
+	case $word in
+	verdict) ;;
+	fail) failed "$status" ;;
+	start) show_log; say "the guest hung"; exit 124 ;;
+	*) failed "the guest did not start" ;;
+	esac
+	[ "$status" != 124 ] || say "the command took longer than $timeout seconds, or exited with 124"
+	exit "$status"
+}
+
+bad_log() { grep -qEf "$vmd/bad-log" "$1"; }
+
+# The guest tells its whole log at the end of a good run; the console has what is bad in any case.
+choose_log() {
+	kernel_log=$run/kernel-log
+	if [ ! -s "$kernel_log" ] || { bad_log "$run/console" && ! bad_log "$kernel_log"; }; then
+		kernel_log=$run/console
+	fi
+}
+
+failed() {
+	show_log
+	say "the guest failed: $*"
+	exit 125
+}
+
+# The end of the log, with all from just before the first bad line on.
+show_log() {
+	local first
+	cat "$run/qemu-log" >&2
+	first=$(grep -nEm 1 -f "$vmd/bad-log" "$kernel_log" | cut -d: -f1)
+	{
+		echo "--- the kernel's log"
+		if [ -n "$first" ]; then
+			tail -n +$((first > 10 ? first - 10 : 1)) "$kernel_log" | head -n 400
+		else
+			tail -n 100 "$kernel_log"
+		fi | tr -d '\r'
+		echo "---"
+	} >&2
+}

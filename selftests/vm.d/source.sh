@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The parts of the kernel's source that the tests are built on and the style is checked with.
+
+source_parts='
+	tools/testing/selftests/*.h
+	tools/testing/selftests/lib.mk
+	tools/testing/selftests/kselftest
+	tools/testing/selftests/run_kselftest.sh
+	tools/testing/selftests/net/tls.c
+	tools/testing/selftests/net/config
+	tools/testing/selftests/net/settings
+	scripts/checkpatch.pl
+	scripts/spelling.txt
+	scripts/const_structs.checkpatch
+	Documentation/dev-tools/checkpatch.rst
+'
+
+# prints the path of the tree
+source_tree() {
+	local list
+	list=$(picked source with_version linux-source-6.12) || return
+	cached "source/$(key "$list" "$vmd/source.sh")" unpack_source "$list"
+}
+
+unpack_source() {
+	local list=$1 dir=$2 part patterns=()
+
+	say "unpacking parts of $(head -n 1 "$list")"
+	for part in $source_parts; do
+		patterns+=("linux-source-*/$part")
+	done
+	set -f
+	dpkg-deb --fsys-tarfile "$(deb_file "$(head -n 1 "$list")")" |
+		tar -xO --wildcards '*/linux-source-*.tar.xz' |
+		xz -dc | tar -x -C "$dir" --strip-components=1 --wildcards "${patterns[@]}"
+}
