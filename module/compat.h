@@ -7,6 +7,9 @@
 #define _TLS_DRST_COMPAT_H
 
 #include <linux/sysctl.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/tcp.h>
 #include <net/tls.h>
 
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
@@ -43,5 +46,47 @@ drst_register_net_sysctl(struct net *net, const char *path,
 	return register_net_sysctl(net, path, table);
 #endif
 }
+
+/* Does a socket take signed segments only (TCP-MD5; 6.7: TCP-AO)? */
+static inline bool drst_has_auth(const struct sock *sk)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	if (rcu_access_pointer(tcp_sk(sk)->md5sig_info))
+		return true;
+#endif
+#ifdef CONFIG_TCP_AO
+	if (rcu_access_pointer(tcp_sk(sk)->ao_info))
+		return true;
+#endif
+	return false;
+}
+
+/*
+ * The connection of a segment, with a reference for sock_gen_put(), which can be
+ * in TIME_WAIT; or NULL. In softirq, behind the routing.
+ */
+static inline struct sock *drst_lookup_ipv4(struct net *net,
+					    struct sk_buff *skb,
+					    const struct iphdr *iph,
+					    const struct tcphdr *th)
+{
+	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
+					 iph->saddr, th->source, iph->daddr,
+					 ntohs(th->dest), inet_iif(skb),
+					 inet_sdif(skb));
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static inline struct sock *drst_lookup_ipv6(struct net *net,
+					    struct sk_buff *skb,
+					    const struct ipv6hdr *iph,
+					    const struct tcphdr *th)
+{
+	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
+					  &iph->saddr, th->source, &iph->daddr,
+					  ntohs(th->dest), inet6_iif(skb),
+					  inet6_sdif(skb));
+}
+#endif
 
 #endif /* _TLS_DRST_COMPAT_H */

@@ -18,6 +18,8 @@
  * TCP	 net/tls is torn down; a FIN is queued where nothing is owed.
  * OVER	 The RST goes out, or the connection goes back to TCP.
  *
+ * The inbound hold (inbound.c) has a socket at other times than this one.
+ *
  * From TAKEN on RCV_SHUTDOWN is off, and what arrives is thrown away so that
  * the receive window stays open.
  *
@@ -33,25 +35,14 @@
  * one that was the process's, which tcp_close() drops. The hold itself has two
  * users at most: its work, and a close() that lingers.
  */
-#include <linux/completion.h>
-#include <linux/refcount.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
 #include "compat.h"
+#include "hold.h"
 #include "tls_drst.h"
 
-enum drst_stage {
-	DRST_SHUT,
-	DRST_TAKEN,
-	DRST_KTLS,
-	DRST_TCP,
-	DRST_OVER,
-};
-
-/* The causes of a RST, in the order in which __tcp_close() looks for them */
 enum drst_owed {
 	DRST_OWED_NOTHING,
 	DRST_OWED_UNREAD,	/* received data unread at close() */
@@ -59,66 +50,30 @@ enum drst_owed {
 	DRST_OWED_DATA,		/* data after close() or shutdown() */
 };
 
-/**
- * struct drst_hold - a connection that is held
- * @sk:		the connection
- * @sock:	its struct socket since close(); NULL in %DRST_SHUT
- * @ulp_ops:	its ULP while it is not held
- * @state_change: callbacks of the socket to go back to
- * @data_ready:	likewise
- * @write_space: likewise
- * @work:	advances the hold, on events and when a bound is due
- * @done:	completed when the hold has ended
- * @ref:	users of this structure
- * @acked:	tcp_sock.bytes_acked at the beginning
- * @began:	jiffies at the beginning
- * @progress:	jiffies when @snd_una last moved
- * @snd_una:	tcp_sock.snd_una as last seen
- * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
- * @stage:	enum drst_stage
- * @owed:	enum drst_owed
- * @notified:	the connection accepted a close_notify
- * @tls:	net/tls is not torn down yet
- * @peer_fin:	a FIN has come in %DRST_SHUT: SOCK_DONE is TCP's
- */
-struct drst_hold {
-	struct sock *sk;
-	struct socket *sock;
-	const struct tcp_ulp_ops *ulp_ops;
-
-	void (*state_change)(struct sock *sk);
-	void (*data_ready)(struct sock *sk);
-	void (*write_space)(struct sock *sk);
-
-	struct delayed_work work;
-	struct completion done;
-	refcount_t ref;
-
-	u64 acked;
-	unsigned long began;
-	unsigned long progress;
-	u32 snd_una;
-	u32 rcv_nxt;
-
-	u8 stage;
-	u8 owed;
-	bool notified;
-	bool tls;
-	bool peer_fin;
-};
-
-static struct workqueue_struct *drst_wq;
+struct workqueue_struct *drst_wq;
 
 static void drst_hold_work(struct work_struct *work);
 
-/* Socket lock held, by this task or by softirq. */
-static struct drst_hold *drst_hold_of(const struct sock *sk)
+/**
+ * drst_hold_of() - the hold of a socket
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: socket lock held, by this task or by softirq.
+ * Return: the hold or NULL.
+ */
+struct drst_hold *drst_hold_of(const struct sock *sk)
 {
 	return rcu_dereference_protected(__sk_user_data(sk),
 					 lockdep_sock_is_held(sk));
 }
 
-static void drst_hold_put(struct drst_hold *h)
+/**
+ * drst_hold_put() - one user of a hold less
+ * @h: the hold; freed, with its reference on the sock, after the last user
+ *
+ * Context: any, socket lock not needed.
+ */
+void drst_hold_put(struct drst_hold *h)
 {
 	if (!refcount_dec_and_test(&h->ref))
 		return;
@@ -153,8 +108,15 @@ static bool drst_ktls_pending(const struct sock *sk)
 	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
 }
 
-/* TCP's own memory, not a cgroup's: see tcp_check_oom() and tcp_mem. */
-static bool drst_memory_short(const struct sock *sk)
+/**
+ * drst_memory_short() - is TCP short of memory?
+ * @sk: a TCP socket
+ *
+ * TCP's own memory (tcp_mem), not a cgroup's; see tcp_check_oom().
+ *
+ * Context: any.
+ */
+bool drst_memory_short(const struct sock *sk)
 {
 	return READ_ONCE(tcp_memory_pressure) ||
 	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
@@ -172,9 +134,9 @@ static void drst_hold_progress(struct drst_hold *h)
 {
 	u32 snd_una = tcp_sk(h->sk)->snd_una;
 
-	if (snd_una == h->snd_una)
+	if (snd_una == h->seen)
 		return;
-	h->snd_una = snd_una;
+	h->seen = snd_una;
 	h->progress = jiffies;
 }
 
@@ -224,7 +186,14 @@ static void drst_write_space(struct sock *sk)
 
 /* ---- the beginning ---- */
 
-static bool drst_hold_admit(const struct net *net)
+/**
+ * drst_hold_admit() - may one connection more be held in a namespace?
+ * @net: the namespace
+ *
+ * Context: any.
+ * Return: true if so; it is counted in drst_net.held then.
+ */
+bool drst_hold_admit(const struct net *net)
 {
 	struct drst_net *dn = drst_pernet(net);
 
@@ -234,15 +203,24 @@ static bool drst_hold_admit(const struct net *net)
 	return false;
 }
 
-static struct drst_hold *drst_hold_alloc(struct sock *sk)
+/**
+ * drst_hold_alloc() - make a hold
+ * @sk: the connection; TLS is not torn down
+ * @work: what advances the hold
+ * @gfp: for kmalloc()
+ *
+ * Context: as @gfp says.
+ * Return: a hold with one user and a reference on @sk, or NULL.
+ */
+struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
 {
 	struct drst_hold *h;
 
-	h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	h = kzalloc(sizeof(*h), gfp);
 	if (!h)
 		return NULL;
 
-	INIT_DELAYED_WORK(&h->work, drst_hold_work);
+	INIT_DELAYED_WORK(&h->work, work);
 	init_completion(&h->done);
 	refcount_set(&h->ref, 1);
 	sock_hold(sk);
@@ -250,7 +228,7 @@ static struct drst_hold *drst_hold_alloc(struct sock *sk)
 	h->began = jiffies;
 	h->progress = h->began;
 	h->acked = tcp_sk(sk)->bytes_acked;
-	h->snd_una = tcp_sk(sk)->snd_una;
+	h->seen = tcp_sk(sk)->snd_una;
 	h->rcv_nxt = tcp_sk(sk)->rcv_nxt;
 	h->notified = drst_notified(sk);
 	h->tls = true;
@@ -277,7 +255,7 @@ static struct drst_hold *drst_hold_begin(struct sock *sk)
 		refused = DRST_STAT_OVER_LIMIT;
 		goto refuse;
 	}
-	h = drst_hold_alloc(sk);
+	h = drst_hold_alloc(sk, drst_hold_work, GFP_KERNEL_ACCOUNT);
 	if (!h) {
 		atomic_dec(&drst_pernet(net)->held);
 		goto refuse;
@@ -361,7 +339,7 @@ static void drst_hold_unshut(struct drst_hold *h)
 
 	if (drst_shut_got_data(h))
 		h->owed = DRST_OWED_DATA;
-	drst_proto_unshut_ops(sk);
+	drst_proto_normal(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	if (!h->peer_fin)
 		sock_reset_flag(sk, SOCK_DONE);
@@ -384,6 +362,8 @@ void drst_hold_shutdown(struct sock *sk)
 
 	if (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_state != TCP_FIN_WAIT1)
 		return;
+	if (h && h->stage == DRST_INBOUND)
+		return;
 	if (h) {
 		drst_hide_rcv_shutdown(sk);
 		return;
@@ -395,7 +375,7 @@ void drst_hold_shutdown(struct sock *sk)
 	h = drst_hold_begin(sk);
 	if (!h)
 		return;
-	if (drst_proto_shut_ops(sk)) {
+	if (drst_proto_shut(sk)) {
 		drst_hold_detach(h);
 		atomic_dec(&drst_pernet(sock_net(sk))->held);
 		drst_stat_inc(sock_net(sk), DRST_STAT_MEMORY);
@@ -457,8 +437,14 @@ static enum drst_stat drst_hold_flushed(const struct drst_hold *h)
 							 DRST_STAT_RST_SENT;
 }
 
-/* jiffies when a bound of time is due */
-static unsigned long drst_hold_expires(const struct drst_hold *h)
+/**
+ * drst_hold_expires() - when is a bound of time due?
+ * @h: the hold
+ *
+ * Context: socket lock held.
+ * Return: jiffies.
+ */
+unsigned long drst_hold_expires(const struct drst_hold *h)
 {
 	const struct net *net = sock_net(h->sk);
 	unsigned long idle, all;
@@ -620,12 +606,16 @@ static void drst_hold_enter_tcp(struct drst_hold *h)
 		tcp_sock_set_cork(sk, false);
 }
 
-/*
- * Be back when a bound is due. kTLS that could not give TCP anything, for want
- * of memory, gets no event at all: it is asked again ten times a second.
- * Socket lock held; nothing changes where an event has queued the work.
+/**
+ * drst_hold_arm() - be back when a bound is due
+ * @h: the hold; nothing changes where an event has queued its work
+ *
+ * kTLS that could not give TCP anything, for want of memory, gets no event at
+ * all: it is asked again ten times a second.
+ *
+ * Context: socket lock held.
  */
-static void drst_hold_arm(struct drst_hold *h)
+void drst_hold_arm(struct drst_hold *h)
 {
 	unsigned long expires = drst_hold_expires(h);
 	unsigned long delay = 1;
@@ -672,8 +662,14 @@ static void drst_hold_work(struct work_struct *work)
 
 /* ---- close() ---- */
 
-/* What __tcp_close() would find reason for a RST in. Socket lock held. */
-static enum drst_owed drst_owed_at_close(const struct sock *sk)
+/**
+ * drst_unread() - has a socket received data that was not read?
+ * @sk: a TCP socket
+ *
+ * Context: socket lock held.
+ * Return: what __tcp_close() calls data_was_unread.
+ */
+bool drst_unread(const struct sock *sk)
 {
 	const struct sk_buff *skb;
 	u32 end_seq;
@@ -683,8 +679,16 @@ static enum drst_owed drst_owed_at_close(const struct sock *sk)
 		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
 			end_seq--;
 		if (after(end_seq, tcp_sk(sk)->copied_seq))
-			return DRST_OWED_UNREAD;
+			return true;
 	}
+	return false;
+}
+
+/* What __tcp_close() would find reason for a RST in. Socket lock held. */
+static enum drst_owed drst_owed_at_close(const struct sock *sk)
+{
+	if (drst_unread(sk))
+		return DRST_OWED_UNREAD;
 	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
 		return DRST_OWED_LINGER;
 	return DRST_OWED_NOTHING;
@@ -833,6 +837,10 @@ bool drst_hold_close(struct sock *sk, long timeout)
 
 	lock_sock(sk);
 	h = drst_hold_of(sk);
+	if (h && h->stage == DRST_INBOUND) {
+		drst_inbound_close(h);
+		h = NULL;
+	}
 	if (h)
 		h = drst_hold_retake(h);
 	owed = drst_owed_at_close(sk);

@@ -12,6 +12,7 @@ static int __net_init drst_net_init(struct net *net)
 {
 	int err;
 
+	drst_inbound_net_init(net);
 	err = drst_stat_net_init(net);
 	if (err)
 		return err;
@@ -26,6 +27,7 @@ static int __net_init drst_net_init(struct net *net)
 static void __net_exit drst_net_exit(struct net *net)
 {
 	drst_sysctl_net_exit(net);
+	drst_inbound_net_exit(net);
 	drst_stat_net_exit(net);
 }
 
@@ -75,8 +77,8 @@ static void __exit drst_exit(void)
 {
 	drst_ulp_exit();
 	drst_proto_exit();
-	drst_hold_exit();
 	unregister_pernet_subsys(&drst_net_ops);
+	drst_hold_exit();
 	pr_info("unloaded\n");
 }
 

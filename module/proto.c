@@ -25,23 +25,27 @@
 #include "compat.h"
 #include "tls_drst.h"
 
-/*
- * Set in tls_context.flags, of which net/tls uses the lowest few bits: the
- * state of a connection that is not held then costs no memory, and outlives
- * the changes of sk_prot.
- */
-#define DRST_NOTIFIED (BITS_PER_LONG - 1)
+/* A copy, and what it is a copy of. */
+struct drst_prot {
+	const struct proto *tls;
+	struct proto prot;
+};
 
 struct drst_proto {
 	struct list_head list;
-	const struct proto *tls;	/* what this is a copy of */
-	struct proto prot;
+	struct drst_prot normal;
+	struct drst_prot inbound;	/* while a RST of the peer's is held */
+};
+
+struct drst_op {
+	const struct proto_ops *tls;
+	struct proto_ops ops;
 };
 
 struct drst_ops {
 	struct list_head list;
-	const struct proto_ops *tls;
-	struct proto_ops ops;
+	struct drst_op shut;		/* while RCV_SHUTDOWN is hidden */
+	struct drst_op inbound;
 };
 
 static LIST_HEAD(drst_protos);
@@ -60,8 +64,16 @@ static struct proto drst_inner_prots[2];
 
 static int drst_setsockopt(struct sock *sk, int level, int optname,
 			   sockptr_t optval, unsigned int optlen);
+static void drst_close(struct sock *sk, long timeout);
 static __poll_t drst_shut_poll(struct file *file, struct socket *sock,
 			       struct poll_table_struct *wait);
+
+static void drst_proto_set(struct sock *sk, struct proto *prot)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	WRITE_ONCE(sk->sk_prot, prot);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
 
 /* tls_sk_proto_close() ends here where TCP is to go on: see below. */
 static void drst_inner_close(struct sock *sk, long timeout)
@@ -117,9 +129,7 @@ void drst_proto_teardown(struct sock *sk)
 	tls->close(sk, 0);
 
 	lock_sock(sk);
-	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(sk->sk_prot, (struct proto *)drst_proto_base(sk));
-	write_unlock_bh(&sk->sk_callback_lock);
+	drst_proto_set(sk, (struct proto *)drst_proto_base(sk));
 	release_sock(sk);
 }
 
@@ -136,7 +146,19 @@ const struct proto *drst_proto_tls(const struct sock *sk)
 
 	if (prot->setsockopt != drst_setsockopt)
 		return prot;
-	return container_of(prot, struct drst_proto, prot)->tls;
+	return container_of(prot, struct drst_prot, prot)->tls;
+}
+
+/**
+ * drst_proto_is_ours() - are all our hooks on a socket?
+ * @sk: any full socket
+ *
+ * Context: any.
+ * Return: true if TX keys are installed and the socket is for us.
+ */
+bool drst_proto_is_ours(const struct sock *sk)
+{
+	return sk_fullsock(sk) && READ_ONCE(sk->sk_prot)->close == drst_close;
 }
 
 /**
@@ -242,18 +264,20 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 	if (!dp)
 		return NULL;
 
-	dp->tls = tls;
-	dp->prot = *tls;
-	if (dp->prot.destroy != drst_proto_base(sk)->destroy) {
+	dp->normal.tls = tls;
+	dp->normal.prot = *tls;
+	if (dp->normal.prot.destroy != drst_proto_base(sk)->destroy) {
 		kfree(dp);
 		return NULL;
 	}
-	dp->prot.setsockopt = drst_setsockopt;
+	dp->normal.prot.setsockopt = drst_setsockopt;
 	if (tx) {
-		dp->prot.sendmsg = drst_sendmsg;
-		dp->prot.shutdown = drst_shutdown;
-		dp->prot.close = drst_close;
+		dp->normal.prot.sendmsg = drst_sendmsg;
+		dp->normal.prot.shutdown = drst_shutdown;
+		dp->normal.prot.close = drst_close;
 	}
+	dp->inbound = dp->normal;
+	dp->inbound.prot.recvmsg = drst_inbound_recvmsg;
 	return dp;
 }
 
@@ -263,8 +287,8 @@ static struct proto *drst_proto_find(const struct proto *tls)
 
 	list_for_each_entry_rcu(dp, &drst_protos, list,
 				lockdep_is_held(&drst_copies_lock)) {
-		if (dp->tls == tls)
-			return &dp->prot;
+		if (dp->normal.tls == tls)
+			return &dp->normal.prot;
 	}
 	return NULL;
 }
@@ -287,7 +311,7 @@ static struct proto *drst_proto_get(const struct sock *sk,
 		dp = drst_proto_copy(sk, tls, tx);
 		if (dp) {
 			list_add_tail_rcu(&dp->list, &drst_protos);
-			prot = &dp->prot;
+			prot = &dp->normal.prot;
 		}
 	}
 	mutex_unlock(&drst_copies_lock);
@@ -320,12 +344,30 @@ void drst_proto_wrap(struct sock *sk)
 		return;
 
 	prot = drst_proto_get(sk, tls, ctx->tx_conf != TLS_BASE);
-	if (!prot)
-		return;
+	if (prot)
+		drst_proto_set(sk, prot);
+}
 
-	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(sk->sk_prot, prot);
-	write_unlock_bh(&sk->sk_callback_lock);
+static bool drst_ops_are_ours(const struct proto_ops *ops)
+{
+	return ops->poll == drst_shut_poll || ops->poll == drst_inbound_poll;
+}
+
+/**
+ * drst_ops_tls() - net/tls's ops of a socket
+ * @sock: the struct socket of a socket whose ULP is ours
+ *
+ * Context: any.
+ * Return: the ops under ours, or sock->ops where ours are not on, which can
+ * have changed since the caller's caller read it.
+ */
+const struct proto_ops *drst_ops_tls(const struct socket *sock)
+{
+	const struct proto_ops *ops = READ_ONCE(sock->ops);
+
+	if (!drst_ops_are_ours(ops))
+		return ops;
+	return container_of(ops, struct drst_op, ops)->tls;
 }
 
 static struct drst_ops *drst_ops_find(const struct proto_ops *tls)
@@ -333,80 +375,110 @@ static struct drst_ops *drst_ops_find(const struct proto_ops *tls)
 	struct drst_ops *dops;
 
 	list_for_each_entry(dops, &drst_proto_ops, list) {
-		if (dops->tls == tls)
+		if (dops->shut.tls == tls)
 			return dops;
 	}
 	return NULL;
 }
 
-/* Is there a copy of these ops? It is made where there is none. */
+static struct drst_ops *drst_ops_copy(const struct proto_ops *tls)
+{
+	struct drst_ops *dops;
+
+	dops = kzalloc(sizeof(*dops), GFP_KERNEL);
+	if (!dops)
+		return NULL;
+
+	dops->shut.tls = tls;
+	dops->shut.ops = *tls;
+	dops->inbound = dops->shut;
+	dops->shut.ops.poll = drst_shut_poll;
+	dops->inbound.ops.poll = drst_inbound_poll;
+	if (tls->splice_read)
+		dops->inbound.ops.splice_read = drst_inbound_splice_read;
+	list_add_tail(&dops->list, &drst_proto_ops);
+	return dops;
+}
+
 static struct drst_ops *drst_ops_get(const struct proto_ops *tls)
 {
 	struct drst_ops *dops;
 
 	mutex_lock(&drst_copies_lock);
 	dops = drst_ops_find(tls);
-	if (!dops) {
-		dops = kzalloc(sizeof(*dops), GFP_KERNEL);
-		if (dops) {
-			dops->tls = tls;
-			dops->ops = *tls;
-			dops->ops.poll = drst_shut_poll;
-			list_add_tail(&dops->list, &drst_proto_ops);
-		}
-	}
+	if (!dops)
+		dops = drst_ops_copy(tls);
 	mutex_unlock(&drst_copies_lock);
 	return dops;
 }
 
 /*
  * What tcp_poll() says of SHUTDOWN_MASK, for a socket from whose sk_shutdown
- * RCV_SHUTDOWN is hidden. The caller of poll() may have read sock->ops before
- * drst_proto_unshut_ops() changed them.
+ * RCV_SHUTDOWN is hidden.
  */
 static __poll_t drst_shut_poll(struct file *file, struct socket *sock,
 			       struct poll_table_struct *wait)
 {
 	const struct proto_ops *ops = READ_ONCE(sock->ops);
+	__poll_t mask = drst_ops_tls(sock)->poll(file, sock, wait);
 
-	if (ops->poll != drst_shut_poll)
-		return ops->poll(file, sock, wait);
-
-	ops = container_of(ops, struct drst_ops, ops)->tls;
-	return ops->poll(file, sock, wait) |
-	       EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLHUP;
+	if (ops->poll == drst_shut_poll)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLHUP;
+	return mask;
 }
 
 /**
- * drst_proto_shut_ops() - let poll() tell of both directions shut down
+ * drst_proto_shut() - let poll() tell of both directions shut down
  * @sk: a socket that has a struct socket of user space
  *
  * Context: process, socket lock held, may sleep.
  * Return: 0 or -ENOMEM.
  */
-int drst_proto_shut_ops(struct sock *sk)
+int drst_proto_shut(struct sock *sk)
 {
-	struct drst_ops *dops = drst_ops_get(READ_ONCE(sk->sk_socket->ops));
+	struct drst_ops *dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
 
 	if (!dops)
 		return -ENOMEM;
-	WRITE_ONCE(sk->sk_socket->ops, &dops->ops);
+	WRITE_ONCE(sk->sk_socket->ops, &dops->shut.ops);
 	return 0;
 }
 
 /**
- * drst_proto_unshut_ops() - the reverse of drst_proto_shut_ops()
+ * drst_proto_inbound() - let reads and poll() go by inbound.c
+ * @sk: a socket that has a struct socket of user space and all our hooks on
+ *
+ * Context: process, socket lock held, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int drst_proto_inbound(struct sock *sk)
+{
+	struct drst_ops *dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
+	struct drst_proto *dp;
+
+	if (!dops)
+		return -ENOMEM;
+	dp = container_of(sk->sk_prot, struct drst_proto, normal.prot);
+	drst_proto_set(sk, &dp->inbound.prot);
+	WRITE_ONCE(sk->sk_socket->ops, &dops->inbound.ops);
+	return 0;
+}
+
+/**
+ * drst_proto_normal() - the reverse of drst_proto_shut(), drst_proto_inbound()
  * @sk: the socket
  *
  * Context: process, socket lock held.
  */
-void drst_proto_unshut_ops(struct sock *sk)
+void drst_proto_normal(struct sock *sk)
 {
-	const struct proto_ops *ops = READ_ONCE(sk->sk_socket->ops);
+	struct drst_proto *dp;
 
-	if (ops->poll == drst_shut_poll)
-		WRITE_ONCE(sk->sk_socket->ops,
-			   container_of(ops, struct drst_ops, ops)->tls);
+	WRITE_ONCE(sk->sk_socket->ops, drst_ops_tls(sk->sk_socket));
+	if (sk->sk_prot->recvmsg != drst_inbound_recvmsg)
+		return;
+	dp = container_of(sk->sk_prot, struct drst_proto, inbound.prot);
+	drst_proto_set(sk, &dp->normal.prot);
 }
 
 /**

@@ -19,6 +19,12 @@ static const char *const drst_names[] = {
 	[DRST_STAT_PEER_RESET]		= "TlsDrstPeerReset",
 	[DRST_STAT_ABORTED]		= "TlsDrstAborted",
 	[DRST_STAT_FLUSHED_BYTES]	= "TlsDrstFlushedBytes",
+	[DRST_STAT_IN_HELD]		= "TlsDrstInHeld",
+	[DRST_STAT_IN_DELIVERED]	= "TlsDrstInDelivered",
+	[DRST_STAT_IN_CLOSED]		= "TlsDrstInClosed",
+	[DRST_STAT_IN_TIMED_OUT]	= "TlsDrstInTimedOut",
+	[DRST_STAT_IN_OVER_LIMIT]	= "TlsDrstInOverLimit",
+	[DRST_STAT_IN_MEMORY]		= "TlsDrstInMemory",
 };
 
 static void drst_stat_line(struct seq_file *seq, const char *name,
@@ -32,7 +38,9 @@ static int drst_stat_show(struct seq_file *seq, void *v)
 	struct drst_net *dn = drst_pernet(seq->private);
 	int i;
 
-	drst_stat_line(seq, "TlsDrstCurrHeld", atomic_read(&dn->held));
+	drst_stat_line(seq, "TlsDrstCurrHeld",
+		       atomic_read(&dn->held) - atomic_read(&dn->in_held));
+	drst_stat_line(seq, "TlsDrstCurrInHeld", atomic_read(&dn->in_held));
 	for (i = 0; i < DRST_NR_STATS; i++)
 		drst_stat_line(seq, drst_names[i],
 			       snmp_fold_field(dn->mib, i));

@@ -98,17 +98,21 @@ int drst_knob(const struct net *net, enum drst_knob knob)
 static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 			       size_t *lenp, loff_t *ppos)
 {
-	const struct net *net = ctl->extra1;
+	struct net *net = ctl->extra1;
 	int knob = (int *)ctl->data - drst_pernet(net)->knob;
 	int min = drst_knobs[knob].min;
 	int max = drst_knobs[knob].max;
 	struct ctl_table bounded = *ctl;
+	int err;
 
 	if (drst_knob_capped(net, knob))
 		max = min(max, READ_ONCE(drst_pernet(&init_net)->knob[knob]));
 	bounded.extra1 = &min;
 	bounded.extra2 = &max;
-	return proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
+	err = proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
+	if (!err && write && knob == DRST_MODE)
+		drst_inbound_update(net);
+	return err;
 }
 
 /**

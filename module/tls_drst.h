@@ -11,14 +11,29 @@
 #define _TLS_DRST_H
 
 #include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/poll.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
 
 struct ctl_table_header;
+struct drst_hold;
 struct tcp_ulp_ops;
+
+/*
+ * Bits in tls_context.flags, of which net/tls uses the lowest few: the state of a
+ * connection that is not held then costs no memory, and outlives the changes of
+ * sk_prot.
+ */
+enum drst_flag {
+	DRST_NOTIFIED = BITS_PER_LONG - 1,	/* close_notify accepted */
+	DRST_RST_SEEN = BITS_PER_LONG - 2,	/* a RST of the peer's is with us */
+	DRST_RST_HELD = BITS_PER_LONG - 3,	/* and waits for the application */
+};
 
 /* /proc/sys/net/tls_drst/; the order is that of drst_knobs[] in sysctl.c */
 enum drst_knob {
@@ -44,6 +59,12 @@ enum drst_stat {
 	DRST_STAT_PEER_RESET,
 	DRST_STAT_ABORTED,	/* the last of them */
 	DRST_STAT_FLUSHED_BYTES,
+	DRST_STAT_IN_HELD,
+	DRST_STAT_IN_DELIVERED,	/* the first of the ways in which one ends */
+	DRST_STAT_IN_CLOSED,
+	DRST_STAT_IN_TIMED_OUT,
+	DRST_STAT_IN_OVER_LIMIT,
+	DRST_STAT_IN_MEMORY,	/* the last of them */
 	DRST_NR_STATS
 };
 
@@ -56,6 +77,12 @@ struct drst_mib {
  * @knob:	the sysctls, written by proc_dointvec_minmax(), read with
  *		drst_knob()
  * @held:	connections held now; bounded by %DRST_MAX_HELD
+ * @in_held:	how many of them wait for the application to read
+ * @sockets:	sockets with our ULP
+ * @nf_mutex:	covers @nf_there
+ * @nf_there:	the hook of inbound.c is registered
+ * @nf_work:	unregisters it, some time after the last socket
+ * @net:	the namespace
  * @mib:	the counters
  * @table:	the sysctl table whose .data points into @knob
  * @header:	its registration
@@ -63,6 +90,12 @@ struct drst_mib {
 struct drst_net {
 	int knob[DRST_NR_KNOBS];
 	atomic_t held;
+	atomic_t in_held;
+	atomic_t sockets;
+	struct mutex nf_mutex;
+	bool nf_there;
+	struct delayed_work nf_work;
+	struct net *net;
 	struct drst_mib __percpu *mib;
 	struct ctl_table *table;
 	struct ctl_table_header *header;
@@ -110,8 +143,11 @@ const struct proto *drst_proto_base(const struct sock *sk);
 const struct proto *drst_proto_tls(const struct sock *sk);
 void drst_proto_wrap(struct sock *sk);
 void drst_proto_teardown(struct sock *sk);
-int drst_proto_shut_ops(struct sock *sk);
-void drst_proto_unshut_ops(struct sock *sk);
+const struct proto_ops *drst_ops_tls(const struct socket *sock);
+bool drst_proto_is_ours(const struct sock *sk);
+int drst_proto_shut(struct sock *sk);
+int drst_proto_inbound(struct sock *sk);
+void drst_proto_normal(struct sock *sk);
 bool drst_notified(const struct sock *sk);
 void drst_proto_exit(void);
 
@@ -120,5 +156,20 @@ bool drst_hold_close(struct sock *sk, long timeout);
 void drst_hold_shutdown(struct sock *sk);
 int drst_hold_init(void);
 void drst_hold_exit(void);
+
+/* inbound.c */
+void drst_inbound_close(struct drst_hold *h);
+int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
+			 int flags, int *addr_len);
+ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
+				 struct pipe_inode_info *pipe, size_t len,
+				 unsigned int flags);
+__poll_t drst_inbound_poll(struct file *file, struct socket *sock,
+			   struct poll_table_struct *wait);
+void drst_inbound_get(struct net *net);
+void drst_inbound_put(struct net *net);
+void drst_inbound_update(struct net *net);
+void drst_inbound_net_init(struct net *net);
+void drst_inbound_net_exit(struct net *net);
 
 #endif /* _TLS_DRST_H */
