@@ -16,20 +16,14 @@
 #include "store.h"
 #include "vfs.h"
 
-static void time_text(const struct stat *sb, const char *format, char *text, size_t size)
-{
-	struct tm tm;
-
-	if (!gmtime_r(&sb->st_mtime, &tm) || !strftime(text, size, format, &tm))
-		snprintf(text, size, "?");
-}
-
 void listing_facts(const struct stat *sb, char *text)
 {
-	char modify[32];
+	char modify[32] = "19700101000000";
 	const char *type = S_ISDIR(sb->st_mode) ? "dir" : "file";
+	struct tm tm;
 
-	time_text(sb, "%Y%m%d%H%M%S", modify, sizeof(modify));
+	if (gmtime_r(&sb->st_mtime, &tm))
+		strftime(modify, sizeof(modify), "%Y%m%d%H%M%S", &tm);
 	if (S_ISDIR(sb->st_mode))
 		snprintf(text, LISTING_FACTS_MAX, "type=%s;modify=%s;", type, modify);
 	else
@@ -41,14 +35,16 @@ static void print_long(FILE *to, const struct stat *sb, const char *name)
 {
 	static const char bits[] = "rwxrwxrwx";
 	bool old = sb->st_mtime < time(NULL) - 180 * 86400 || sb->st_mtime > time(NULL) + 3600;
-	char mode[11] = "-", when[32];
+	char mode[11] = "-", when[32] = "Jan 01  1970";
+	struct tm tm;
 
 	if (S_ISDIR(sb->st_mode))
 		mode[0] = 'd';
 	for (int i = 0; i < 9; i++)
 		mode[i + 1] = sb->st_mode & (0400u >> i) ? bits[i] : '-';
 	mode[10] = '\0';
-	time_text(sb, old ? "%b %d  %Y" : "%b %d %H:%M", when, sizeof(when));
+	if (gmtime_r(&sb->st_mtime, &tm))
+		strftime(when, sizeof(when), old ? "%b %d  %Y" : "%b %d %H:%M", &tm);
 	/* Owners are nobody's business: clients want the columns. */
 	fprintf(to, "%s %3lu ftp ftp %12" PRIu64 " %s %s\r\n", mode, (unsigned long)sb->st_nlink,
 		(uint64_t)sb->st_size, when, name);

@@ -30,7 +30,7 @@ static void urls(void)
 	url("ftps://u:@h/", "u||h||");
 	url("ftps://u:p%40x%3a@[::1]:5/%2fetc/x", "u|p@x:|::1|5|/etc/x");
 	url("ftps://u:p@q@h/x@y", "u|p@q|h||x@y");
-	url("ftps://h/x", "|-|h|21|x");
+	url("ftps://h/x", "|-|h||x");
 	url("ftp://u:p@h/x", "bad");
 	url("ftps://u:p@/x", "bad");
 	url("ftps://u:p@h:0/x", "bad");
