@@ -43,7 +43,7 @@ test: deps
 	@selftests/vm.d/suite
 
 check-style: deps
-	@selftests/vm.d/check-style | selftests/vm.d/verdict
+	@selftests/vm.d/check-style
 
 demo: deps
 	@demo/run

@@ -11,7 +11,8 @@
  *
  * SHUT	 The process still has its descriptor. RCV_SHUTDOWN is hidden from TCP
  *	 (tcp_rcv_state_process() would answer data with a RST); SOCK_DONE and
- *	 our poll() show it to the process.
+ *	 our poll() show it to the process. Where it left nothing unread, what
+ *	 arrives is thrown away.
  * TAKEN close() moves the connection to a struct socket of ours, as
  *	 inet_release() is going to part with its own.
  * KTLS	 kTLS gives its records to TCP, by its own write_space work.
@@ -20,7 +21,7 @@
  *
  * The inbound hold (inbound.c) has a socket at other times than this one.
  *
- * From TAKEN on RCV_SHUTDOWN is off, and what arrives is thrown away so that
+ * From TAKEN on RCV_SHUTDOWN is off, and all that arrives is thrown away so that
  * the receive window stays open.
  *
  * Contexts: the stages advance in close(), in shutdown() and in the hold's work
@@ -56,13 +57,18 @@ static void drst_hold_work(struct work_struct *work);
 
 /**
  * drst_hold_of() - the hold of a socket
- * @sk: a socket whose ULP is ours
+ * @sk: any TCP socket
+ *
+ * sk_user_data is anybody's - KCM takes a TLS socket, too -, but is a hold as
+ * long as this sk_state_change is there.
  *
  * Context: socket lock held, by this task or by softirq.
  * Return: the hold or NULL.
  */
 struct drst_hold *drst_hold_of(const struct sock *sk)
 {
+	if (sk->sk_state_change != drst_state_change)
+		return NULL;
 	return rcu_dereference_protected(__sk_user_data(sk),
 					 lockdep_sock_is_held(sk));
 }
@@ -140,7 +146,13 @@ static void drst_hold_progress(struct drst_hold *h)
 	h->progress = jiffies;
 }
 
-static void drst_state_change(struct sock *sk)
+/**
+ * drst_state_change() - sk_state_change of a connection that is held
+ * @sk: the connection
+ *
+ * Context: socket lock held, by this task or by softirq.
+ */
+void drst_state_change(struct sock *sk)
 {
 	struct drst_hold *h = drst_hold_of(sk);
 
@@ -268,23 +280,53 @@ refuse:
 	return NULL;
 }
 
-/* Socket lock held: sk_user_data is free, so nobody meets the hold again. */
-static void drst_hold_detach(struct drst_hold *h)
+/* Socket lock held: the callbacks are those from before the hold. */
+static void drst_hold_uncall(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
 
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_state_change = h->state_change;
-	if (h->sock) {
+	if (h->drains)
 		sk->sk_data_ready = h->data_ready;
+	if (h->sock)
 		sk->sk_write_space = h->write_space;
-	}
 	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* Socket lock held: sk_user_data is free, so nobody meets the hold again. */
+static void drst_hold_detach(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	drst_hold_uncall(h);
 	inet_csk(sk)->icsk_ulp_ops = h->ulp_ops;
 	rcu_assign_sk_user_data(sk, NULL);
 }
 
 /* ---- what arrives is thrown away ---- */
+
+/**
+ * drst_unread() - has a socket received data that was not read?
+ * @sk: a TCP socket
+ *
+ * Context: socket lock held.
+ * Return: what __tcp_close() calls data_was_unread.
+ */
+bool drst_unread(const struct sock *sk)
+{
+	const struct sk_buff *skb;
+	u32 end_seq;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		end_seq = TCP_SKB_CB(skb)->end_seq;
+		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
+			end_seq--;
+		if (after(end_seq, tcp_sk(sk)->copied_seq))
+			return true;
+	}
+	return false;
+}
 
 static int drst_eat(read_descriptor_t *desc, struct sk_buff *skb,
 		    unsigned int offset, size_t len)
@@ -313,6 +355,15 @@ static void drst_ktls_stop_rx(const struct tls_context *ctx)
 {
 	if (ctx->rx_conf != TLS_BASE)
 		tls_sw_ctx_rx(ctx)->strp.stopped = 1;
+}
+
+/* From now on: throw away what arrives. Socket and sk_callback_lock held. */
+static void drst_hold_drain(struct drst_hold *h, const struct tls_context *ctx)
+{
+	drst_ktls_stop_rx(ctx);
+	h->data_ready = h->sk->sk_data_ready;
+	h->sk->sk_data_ready = drst_data_ready;
+	h->drains = true;
 }
 
 /* ---- SHUT ---- */
@@ -369,7 +420,7 @@ void drst_hold_shutdown(struct sock *sk)
 		return;
 	}
 	if (!drst_knob(sock_net(sk), DRST_MODE) || !drst_notified(sk) ||
-	    tcp_sk(sk)->repair)
+	    tcp_sk(sk)->repair || sk->sk_user_data)
 		return;
 
 	h = drst_hold_begin(sk);
@@ -384,7 +435,11 @@ void drst_hold_shutdown(struct sock *sk)
 	}
 	drst_hide_rcv_shutdown(sk);
 	h->stage = DRST_SHUT;
+	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_state_change = drst_state_change;
+	if (!drst_unread(sk))
+		drst_hold_drain(h, tls_get_ctx(sk));
+	write_unlock_bh(&sk->sk_callback_lock);
 	drst_hold_kick(h);
 }
 
@@ -640,7 +695,7 @@ static void drst_hold_work(struct work_struct *work)
 		release_sock(sk);
 		return;
 	}
-	if (h->sock)
+	if (h->drains)
 		drst_hold_discard(h);
 	if (h->stage == DRST_KTLS && sk->sk_state != TCP_CLOSE &&
 	    !drst_ktls_push(h)) {
@@ -661,28 +716,6 @@ static void drst_hold_work(struct work_struct *work)
 }
 
 /* ---- close() ---- */
-
-/**
- * drst_unread() - has a socket received data that was not read?
- * @sk: a TCP socket
- *
- * Context: socket lock held.
- * Return: what __tcp_close() calls data_was_unread.
- */
-bool drst_unread(const struct sock *sk)
-{
-	const struct sk_buff *skb;
-	u32 end_seq;
-
-	skb_queue_walk(&sk->sk_receive_queue, skb) {
-		end_seq = TCP_SKB_CB(skb)->end_seq;
-		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
-			end_seq--;
-		if (after(end_seq, tcp_sk(sk)->copied_seq))
-			return true;
-	}
-	return false;
-}
 
 /* What __tcp_close() would find reason for a RST in. Socket lock held. */
 static enum drst_owed drst_owed_at_close(const struct sock *sk)
@@ -738,9 +771,8 @@ static struct drst_hold *drst_hold_retake(struct drst_hold *h)
 	lock_sock(sk);
 	if (!over) {
 		drst_hold_unshut(h);
-		write_lock_bh(&sk->sk_callback_lock);
-		sk->sk_state_change = h->state_change;
-		write_unlock_bh(&sk->sk_callback_lock);
+		drst_hold_uncall(h);
+		h->drains = false;
 	}
 	drst_hold_put(h);
 	return over ? NULL : h;
@@ -765,15 +797,15 @@ static void drst_hold_take(struct drst_hold *h, enum drst_owed owed)
 	/* Not sock_graft(): the owner and the security label stay. */
 	rcu_assign_pointer(sk->sk_wq, &h->sock->wq);
 	sk->sk_socket = h->sock;
-	h->data_ready = ctx->rx_conf == TLS_BASE ?
-		sk->sk_data_ready : tls_sw_ctx_rx(ctx)->saved_data_ready;
+	drst_hold_drain(h, ctx);
+	/* net/tls is to be torn down, and its handler with it. */
+	if (ctx->rx_conf != TLS_BASE)
+		h->data_ready = tls_sw_ctx_rx(ctx)->saved_data_ready;
 	h->write_space = ctx->sk_write_space;
 	sk->sk_state_change = drst_state_change;
-	sk->sk_data_ready = drst_data_ready;
 	ctx->sk_write_space = drst_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 
-	drst_ktls_stop_rx(ctx);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker is not to sleep from now on */
 	inet_csk(sk)->icsk_ulp_ops = &drst_held_ulp_ops;

@@ -42,6 +42,7 @@ enum drst_stage {
  * @owed:	enum drst_owed
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
+ * @drains:	what arrives is thrown away; @data_ready is set
  * @peer_fin:	a FIN has come in %DRST_SHUT: SOCK_DONE is TCP's
  */
 struct drst_hold {
@@ -68,6 +69,7 @@ struct drst_hold {
 	u8 owed;
 	bool notified;
 	bool tls;
+	bool drains;
 	bool peer_fin;
 };
 
@@ -75,6 +77,7 @@ extern struct workqueue_struct *drst_wq;
 
 struct drst_hold *drst_hold_of(const struct sock *sk);
 struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp);
+void drst_state_change(struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
 bool drst_hold_admit(const struct net *net);
 bool drst_memory_short(const struct sock *sk);

@@ -148,6 +148,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 
 	h->stage = DRST_OVER;
 	drst_proto_normal(sk);
+	sk->sk_state_change = h->state_change;
 	rcu_assign_sk_user_data(sk, NULL);
 	drst_rst_forget(sk);
 
@@ -333,6 +334,8 @@ static bool drst_inbound_begin(struct drst_hold *h)
 	}
 	atomic_inc(&drst_pernet(net)->in_held);
 	rcu_assign_sk_user_data(sk, h);
+	h->state_change = sk->sk_state_change;
+	sk->sk_state_change = drst_state_change;
 	set_bit(DRST_RST_HELD, &tls_get_ctx(sk)->flags);
 	h->stage = DRST_INBOUND;
 	h->seen = tcp_sk(sk)->copied_seq;

@@ -27,7 +27,7 @@ def run(*argv):
 
 def inside(namespace, *argv):
     """The command line that runs a command in a namespace."""
-    return ["ip", "netns", "exec", namespace, *argv]
+    return ["nsenter", f"--net=/run/netns/{namespace}", *argv]
 
 
 def _enter(namespace_file):
@@ -90,7 +90,11 @@ def tcp_ext(namespace):
     return dict(zip(names, map(int, values)))
 
 
-def sysctl(namespace, **values):
-    """Set knobs; a name's dots are written as double underscores."""
+def sysctl(namespace, values):
+    """Set knobs."""
     for key, value in values.items():
-        run(*inside(namespace, "sysctl", "-qw", f"{key.replace('__', '.')}={value}"))
+        run(*inside(namespace, "sysctl", "-qw", f"{key}={value}"))
+
+
+def sysctl_value(namespace, key):
+    return run(*inside(namespace, "sysctl", "-n", key)).strip()

@@ -236,22 +236,26 @@ TEST_F(bounds, mode_raised_before_close)
 }
 
 /*
- * TCP memory is one for the whole machine, and so is its limit: the test has to
- * put it back whatever happens, hence a fixture of its own.
+ * TCP memory is one for the whole machine, and so is its limit: the program's
+ * first process puts it back after the last test, whatever has happened.
  */
 #define TCP_MEM "/proc/sys/net/ipv4/tcp_mem"
 /* Far over what TCP accounts in batches per CPU. */
 #define HEAVY (6 << 20)
 
-FIXTURE(memory) {
-	struct scene s;
-	char tcp_mem[128];
-};
+static pid_t first_process;
+static char tcp_mem_found[128];
 
-FIXTURE_SETUP(memory)
+static void __attribute__((constructor)) tcp_mem_find(void)
 {
-	read_file(TCP_MEM, self->tcp_mem, sizeof(self->tcp_mem));
-	scene_open(&self->s);
+	first_process = getpid();
+	read_file(TCP_MEM, tcp_mem_found, sizeof(tcp_mem_found));
+}
+
+static void __attribute__((destructor)) tcp_mem_restore(void)
+{
+	if (getpid() == first_process)
+		write_file(TCP_MEM, tcp_mem_found);
 }
 
 static void tcp_mem_set(struct scene *s, const char *limits)
@@ -261,9 +265,19 @@ static void tcp_mem_set(struct scene *s, const char *limits)
 	bed_enter(&s->bed, SIDE_A);
 }
 
+FIXTURE(memory) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(memory)
+{
+	scene_open(&self->s);
+	tcp_mem_set(&self->s, tcp_mem_found);
+}
+
 FIXTURE_TEARDOWN(memory)
 {
-	tcp_mem_set(&self->s, self->tcp_mem);
+	tcp_mem_set(&self->s, tcp_mem_found);
 	EXPECT_TRUE(scene_close(&self->s));
 }
 

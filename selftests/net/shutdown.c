@@ -82,6 +82,25 @@ TEST_F(shutdown, rdwr_flushed_before_close)
 	conn_close(c);
 }
 
+/*
+ * The peer writes more than any window takes, and reads only then. The process
+ * that keeps its descriptor open must not make the two wait for each other.
+ */
+TEST_F(shutdown, rdwr_greedy_peer_before_close)
+{
+	struct conn *c = &self->s.conn;
+
+	if (!variant->mode)
+		SKIP(return, "vanilla resets at the first byte: see above");
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	ASSERT_EQ(8 << 20, peer_flood(c, 8 << 20));
+	expect_whole_fin_rst(_metadata, &self->s);
+	conn_close(c);
+	expect_hold(_metadata, "RstSent");
+}
+
 TEST_F(shutdown, rd_then_wr)
 {
 	struct conn *c = &self->s.conn;

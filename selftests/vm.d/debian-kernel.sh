@@ -19,12 +19,13 @@ debian_kernel() {
 }
 
 choose_kernel() {
-	local image headers
+	local image headers needed
 	image=$(newest_package "linux-image-${1//./\\.}\..*-cloud-amd64")
 	[ -n "$image" ] || return
 	headers=${image/image/headers}
-	with_version "$image" "$headers" $(apt-cache depends "$headers" |
+	mapfile -t needed < <(apt-cache depends "$headers" |
 		sed -nE 's/^ *Depends: (linux-(headers|kbuild)-.*)/\1/p')
+	with_version "$image" "$headers" "${needed[@]}"
 }
 
 make_kernel() {
@@ -41,7 +42,7 @@ make_kernel() {
 	rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
 	mksquashfs "$dir/lib/modules" "$dir/modules.sqfs" -all-root -quiet -no-progress \
 		-noI -noD -noF -noX >/dev/null || return
-	rm -r "$dir/boot" "$dir/lib"
+	rm -r "${dir:?}"/{boot,lib}
 	link_headers "$dir" "$release"
 }
 

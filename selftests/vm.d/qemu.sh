@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The machine: two CPUs, disks that are files, no network, no screen.
 
+# shellcheck disable=SC2054 # a comma is QEMU's
 qemu_machine=(
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot
 	-display none -monitor none -parallel none

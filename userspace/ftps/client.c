@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -31,6 +32,7 @@ struct client {
 	int reply;			/* the final reply, 0: none yet */
 	char reply_text[512];
 	bool lost_control;		/* no final reply will come */
+	uint64_t resume_at;		/* bytes that are there already */
 	bool has_size;			/* SIZE told @size before a get */
 	uint64_t size;
 	char partial[PATH_MAX];
@@ -147,11 +149,8 @@ static enum xs greet(struct client *cl)
 static enum xs start_tls(struct client *cl)
 {
 	struct tls_start how = { .ctx = cl->ctx, .host = cl->o->url.host };
-	enum xs xs = ask(cl, "AUTH TLS");
 	enum ts_status st;
 
-	if (xs)
-		return xs;
 	/* What came in the clear behind the reply must not be taken for TLS's word. */
 	if (control_buffered(cl->c))
 		return fail(cl, XS_PROTOCOL, "the server sent more before TLS began");
@@ -181,31 +180,44 @@ static enum xs log_in(struct client *cl)
 	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, "login");
 }
 
+/* Explicit TLS asks for it in the clear (RFC 4217 s. 4); implicit TLS begins with it. */
+static enum xs secure_control(struct client *cl)
+{
+	enum xs xs;
+
+	if (cl->o->implicit) {
+		xs = start_tls(cl);
+		return xs ? xs : greet(cl);
+	}
+	xs = greet(cl);
+	if (!xs)
+		xs = ask(cl, "AUTH TLS");
+	return xs ? xs : start_tls(cl);
+}
+
 static enum xs prepare(struct client *cl)
 {
 	enum xs xs = connect_control(cl);
 
 	if (!xs)
-		xs = greet(cl);
-	if (!xs)
-		xs = start_tls(cl);
+		xs = secure_control(cl);
 	if (!xs)
 		xs = log_in(cl);
 	if (!xs)
 		xs = ask(cl, "PBSZ 0");
 	if (!xs)
-		xs = ask(cl, "PROT P");
+		xs = ask(cl, cl->o->clear_data ? "PROT C" : "PROT P");
 	if (!xs)
-		xs = ask(cl, "TYPE I");
+		xs = ask(cl, cl->o->command == CMD_LS ? "TYPE A" : "TYPE I");
 	return xs;
 }
 
 /* Ask for the file's size. Return: whether the server knows it. */
-static bool ask_size(struct client *cl, uint64_t *size)
+static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
 {
 	char *end;
 
-	if (control_send(cl->c, "SIZE %s", cl->o->url.path) != CTL_OK ||
+	if (control_send(cl->c, "SIZE %s%s", cl->o->url.path, suffix) != CTL_OK ||
 	    control_reply(cl->c) != CTL_OK || code(cl) != 213)
 		return false;
 	errno = 0;
@@ -239,32 +251,52 @@ static enum xs ask_port(struct client *cl, const union net_addr *server, unsigne
 	return *port ? XS_COMPLETE : fail(cl, XS_PROTOCOL, "PASV: no port in the reply");
 }
 
-static enum xs open_data(struct client *cl, struct tls_stream **data)
+static enum xs no_data(struct client *cl, int err)
 {
-	union net_addr server;
-	unsigned int port;
-	enum xs xs;
-	int fd;
+	return fail(cl, err == -ETIMEDOUT ? XS_TIMEOUT : XS_NETWORK, "data connection: %s",
+		    strerror(-err));
+}
 
-	if (net_peer(tls_stream_fd(cl->c->s), &server) < 0)
-		return fail(cl, XS_NETWORK, "control connection: %s", strerror(errno));
-	xs = ask_port(cl, &server, &port);
+/* Passive: connect; only ever to the server itself, whatever address PASV gave. */
+static enum xs connect_data(struct client *cl, union net_addr *server, int *fd)
+{
+	unsigned int port;
+	enum xs xs = ask_port(cl, server, &port);
+
 	if (xs)
 		return xs;
-	/* Only ever to the server itself, whatever address PASV gave. */
-	net_set_port(&server, port);
-	fd = net_connect(&server, NULL, &cl->o->tune.buffers, cl->o->tune.timeout_ms);
-	if (fd < 0)
-		return fail(cl, fd == -ETIMEDOUT ? XS_TIMEOUT : XS_NETWORK,
-			    "data connection to port %u: %s", port, strerror(-fd));
-	*data = tls_stream_new(fd);
-	return *data ? XS_COMPLETE : fail(cl, XS_LOCAL, "no memory");
+	net_set_port(server, port);
+	*fd = net_connect(server, NULL, &cl->o->tune.buffers, cl->o->tune.timeout_ms);
+	return *fd < 0 ? no_data(cl, *fd) : XS_COMPLETE;
+}
+
+/* Active: listen where the control connection has its local end, and say so. */
+static enum xs listen_data(struct client *cl, int *fd)
+{
+	union net_addr at;
+	enum xs xs;
+	int err = net_local(tls_stream_fd(cl->c->s), &at);
+
+	net_set_port(&at, 0);
+	*fd = err ? err : net_listen(&at, &cl->o->tune.buffers, 1);
+	if (*fd >= 0)
+		err = net_local(*fd, &at);
+	if (*fd < 0 || err)
+		return no_data(cl, err ? err : *fd);
+	xs = control_failed(cl, control_send_port(cl->c, &at));
+	if (!xs)
+		xs = hear(cl);
+	if (xs)
+		return xs;
+	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, "PORT");
 }
 
 /* STOR or RETR, and the preliminary reply. */
 static enum xs command_transfer(struct client *cl, const char *verb)
 {
-	enum xs xs = control_failed(cl, control_send(cl->c, "%s %s", verb, cl->o->url.path));
+	const char *path = cl->o->url.path;
+	enum xs xs = control_failed(cl, *path ? control_send(cl->c, "%s %s", verb, path) :
+						control_send(cl->c, "%s", verb));
 
 	if (!xs)
 		xs = hear(cl);
@@ -282,11 +314,15 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 		.ktls = !cl->o->tune.no_ktls,
 		.session = SSL_get1_session(tls_stream_ssl(cl->c->s)),
 	};
-	enum ts_status st = tls_stream_start(data, &how, cl->o->tune.timeout_ms);
+	enum ts_status st = TS_OK;
 
+	if (!cl->o->clear_data)
+		st = tls_stream_start(data, &how, cl->o->tune.timeout_ms);
 	SSL_SESSION_free(how.session);
 	if (st != TS_OK)
 		return stream_failed(cl, data, st, "TLS on the data connection");
+	if (cl->o->clear_data)
+		return XS_COMPLETE;
 	io_note("data connection: %s %s, %s session, kTLS TX %s, RX %s",
 		tls_stream_version(data), tls_stream_cipher(data),
 		SSL_session_reused(tls_stream_ssl(data)) ? "resumed" : "new",
@@ -295,18 +331,61 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 	return XS_COMPLETE;
 }
 
-static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_stream **data)
+/* Begin in the middle (RFC 3659 s. 5). */
+static enum xs ask_rest(struct client *cl)
 {
-	enum xs xs = open_data(cl, data);
+	enum xs xs = control_failed(cl, control_send(cl->c, "REST %" PRIu64, cl->resume_at));
 
 	if (!xs)
-		xs = command_transfer(cl, verb);
-	if (!xs)
-		xs = secure_data(cl, *data);
-	if (!xs)
+		xs = hear(cl);
+	if (xs)
 		return xs;
-	tls_stream_free(*data);
-	*data = NULL;
+	return code(cl) == 350 ? XS_COMPLETE : refused(cl, "REST");
+}
+
+/* The command, its preliminary reply, and where we listened the connection. */
+static enum xs command_data(struct client *cl, const char *verb, const union net_addr *server,
+			    int *fd)
+{
+	enum xs xs = XS_COMPLETE;
+	int conn;
+
+	if (cl->resume_at)
+		xs = ask_rest(cl);
+	if (!xs)
+		xs = command_transfer(cl, verb);
+	if (xs || !cl->o->active)
+		return xs;
+	conn = net_accept(*fd, server, cl->o->tune.timeout_ms);
+	if (conn < 0)
+		return no_data(cl, conn);
+	close(*fd);
+	*fd = conn;
+	return XS_COMPLETE;
+}
+
+static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_stream **data)
+{
+	union net_addr server;
+	enum xs xs;
+	int fd = -1;
+
+	if (net_peer(tls_stream_fd(cl->c->s), &server) < 0)
+		return no_data(cl, -errno);
+	xs = cl->o->active ? listen_data(cl, &fd) : connect_data(cl, &server, &fd);
+	if (!xs)
+		xs = command_data(cl, verb, &server, &fd);
+	if (xs) {
+		if (fd >= 0)
+			close(fd);
+		return xs;
+	}
+	*data = tls_stream_new(fd);
+	if (!*data)
+		return fail(cl, XS_LOCAL, "no memory");
+	xs = secure_data(cl, *data);
+	if (xs)
+		tls_stream_free(*data);
 	return xs;
 }
 
@@ -412,7 +491,7 @@ static bool reset_after_all(struct client *cl)
 
 	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2)
 		return false;
-	return ask_size(cl, &size) && size == t->bytes;
+	return ask_size(cl, "", &size) && size == cl->resume_at + t->bytes;
 }
 
 static enum xs put_status(struct client *cl)
@@ -431,9 +510,9 @@ static enum xs get_status(struct client *cl)
 
 	if (xs)
 		return xs;
-	if (cl->has_size && cl->transfer.bytes < cl->size)
+	if (cl->has_size && cl->resume_at + cl->transfer.bytes < cl->size)
 		return fail(cl, XS_TRUNCATED, "%" PRIu64 " bytes of %" PRIu64,
-			    cl->transfer.bytes, cl->size);
+			    cl->resume_at + cl->transfer.bytes, cl->size);
 	/* close_notify and the size announced: nothing is missing, whatever became of the rest. */
 	if (!cl->reply && cl->has_size) {
 		io_say("the file is complete, but no final reply came");
@@ -447,9 +526,9 @@ static enum xs get_status(struct client *cl)
 static void report(struct client *cl, enum xs status)
 {
 	const struct options *o = cl->o;
-	bool get = o->command == CMD_GET;
+	bool out = o->command == CMD_LS || (o->command == CMD_GET && !strcmp(o->file, "-"));
 	struct report r = {
-		.op = get ? "get" : "put",
+		.op = o->command == CMD_PUT ? "put" : o->command == CMD_GET ? "get" : "ls",
 		.path = o->url.path,
 		.peer = o->url.host,
 		.status = status,
@@ -462,7 +541,8 @@ static void report(struct client *cl, enum xs status)
 	};
 
 	/* Standard output may be the file. */
-	report_print(&r, o->json, get && !strcmp(o->file, "-") ? STDERR_FILENO : STDOUT_FILENO);
+	if (o->command != CMD_LS || o->json || io_verbose)
+		report_print(&r, o->json, out ? STDERR_FILENO : STDOUT_FILENO);
 }
 
 /* --end=kill: all that will ever be said. */
@@ -491,7 +571,7 @@ static enum xs transfer_put(struct client *cl, int fd)
 {
 	struct data d = new_data(cl);
 	struct tls_stream *s = NULL;
-	enum xs xs = begin_transfer(cl, "STOR", &s);
+	enum xs xs = begin_transfer(cl, cl->o->append ? "APPE" : "STOR", &s);
 	bool whole;
 
 	if (xs)
@@ -507,6 +587,24 @@ static enum xs transfer_put(struct client *cl, int fd)
 	return put_status(cl);
 }
 
+/* What the server has of the file: under its name, or where ftps serve keeps it. */
+static enum xs resume_put(struct client *cl, int fd)
+{
+	uint64_t there = 0;
+	struct stat sb;
+
+	if (!cl->o->resume)
+		return XS_COMPLETE;
+	if (!ask_size(cl, "", &there) && !ask_size(cl, ".partial", &there))
+		there = 0;
+	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < there)
+		return fail(cl, XS_LOCAL, "%s: the server has more of it than we", cl->o->file);
+	if (lseek(fd, (off_t)there, SEEK_SET) < 0)
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
+	cl->resume_at = there;
+	return XS_COMPLETE;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
@@ -516,6 +614,8 @@ static enum xs put(struct client *cl)
 	if (fd < 0)
 		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(errno));
 	xs = prepare(cl);
+	if (!xs)
+		xs = resume_put(cl, fd);
 	if (!xs)
 		xs = transfer_put(cl, fd);
 	close(fd);
@@ -562,10 +662,10 @@ static enum xs transfer_get(struct client *cl, struct store *store)
 	return finish_get(cl, store, get_status(cl));
 }
 
-static int open_store(const char *file, int *dir, struct store **store)
+static int open_store(struct client *cl, int *dir, struct store **store)
 {
+	const char *file = cl->o->file;
 	char *copy;
-	int err;
 
 	if (!strcmp(file, "-")) {
 		*store = store_fd(STDOUT_FILENO);
@@ -578,8 +678,11 @@ static int open_store(const char *file, int *dir, struct store **store)
 	free(copy);
 	if (*dir < 0)
 		return -errno;
-	err = store_open(*dir, url_basename(file), true, store);
-	return err;
+	if (cl->o->resume)
+		cl->resume_at = store_partial_size(*dir, url_basename(file));
+	if (cl->resume_at)
+		return store_continue(*dir, url_basename(file), true, cl->resume_at, store);
+	return store_open(*dir, url_basename(file), true, store);
 }
 
 static enum xs get(struct client *cl)
@@ -588,18 +691,61 @@ static enum xs get(struct client *cl)
 	int dir = -1, err;
 	enum xs xs;
 
-	err = open_store(cl->o->file, &dir, &store);
+	err = open_store(cl, &dir, &store);
 	if (err) {
 		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
 	} else {
 		xs = prepare(cl);
 		if (!xs)
-			cl->has_size = ask_size(cl, &cl->size);
+			cl->has_size = ask_size(cl, "", &cl->size);
+		if (!xs && cl->has_size && cl->resume_at > cl->size)
+			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file",
+				  cl->o->file);
 		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
 	}
 	if (dir >= 0)
 		close(dir);
 	return xs;
+}
+
+static enum xs ls(struct client *cl)
+{
+	static const char *const verbs[] = {
+		[LS_LIST] = "LIST", [LS_NAMES] = "NLST", [LS_FACTS] = "MLSD",
+	};
+	struct store *store = store_fd(STDOUT_FILENO);
+	struct data d = new_data(cl);
+	struct tls_stream *s = NULL;
+	enum xs xs = store ? prepare(cl) : fail(cl, XS_LOCAL, "no memory");
+	bool whole;
+
+	if (!xs)
+		xs = begin_transfer(cl, verbs[cl->o->ls], &s);
+	if (!xs && data_init(&d, s, &cl->transfer) < 0)
+		xs = fail(cl, XS_LOCAL, "no memory");
+	if (!xs) {
+		cl->began = true;
+		whole = data_receive(&d, store);
+		data_end(&d, whole);
+		data_close(&d, tls_stream_fd(cl->c->s));
+		await_final_reply(cl, whole);
+		xs = data_status(cl);
+		xs = xs ? xs : reply_status(cl);
+	}
+	store_abandon(store, CONDDISP_DELETE);
+	return xs;
+}
+
+static enum xs run(struct client *cl)
+{
+	switch (cl->o->command) {
+	case CMD_PUT:
+		return put(cl);
+	case CMD_GET:
+		return get(cl);
+	default:
+		return ls(cl);
+	}
 }
 
 /* Say goodbye, without caring much whether it is heard. */
@@ -625,11 +771,13 @@ enum xs client_run(struct options *o)
 	cl->o = o;
 	if (o->tls.insecure)
 		io_say("WARNING: --insecure: nothing proves that this is the right server");
+	if (o->clear_data)
+		io_say("WARNING: --clear-data: everyone can read it, and a cut looks like an end");
 	cl->ctx = tls_ctx_client(&o->tls, &why);
 	if (!cl->ctx)
 		xs = fail(cl, XS_CERT, "%s: %s", o->tls.ca_file ? o->tls.ca_file : "TLS", why);
 	else
-		xs = o->command == CMD_PUT ? put(cl) : get(cl);
+		xs = run(cl);
 	quit(cl);
 	if (xs)
 		io_say("%s", cl->why);

@@ -274,37 +274,42 @@ enum ctl_status control_send(struct control *c, const char *fmt, ...)
 enum ctl_status control_send_secret(struct control *c, const char *verb, const char *secret)
 {
 	char line[CONTROL_LINE_MAX];
+	int len = snprintf(line, sizeof(line), "%s %s", verb, secret);
 	enum ctl_status st;
 
 	io_note("> %s ****", verb);
-	st = send_line(c, line, snprintf(line, sizeof(line), "%s %s", verb, secret), false);
+	st = send_line(c, line, len, false);
 	OPENSSL_cleanse(line, sizeof(line));
 	return st;
 }
 
 /* ------------------------------------------------------------------ ports */
 
+/* Numbers behind one another with commas between. Return: whether there are exactly six. */
+static bool six_numbers(const char *text, unsigned int *n)
+{
+	int used = 0;
+
+	if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
+		   &used) != 6 || !used || isdigit((unsigned char)text[used]))
+		return false;
+	for (int i = 0; i < 6; i++)
+		if (n[i] > 255)
+			return false;
+	return true;
+}
+
 unsigned int control_pasv_port(const char *text)
 {
 	unsigned int n[6];
 
 	/* RFC 1123 s. 4.1.2.6: look for the digits, the brackets may be missing. */
-	for (; *text; text++) {
-		int used = 0;
-
-		if (!isdigit((unsigned char)*text))
-			continue;
-		if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4],
-			   &n[5], &used) == 6 && used && !isdigit((unsigned char)text[used]))
-			break;
-		text += strspn(text, "0123456789") - 1;
+	while (*(text += strcspn(text, "0123456789"))) {
+		if (six_numbers(text, n))
+			return n[4] << 8 | n[5];
+		text += strspn(text, "0123456789");
 	}
-	if (!*text)
-		return 0;
-	for (int i = 0; i < 6; i++)
-		if (n[i] > 255)
-			return 0;
-	return n[4] << 8 | n[5];
+	return 0;
 }
 
 unsigned int control_epsv_port(const char *text)
@@ -319,4 +324,48 @@ unsigned int control_epsv_port(const char *text)
 	for (p += 4; isdigit((unsigned char)*p) && digits < 6; p++, digits++)
 		port = port * 10 + (unsigned int)(*p - '0');
 	return digits && p[0] == d && p[1] == ')' && port <= 65535 ? port : 0;
+}
+
+bool control_port_addr(const char *text, union net_addr *addr)
+{
+	unsigned int n[6];
+	char host[32];
+
+	if (!isdigit((unsigned char)*text) || !six_numbers(text, n))
+		return false;
+	snprintf(host, sizeof(host), "%u.%u.%u.%u", n[0], n[1], n[2], n[3]);
+	return net_parse(host, AF_INET, n[4] << 8 | n[5], addr);
+}
+
+bool control_eprt_addr(const char *text, union net_addr *addr)
+{
+	char d = *text, family = d ? text[1] : '\0';
+	const char *host, *end;
+	char copy[64];
+	unsigned int port = 0, digits = 0;
+
+	if (d < 33 || d > 126 || isalnum((unsigned char)d) || d == ':' || d == '.' ||
+	    (family != '1' && family != '2') || text[2] != d)
+		return false;
+	host = text + 3;
+	end = strchr(host, d);
+	if (!end || (size_t)(end - host) >= sizeof(copy))
+		return false;
+	memcpy(copy, host, (size_t)(end - host));
+	copy[end - host] = '\0';
+	for (end++; isdigit((unsigned char)*end) && digits < 5; end++, digits++)
+		port = port * 10 + (unsigned int)(*end - '0');
+	return digits && port <= 65535 && end[0] == d && !end[1] &&
+	       net_parse(copy, family == '2' ? AF_INET6 : AF_INET, port, addr);
+}
+
+enum ctl_status control_send_port(struct control *c, const union net_addr *addr)
+{
+	char text[NET_TEXT_MAX];
+	const unsigned char *a = (const unsigned char *)&addr->in.sin_addr;
+
+	if (addr->sa.sa_family == AF_INET)
+		return control_send(c, "PORT %u,%u,%u,%u,%u,%u", a[0], a[1], a[2], a[3],
+				    net_port(addr) >> 8, net_port(addr) & 255);
+	return control_send(c, "EPRT |2|%s|%u|", net_host(addr, text), net_port(addr));
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "net.h"
 #include "tls_stream.h"
 
 #define CONTROL_LINE_MAX 4096	/* bytes in a line, with CR LF */
@@ -103,5 +104,20 @@ unsigned int control_pasv_port(const char *text);
 
 /** control_epsv_port() - the port in a reply 229 (RFC 2428 s. 3), or 0 */
 unsigned int control_epsv_port(const char *text);
+
+/**
+ * control_port_addr() - the address in the argument of PORT (RFC 959 s. 4.1.2)
+ * @text: h1,h2,h3,h4,p1,p2
+ * @addr: out: the address
+ *
+ * Return: whether it is one.
+ */
+bool control_port_addr(const char *text, union net_addr *addr);
+
+/** control_eprt_addr() - the same for EPRT (RFC 2428 s. 2): |1|192.0.2.1|1234| */
+bool control_eprt_addr(const char *text, union net_addr *addr);
+
+/** control_send_port() - send PORT with an IPv4 address, EPRT with an IPv6 address */
+enum ctl_status control_send_port(struct control *c, const union net_addr *addr);
 
 #endif

@@ -299,7 +299,10 @@ static enum ts_status receive_chunk(struct data *d, struct store *store, char *b
 	if (st != TS_OK)
 		return st;
 	count(d, buf, n);
-	d->result->local_err = -store_write(store, buf, n);
+	if (d->max_bytes && d->result->bytes > d->max_bytes)
+		d->result->local_err = EFBIG;
+	else
+		d->result->local_err = -store_write(store, buf, n);
 	return d->result->local_err ? TS_STOPPED : pace(d);
 }
 

@@ -98,6 +98,7 @@ struct data {
 	bool (*watch)(void *arg);
 	void *watch_arg;
 	void (*last_words)(void *arg);	/* called before END_KILL kills, or NULL */
+	uint64_t max_bytes;	/* receive no more (local_err is EFBIG then); 0: any number */
 	/* The rest is data.c's. */
 	EVP_MD_CTX *hash;
 	int64_t started;

@@ -74,18 +74,35 @@ bool net_same_host(const union net_addr *a, const union net_addr *b)
 	       a->in6.sin6_scope_id == b->in6.sin6_scope_id;
 }
 
+const char *net_host(const union net_addr *addr, char *text)
+{
+	const void *bytes = &addr->in.sin_addr;
+
+	if (addr->sa.sa_family == AF_INET6)
+		bytes = &addr->in6.sin6_addr;
+	if (!inet_ntop(addr->sa.sa_family, bytes, text, NET_TEXT_MAX))
+		strcpy(text, "?");
+	return text;
+}
+
 const char *net_text(const union net_addr *addr, char *text)
 {
-	char host[INET6_ADDRSTRLEN] = "?";
+	char host[NET_TEXT_MAX];
+	bool six = addr->sa.sa_family == AF_INET6;
 
-	if (addr->sa.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &addr->in6.sin6_addr, host, sizeof(host));
-		snprintf(text, NET_TEXT_MAX, "[%s]:%u", host, net_port(addr));
-	} else {
-		inet_ntop(AF_INET, &addr->in.sin_addr, host, sizeof(host));
-		snprintf(text, NET_TEXT_MAX, "%s:%u", host, net_port(addr));
-	}
+	snprintf(text, NET_TEXT_MAX, "%s%.60s%s:%u", six ? "[" : "", net_host(addr, host),
+		 six ? "]" : "", net_port(addr));
 	return text;
+}
+
+bool net_parse(const char *host, int family, unsigned int port, union net_addr *addr)
+{
+	void *bytes = family == AF_INET6 ? (void *)&addr->in6.sin6_addr : &addr->in.sin_addr;
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sa.sa_family = (sa_family_t)family;
+	net_set_port(addr, port);
+	return inet_pton(family, host, bytes) == 1;
 }
 
 static int new_socket(int family, const struct net_buffers *buffers)
@@ -183,6 +200,30 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers, int 
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int net_accept(int fd, const union net_addr *host, int timeout_ms)
+{
+	int64_t deadline = io_now() + timeout_ms;
+
+	for (;;) {
+		union net_addr from;
+		int conn, r = io_wait(fd, POLLIN, io_left(deadline));
+
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (r < 0 && (r != -EINTR || io_stop))
+			return r;
+		if (r < 0)
+			continue;
+		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (conn < 0)
+			continue;
+		if (net_peer(conn, &from) == 0 && net_same_host(&from, host))
+			return conn;
+		io_say("a data connection from elsewhere was refused");
+		close(conn);
+	}
 }
 
 const char *net_resolve_listen(const char *text, union net_addr *addr)

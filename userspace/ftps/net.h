@@ -70,6 +70,32 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers, int 
  */
 const char *net_resolve_listen(const char *text, union net_addr *addr);
 
+/**
+ * net_accept() - accept a connection from one host only
+ * @fd: the listening socket
+ * @host: who may come; the port does not matter
+ * @timeout_ms: how long to wait for it
+ *
+ * A stranger who is quicker is sent away, and the wait goes on (RFC 2577 s. 4).
+ *
+ * Return: the socket, or a negative errno (-ETIMEDOUT; -EINTR: a signal asks us to stop).
+ */
+int net_accept(int fd, const union net_addr *host, int timeout_ms);
+
+/**
+ * net_parse() - an address from text, without asking any resolver
+ * @host: the address in digits
+ * @family: AF_INET or AF_INET6
+ * @port: its port
+ * @addr: out: the address
+ *
+ * Return: whether it is one.
+ */
+bool net_parse(const char *host, int family, unsigned int port, union net_addr *addr);
+
+/** net_host() - the address alone, without port and brackets, in NET_TEXT_MAX bytes */
+const char *net_host(const union net_addr *addr, char *text);
+
 /** net_local() - the socket's own address. Return: 0 or a negative errno */
 int net_local(int fd, union net_addr *addr);
 

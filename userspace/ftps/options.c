@@ -23,6 +23,14 @@ enum opt {
 	OPT_INSECURE,
 	OPT_NO_KTLS,
 	OPT_NO_EPSV,
+	OPT_IMPLICIT,
+	OPT_CLEAR_DATA,
+	OPT_ACTIVE,
+	OPT_RESUME,
+	OPT_APPEND,
+	OPT_NAMES,
+	OPT_FACTS,
+	OPT_MAX_SIZE,
 	OPT_PASSWORD_FILE,
 	OPT_USER,
 	OPT_ANONYMOUS,
@@ -55,6 +63,14 @@ static const struct option longs[] = {
 	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "no-ktls", no_argument, NULL, OPT_NO_KTLS },
 	{ "no-epsv", no_argument, NULL, OPT_NO_EPSV },
+	{ "implicit", no_argument, NULL, OPT_IMPLICIT },
+	{ "clear-data", no_argument, NULL, OPT_CLEAR_DATA },
+	{ "active", no_argument, NULL, OPT_ACTIVE },
+	{ "resume", no_argument, NULL, OPT_RESUME },
+	{ "append", no_argument, NULL, OPT_APPEND },
+	{ "names", no_argument, NULL, OPT_NAMES },
+	{ "facts", no_argument, NULL, OPT_FACTS },
+	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "anonymous", no_argument, NULL, OPT_ANONYMOUS },
@@ -80,6 +96,7 @@ static const struct option longs[] = {
 static const char usage[] =
 "Usage: ftps put [OPTION]... FILE ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
 "       ftps get [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH [FILE]\n"
+"       ftps ls [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
 "       ftps serve [OPTION]... DIR\n"
 "FTP over TLS (RFC 4217) that tells a complete file from a cut one, with kTLS.\n"
 "FILE may be - for standard input or output.\n"
@@ -88,15 +105,21 @@ static const char usage[] =
 "      --json              summary (serve: a line for each transfer) as JSON\n"
 "  -4, --ipv4, -6, --ipv6  this family only\n"
 "      --tls 1.2|1.3       this version only\n"
+"      --implicit          TLS from the start, without AUTH (port 990)\n"
+"      --clear-data        data without TLS (PROT C); serve: allow that\n"
 "      --no-ktls           leave TLS records to user space\n"
 "      --timeout SECONDS   give up after so long without progress (60)\n"
 "      --conddisp catlg|delete\n"
 "                          keep a partial file as FILE.partial (default), or not\n"
-"put and get:\n"
+"put, get and ls:\n"
 "      --password-file F   the password is F's first line\n"
 "      --cacert FILE       trust these certificates instead of the system's\n"
 "      --insecure          take any certificate\n"
 "      --no-epsv           use PASV alone\n"
+"      --active            let the server connect to us (PORT, EPRT)\n"
+"      --resume            go on where the partial file ends (REST)\n"
+"      --append            put: add to the end of the file (APPE)\n"
+"      --names, --facts    ls: NLST, MLSD instead of LIST\n"
 "serve:\n"
 "      --listen ADDR:PORT  where (127.0.0.1:2121); port 0: any, and it is printed\n"
 "      --cert FILE, --key FILE\n"
@@ -105,6 +128,7 @@ static const char usage[] =
 "                          who may log in; F's first line is the password\n"
 "      --anonymous         everyone may, and may write\n"
 "      --max-clients N     so many at once (32)\n"
+"      --max-size BYTES    no file may be larger\n"
 "      --idle SECONDS      a client may be silent for so long (300)\n"
 "Data connections, to hurt a peer or to be hurt:\n"
 "      --end HOW           how to end them: clean, or one that a careless program\n"
@@ -234,6 +258,8 @@ static bool set_value(struct options *o, int opt, const char *value)
 		return read_password(value, o->password);
 	case OPT_MAX_CLIENTS:
 		return number_int(value, 1, 1, &o->max_clients);
+	case OPT_MAX_SIZE:
+		return number(value, 1, INT64_MAX, &o->max_size);
 	case OPT_IDLE:
 		return number_int(value, 1, 1000, &o->idle_ms);
 	case OPT_TICKETS:
@@ -255,6 +281,32 @@ static bool set_value(struct options *o, int opt, const char *value)
 		return true;
 	default:
 		return set_tuning(&o->tune, opt, value);
+	}
+}
+
+static bool set_client_flag(struct options *o, int opt)
+{
+	switch (opt) {
+	case OPT_NO_EPSV:
+		o->no_epsv = true;
+		return true;
+	case OPT_ACTIVE:
+		o->active = true;
+		return true;
+	case OPT_RESUME:
+		o->resume = true;
+		return true;
+	case OPT_APPEND:
+		o->append = true;
+		return true;
+	case OPT_NAMES:
+		o->ls = LS_NAMES;
+		return true;
+	case OPT_FACTS:
+		o->ls = LS_FACTS;
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -280,14 +332,17 @@ static bool set_flag(struct options *o, int opt)
 	case OPT_NO_KTLS:
 		o->tune.no_ktls = true;
 		return true;
-	case OPT_NO_EPSV:
-		o->no_epsv = true;
-		return true;
 	case OPT_ANONYMOUS:
 		o->anonymous = true;
 		return true;
+	case OPT_IMPLICIT:
+		o->implicit = true;
+		return true;
+	case OPT_CLEAR_DATA:
+		o->clear_data = true;
+		return true;
 	default:
-		return false;
+		return set_client_flag(o, opt);
 	}
 }
 
@@ -298,6 +353,8 @@ static int set_url(struct options *o, char *text)
 	url_hide_password(text);
 	if (why)
 		return bad("URL", why);
+	if (!*o->url.port)
+		strcpy(o->url.port, o->implicit ? "990" : "21");
 	if (!o->url.has_password && *o->password)
 		memcpy(o->url.password, o->password, sizeof(o->password));
 	OPENSSL_cleanse(o->password, sizeof(o->password));
@@ -313,6 +370,8 @@ static int finish_put(struct options *o, int n, char **arg)
 
 	if (n != 2)
 		return bad("put", "needs FILE and URL");
+	if (o->append && o->resume)
+		return bad("--append", "does not go with --resume");
 	status = set_url(o, arg[1]);
 	if (status >= 0)
 		return status;
@@ -341,6 +400,11 @@ static int finish_get(struct options *o, int n, char **arg)
 	return -1;
 }
 
+static int finish_ls(struct options *o, int n, char **arg)
+{
+	return n == 1 ? set_url(o, arg[0]) : bad("ls", "needs URL");
+}
+
 static int finish_serve(struct options *o, int n, char **arg)
 {
 	if (n != 1)
@@ -365,11 +429,15 @@ static int finish(struct options *o, int n, char **arg)
 		o->command = CMD_GET;
 		return finish_get(o, n - 1, arg + 1);
 	}
+	if (!strcmp(verb, "ls")) {
+		o->command = CMD_LS;
+		return finish_ls(o, n - 1, arg + 1);
+	}
 	if (!strcmp(verb, "serve")) {
 		o->command = CMD_SERVE;
 		return finish_serve(o, n - 1, arg + 1);
 	}
-	return bad(n ? "no such command" : "a command is missing", n ? verb : "put, get or serve");
+	return bad(n ? "no such command" : "a command is missing", n ? verb : "put, get, ls or serve");
 }
 
 static void defaults(struct options *o)

@@ -14,7 +14,15 @@ enum command {
 	CMD_NONE,
 	CMD_PUT,
 	CMD_GET,
+	CMD_LS,
 	CMD_SERVE,
+};
+
+/* What ls asks for. */
+enum listing {
+	LS_LIST,	/* for people: LIST */
+	LS_NAMES,	/* NLST */
+	LS_FACTS,	/* for programs: MLSD (RFC 3659 s. 7) */
 };
 
 struct options {
@@ -24,10 +32,16 @@ struct options {
 	enum conddisp conddisp;
 	bool json;
 	int family;			/* AF_UNSPEC, AF_INET, AF_INET6 */
-	/* put, get */
+	bool implicit;			/* TLS from the first byte, without AUTH */
+	bool clear_data;		/* client: PROT C; server: allow it */
+	/* put, get, ls */
 	struct url url;
 	const char *file;		/* local file; "-": standard input or output */
 	bool no_epsv;			/* PASV alone, for servers that choke on EPSV */
+	bool active;			/* the server connects to us: PORT, EPRT */
+	bool resume;			/* go on where a partial file ends */
+	bool append;			/* APPE */
+	enum listing ls;
 	/* serve */
 	const char *dir;
 	const char *listen;
@@ -35,6 +49,7 @@ struct options {
 	char password[URL_PART_MAX];
 	bool anonymous;
 	int max_clients;
+	uint64_t max_size;		/* of a file that is stored; 0: any */
 	int idle_ms;			/* a control connection may be silent for so long */
 };
 

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "data.h"
 #include "io.h"
+#include "listing.h"
 #include "net.h"
 #include "report.h"
 #include "vfs.h"
@@ -32,12 +33,16 @@ struct session {
 	struct control *c;
 	union net_addr local, peer;
 	char peer_text[NET_TEXT_MAX];
-	bool tls, pbsz, prot_p;
+	bool tls, pbsz, prot_set, prot_p;
 	bool logged_in, leaving;
 	int failures;			/* logins */
 	char user[URL_PART_MAX];
 	char cwd[VFS_PATH_MAX];
 	int pasv_fd;			/* listening for the data connection, or -1 */
+	union net_addr port;		/* where PORT or EPRT said to connect to */
+	bool has_port;
+	bool epsv_all;			/* EPSV ALL: no other way (RFC 2428 s. 4) */
+	uint64_t rest;			/* where the next transfer begins */
 	/* During a transfer: */
 	struct data *data;
 	bool abor;			/* ABOR came */
@@ -83,11 +88,20 @@ static void reply_errno(struct session *s, int err)
 
 /* ------------------------------------------------------------------ security, RFC 2228, 4217 */
 
-static void cmd_auth(struct session *s, const char *arg)
+static void start_tls(struct session *s)
 {
 	struct tls_start how = { .ctx = s->ctx, .server = true, .tickets = -1 };
-	enum ts_status st;
+	enum ts_status st = tls_stream_start(s->c->s, &how, s->o->tune.timeout_ms);
 
+	s->tls = st == TS_OK;
+	if (s->tls)
+		return;
+	io_say("%s: control connection: %s", s->peer_text, tls_stream_why(s->c->s));
+	s->leaving = true;
+}
+
+static void cmd_auth(struct session *s, const char *arg)
+{
 	if (strcasecmp(arg, "TLS") && strcasecmp(arg, "TLS-C")) {
 		reply(s, "504 AUTH TLS is all there is");
 		return;
@@ -103,14 +117,8 @@ static void cmd_auth(struct session *s, const char *arg)
 		return;
 	}
 	reply(s, "234 Go ahead with TLS");
-	if (s->leaving)
-		return;
-	st = tls_stream_start(s->c->s, &how, s->o->tune.timeout_ms);
-	s->tls = st == TS_OK;
-	if (s->tls)
-		return;
-	io_say("%s: control connection: %s", s->peer_text, tls_stream_why(s->c->s));
-	s->leaving = true;
+	if (!s->leaving)
+		start_tls(s);
 }
 
 static void cmd_pbsz(struct session *s, const char *arg)
@@ -126,13 +134,16 @@ static void cmd_prot(struct session *s, const char *arg)
 		reply(s, "503 PBSZ first");
 		return;
 	}
-	if (strcasecmp(arg, "P")) {
-		reply(s, toupper((unsigned char)*arg) == 'C' ? "534 Only PROT P here" :
-			 "536 PROT P is all there is");
+	if (strcasecmp(arg, "P") && strcasecmp(arg, "C")) {
+		reply(s, "536 PROT P and C are all there is");
 		return;
 	}
-	s->prot_p = true;
-	reply(s, "200 Data connections use TLS");
+	s->prot_p = toupper((unsigned char)*arg) == 'P';
+	s->prot_set = s->prot_p || s->o->clear_data;
+	if (!s->prot_set)
+		reply(s, "534 Only PROT P here");
+	else
+		reply(s, "200 Data connections %s", s->prot_p ? "use TLS" : "are in the clear");
 }
 
 static void cmd_ccc(struct session *s, const char *arg)
@@ -206,8 +217,9 @@ static void cmd_syst(struct session *s, const char *arg)
 static void cmd_feat(struct session *s, const char *arg)
 {
 	static const char *const lines[] = {
-		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " SIZE", " MDTM",
-		" UTF8", "211 End",
+		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " EPRT", " SIZE",
+		" MDTM", " REST STREAM", " MLST type*;size*;modify*;", " TVFS", " UTF8",
+		"211 End",
 	};
 
 	(void)arg;
@@ -361,6 +373,7 @@ static void close_pasv(struct session *s)
 	if (s->pasv_fd >= 0)
 		close(s->pasv_fd);
 	s->pasv_fd = -1;
+	s->has_port = false;
 }
 
 static bool listen_data(struct session *s, union net_addr *at)
@@ -381,9 +394,10 @@ static void cmd_epsv(struct session *s, const char *arg)
 	const char *family = s->local.sa.sa_family == AF_INET6 ? "2" : "1";
 	union net_addr at;
 
-	if (!strcasecmp(arg, "ALL"))
+	if (!strcasecmp(arg, "ALL")) {
+		s->epsv_all = true;
 		reply(s, "200 OK");
-	else if (*arg && strcmp(arg, family))
+	} else if (*arg && strcmp(arg, family))
 		reply(s, "522 Network protocol not supported, use (%s)", family);
 	else if (listen_data(s, &at))
 		reply(s, "229 Entering Extended Passive Mode (|||%u|)", net_port(&at));
@@ -395,36 +409,68 @@ static void cmd_pasv(struct session *s, const char *arg)
 	const unsigned char *a = (const unsigned char *)&at.in.sin_addr;
 
 	(void)arg;
-	if (s->local.sa.sa_family != AF_INET)
+	if (s->epsv_all)
+		reply(s, "501 Not after EPSV ALL");
+	else if (s->local.sa.sa_family != AF_INET)
 		reply(s, "425 This is IPv6: use EPSV");
 	else if (listen_data(s, &at))
 		reply(s, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u)", a[0], a[1], a[2], a[3],
 		      net_port(&at) >> 8, net_port(&at) & 255);
 }
 
-/*
- * The data connection, from the control connection's peer and from nobody else: a
- * stranger who is quicker is sent away, and we go on waiting (RFC 2577 s. 4).
- */
-static struct tls_stream *accept_data(struct session *s)
+/* No bounce: only to the client itself, and to no service of its (RFC 2577 s. 3). */
+static void set_port(struct session *s, bool good, const union net_addr *addr)
 {
-	int64_t deadline = io_now() + ACCEPT_MS;
-
-	while (!io_stop && io_left(deadline)) {
-		union net_addr from;
-		int fd, r = io_wait(s->pasv_fd, POLLIN, io_left(deadline));
-
-		if (r <= 0)
-			continue;
-		fd = accept4(s->pasv_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
-			continue;
-		if (net_peer(fd, &from) == 0 && net_same_host(&from, &s->peer))
-			return tls_stream_new(fd);
-		io_say("%s: data connection from elsewhere refused", s->peer_text);
-		close(fd);
+	close_pasv(s);
+	if (s->epsv_all || !good) {
+		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
+	} else if (!net_same_host(addr, &s->peer) || net_port(addr) < 1024) {
+		io_say("%s: a data connection to elsewhere refused", s->peer_text);
+		reply(s, "504 Only to yourself, and not below port 1024");
+	} else {
+		s->port = *addr;
+		s->has_port = true;
+		reply(s, "200 OK");
 	}
-	return NULL;
+}
+
+static void cmd_port(struct session *s, const char *arg)
+{
+	union net_addr addr = { 0 };
+
+	set_port(s, control_port_addr(arg, &addr), &addr);
+}
+
+static void cmd_eprt(struct session *s, const char *arg)
+{
+	union net_addr addr = { 0 };
+
+	set_port(s, control_eprt_addr(arg, &addr), &addr);
+}
+
+static void cmd_rest(struct session *s, const char *arg)
+{
+	char *end;
+
+	errno = 0;
+	s->rest = strtoull(arg, &end, 10);
+	if (!isdigit((unsigned char)*arg) || *end || errno || s->rest > INT64_MAX) {
+		s->rest = 0;
+		reply(s, "501 This is no number");
+	} else {
+		reply(s, "350 From there");
+	}
+}
+
+/* From the control connection's peer, or to it, and nobody else. */
+static int connect_data(struct session *s)
+{
+	union net_addr from = s->local;
+
+	if (!s->has_port)
+		return net_accept(s->pasv_fd, &s->peer, ACCEPT_MS);
+	net_set_port(&from, 0);
+	return net_connect(&s->port, &from, &s->o->tune.buffers, ACCEPT_MS);
 }
 
 static struct tls_stream *open_data(struct session *s)
@@ -439,16 +485,15 @@ static struct tls_stream *open_data(struct session *s)
 		 */
 		.tickets = s->o->tls.data_tickets,
 	};
-	struct tls_stream *data = accept_data(s);
-	enum ts_status st;
+	int fd = connect_data(s);
+	struct tls_stream *data = fd < 0 ? NULL : tls_stream_new(fd);
 
 	close_pasv(s);
 	if (!data) {
-		reply(s, "425 No data connection came");
+		reply(s, "425 No data connection: %s", fd < 0 ? strerror(-fd) : "no memory");
 		return NULL;
 	}
-	st = tls_stream_start(data, &how, s->o->tune.timeout_ms);
-	if (st == TS_OK)
+	if (!s->prot_p || tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK)
 		return data;
 	io_say("%s: data connection: %s", s->peer_text, tls_stream_why(data));
 	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
@@ -498,9 +543,9 @@ static void last_words(void *arg)
 
 static bool may_transfer(struct session *s)
 {
-	if (!s->prot_p)
+	if (!s->prot_set)
 		reply(s, "521 Data connections need PROT P");
-	else if (s->pasv_fd < 0)
+	else if (s->pasv_fd < 0 && !s->has_port)
 		reply(s, "425 EPSV or PASV first");
 	else
 		return true;
@@ -525,6 +570,13 @@ static enum xs outcome(const struct session *s, bool whole)
 	}
 }
 
+static int reply_code_of(int err)
+{
+	if (err == EFBIG)
+		return 552;
+	return err == ENOSPC || err == EDQUOT ? 452 : 451;
+}
+
 static void reply_outcome(struct session *s, enum xs xs)
 {
 	const struct transfer *t = &s->transfer;
@@ -534,9 +586,7 @@ static void reply_outcome(struct session *s, enum xs xs)
 		s->report.reply = 226;
 		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
 	} else if (xs == XS_LOCAL) {
-		bool full = t->local_err == ENOSPC || t->local_err == EDQUOT;
-
-		s->report.reply = full ? 452 : 451;
+		s->report.reply = reply_code_of(t->local_err);
 		reply(s, "%d %s", s->report.reply, strerror(t->local_err));
 	} else if (s->abor) {
 		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
@@ -573,6 +623,7 @@ static struct data new_data(struct session *s)
 		.watch = watch_control,
 		.watch_arg = s,
 		.last_words = last_words,
+		.max_bytes = s->o->max_size,
 	};
 
 	return d;
@@ -598,14 +649,14 @@ static bool begin_transfer(struct session *s, struct data *d)
 	return true;
 }
 
-static void store_file(struct session *s, struct store *store, const char *path)
+static void store_file(struct session *s, const char *op, struct store *store, const char *path)
 {
 	struct data d = new_data(s);
 	char partial[VFS_PATH_MAX + 16];
 	bool whole;
 	enum xs xs;
 
-	begin_report(s, "STOR", path);
+	begin_report(s, op, path);
 	if (!begin_transfer(s, &d)) {
 		store_abandon(store, s->o->conddisp);
 		return;
@@ -626,7 +677,21 @@ static void store_file(struct session *s, struct store *store, const char *path)
 	end_report(s, xs);
 }
 
-static void cmd_stor(struct session *s, const char *arg)
+/* What the file begins with: nothing, what REST said, or for APPE all that is there. */
+static int open_store(struct session *s, bool append, int dir, const char *name,
+		      struct store **store)
+{
+	uint64_t rest = s->rest;
+	struct stat sb;
+
+	s->rest = 0;
+	if (append && fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return store_continue(dir, name, false, (uint64_t)sb.st_size, store);
+	return rest ? store_continue(dir, name, true, rest, store) :
+		      store_open(dir, name, false, store);
+}
+
+static void receive_file(struct session *s, const char *arg, bool append)
 {
 	char path[VFS_PATH_MAX];
 	struct store *store = NULL;
@@ -640,21 +705,31 @@ static void cmd_stor(struct session *s, const char *arg)
 		reply_errno(s, -dir);
 		return;
 	}
-	err = store_open(dir, name, false, &store);
+	err = open_store(s, append, dir, name, &store);
 	if (err)
 		reply(s, "553 %s", strerror(-err));
 	else
-		store_file(s, store, path);
+		store_file(s, append ? "APPE" : "STOR", store, path);
 	close(dir);
 }
 
-static void send_file(struct session *s, int fd, const char *path)
+static void cmd_stor(struct session *s, const char *arg)
+{
+	receive_file(s, arg, false);
+}
+
+static void cmd_appe(struct session *s, const char *arg)
+{
+	receive_file(s, arg, true);
+}
+
+static void send_file(struct session *s, const char *op, int fd, const char *path)
 {
 	struct data d = new_data(s);
 	bool whole;
 	enum xs xs;
 
-	begin_report(s, "RETR", path);
+	begin_report(s, op, path);
 	if (!begin_transfer(s, &d))
 		return;
 	whole = data_send(&d, fd);
@@ -677,8 +752,76 @@ static void cmd_retr(struct session *s, const char *arg)
 	fd = open_file(s, path, &sb);
 	if (fd < 0)
 		return;
-	send_file(s, fd, path);
+	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
+		reply(s, "554 The file ends before %" PRIu64, s->rest);
+	else
+		send_file(s, "RETR", fd, path);
+	s->rest = 0;
 	close(fd);
+}
+
+static void list(struct session *s, const char *op, const char *arg, enum listing how)
+{
+	char path[VFS_PATH_MAX];
+	int fd;
+
+	if (!may_transfer(s) || !resolve(s, arg, path))
+		return;
+	fd = listing_make(s->root, path, how);
+	if (fd == -ENOTDIR) {
+		reply(s, "501 Not a folder");
+	} else if (fd < 0) {
+		reply_errno(s, -fd);
+	} else {
+		send_file(s, op, fd, path);
+		close(fd);
+	}
+}
+
+/* Many clients send options for ls(1) along. */
+static const char *skip_options(const char *arg)
+{
+	while (*arg == '-') {
+		arg += strcspn(arg, " ");
+		arg += strspn(arg, " ");
+	}
+	return arg;
+}
+
+static void cmd_list(struct session *s, const char *arg)
+{
+	list(s, "LIST", skip_options(arg), LS_LIST);
+}
+
+static void cmd_nlst(struct session *s, const char *arg)
+{
+	list(s, "NLST", skip_options(arg), LS_NAMES);
+}
+
+static void cmd_mlsd(struct session *s, const char *arg)
+{
+	list(s, "MLSD", arg, LS_FACTS);
+}
+
+static void cmd_mlst(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX], facts[LISTING_FACTS_MAX];
+	struct stat sb;
+	int fd;
+
+	if (!resolve(s, arg, path))
+		return;
+	fd = vfs_open(s->root, path, O_PATH);
+	if (fd < 0 || fstat(fd, &sb) < 0) {
+		reply_errno(s, fd < 0 ? -fd : errno);
+	} else {
+		listing_facts(&sb, facts);
+		reply(s, "250-Facts");
+		reply(s, " %s %s", facts, path);
+		reply(s, "250 End");
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ------------------------------------------------------------------ commands */
@@ -694,22 +837,30 @@ static const struct verb {
 	void (*run)(struct session *s, const char *arg);
 } commands[] = {
 	{ "ABOR", 0, cmd_abor },
+	{ "APPE", NEED_LOGIN | NEED_ARG, cmd_appe },
 	{ "AUTH", NEED_ARG, cmd_auth },
 	{ "CCC", NEED_TLS, cmd_ccc },
 	{ "CDUP", NEED_LOGIN, cmd_cdup },
 	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd },
+	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt },
 	{ "EPSV", NEED_LOGIN, cmd_epsv },
 	{ "FEAT", 0, cmd_feat },
+	{ "LIST", NEED_LOGIN, cmd_list },
 	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm },
+	{ "MLSD", NEED_LOGIN, cmd_mlsd },
+	{ "MLST", NEED_LOGIN, cmd_mlst },
 	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode },
+	{ "NLST", NEED_LOGIN, cmd_nlst },
 	{ "NOOP", 0, cmd_noop },
 	{ "OPTS", NEED_ARG, cmd_opts },
 	{ "PASS", NEED_TLS | SECRET, cmd_pass },
 	{ "PASV", NEED_LOGIN, cmd_pasv },
 	{ "PBSZ", NEED_TLS | NEED_ARG, cmd_pbsz },
+	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port },
 	{ "PROT", NEED_TLS | NEED_ARG, cmd_prot },
 	{ "PWD", NEED_LOGIN, cmd_pwd },
 	{ "QUIT", 0, cmd_quit },
+	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest },
 	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size },
 	{ "STOR", NEED_LOGIN | NEED_ARG, cmd_stor },
@@ -775,7 +926,10 @@ static void serve_client(struct session *s)
 {
 	char line[CONTROL_LINE_MAX];
 
-	reply(s, "220 ftps");
+	if (s->o->implicit)
+		start_tls(s);
+	if (!s->leaving)
+		reply(s, "220 ftps");
 	while (!s->leaving && !io_stop) {
 		enum ctl_status st = next_line(s, line);
 

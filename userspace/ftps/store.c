@@ -22,6 +22,8 @@ struct store {
 	int fd;
 	bool direct;			/* not a file of ours: nothing to rename */
 	bool own_fd;
+	bool used_partial;		/* NAME.partial is in it, and done with once it is complete */
+	bool mask;			/* a terminal: no control characters */
 	char temp[sizeof(STORE_PREFIX) + 16];
 	char name[NAME_MAX + 1];
 };
@@ -60,10 +62,9 @@ static int begin(struct store *st, bool direct)
 	return direct ? open_direct(st) : -EEXIST;
 }
 
-int store_open(int dir, const char *name, bool direct, struct store **store)
+static int new_store(int dir, const char *name, struct store **store)
 {
 	struct store *st;
-	int err;
 
 	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return -EINVAL;
@@ -73,14 +74,117 @@ int store_open(int dir, const char *name, bool direct, struct store **store)
 	if (!st)
 		return -ENOMEM;
 	st->dir = dir;
+	st->fd = -1;
 	st->own_fd = true;
 	strcpy(st->name, name);
+	*store = st;
+	return 0;
+}
+
+int store_open(int dir, const char *name, bool direct, struct store **store)
+{
+	struct store *st;
+	int err = new_store(dir, name, &st);
+
+	if (err)
+		return err;
 	err = begin(st, direct);
 	if (err)
 		free(st);
 	else
 		*store = st;
 	return err;
+}
+
+/* Open a regular file of at least @size bytes. Return: it, or a negative errno. */
+static int open_source(int dir, const char *name, uint64_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat sb;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= size)
+		return fd;
+	close(fd);
+	return -EINVAL;
+}
+
+static void partial_name(const char *name, char *partial)
+{
+	snprintf(partial, NAME_MAX + sizeof(PARTIAL), "%s" PARTIAL, name);
+}
+
+/* The source's first bytes; the file system may share them rather than copy. */
+static int copy_bytes(int from, int to, uint64_t size)
+{
+	char buf[65536];
+
+	while (size) {
+		ssize_t n = copy_file_range(from, NULL, to, NULL, size, 0);
+
+		if (n <= 0) {
+			n = read(from, buf, size < sizeof(buf) ? size : sizeof(buf));
+			if (n > 0)
+				n = write(to, buf, (size_t)n);
+		}
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		size -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int copy_source(struct store *st, bool partial, uint64_t offset)
+{
+	char name[NAME_MAX + sizeof(PARTIAL)];
+	int from = -ENOENT, err;
+
+	partial_name(st->name, name);
+	if (partial)
+		from = open_source(st->dir, name, offset);
+	st->used_partial = from >= 0;
+	if (from < 0)
+		from = open_source(st->dir, st->name, offset);
+	if (from < 0)
+		return from;
+	err = make_temp(st);
+	if (!err)
+		err = copy_bytes(from, st->fd, offset);
+	close(from);
+	return err;
+}
+
+int store_continue(int dir, const char *name, bool partial, uint64_t offset,
+		   struct store **store)
+{
+	struct store *st;
+	int err = new_store(dir, name, &st);
+
+	if (err)
+		return err;
+	err = copy_source(st, partial, offset);
+	if (!err) {
+		*store = st;
+		return 0;
+	}
+	if (st->fd >= 0) {
+		unlinkat(dir, st->temp, 0);
+		close(st->fd);
+	}
+	free(st);
+	return err;
+}
+
+uint64_t store_partial_size(int dir, const char *name)
+{
+	char partial[NAME_MAX + sizeof(PARTIAL)];
+	struct stat sb;
+
+	partial_name(name, partial);
+	if (fstatat(dir, partial, &sb, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(sb.st_mode))
+		return 0;
+	return (uint64_t)sb.st_size;
 }
 
 struct store *store_fd(int fd)
@@ -91,14 +195,13 @@ struct store *store_fd(int fd)
 		st->dir = -1;
 		st->fd = fd;
 		st->direct = true;
+		st->mask = isatty(fd);
 	}
 	return st;
 }
 
-int store_write(struct store *st, const void *buf, size_t len)
+static int write_all(struct store *st, const char *p, size_t len)
 {
-	const char *p = buf;
-
 	while (len) {
 		ssize_t n;
 
@@ -116,6 +219,24 @@ int store_write(struct store *st, const void *buf, size_t len)
 	return 0;
 }
 
+int store_write(struct store *st, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (st->mask && len) {
+		char c = *p++;
+		int err;
+
+		len--;
+		if (((unsigned char)c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
+			c = '?';
+		err = write_all(st, &c, 1);
+		if (err)
+			return err;
+	}
+	return write_all(st, p, len);
+}
+
 static void discard(struct store *st)
 {
 	if (st->own_fd)
@@ -123,19 +244,29 @@ static void discard(struct store *st)
 	free(st);
 }
 
+static int give_name(struct store *st)
+{
+	char partial[NAME_MAX + sizeof(PARTIAL)];
+
+	if (fsync(st->fd) < 0 || renameat(st->dir, st->temp, st->dir, st->name) < 0) {
+		int err = -errno;
+
+		unlinkat(st->dir, st->temp, 0);
+		return err;
+	}
+	partial_name(st->name, partial);
+	if (st->used_partial)
+		unlinkat(st->dir, partial, 0);
+	/* The file is whole and has its name: only a crash could tell. */
+	if (fsync(st->dir) < 0 && errno != EINVAL && errno != EBADF)
+		io_say("%s: fsync of its folder: %s", st->name, strerror(errno));
+	return 0;
+}
+
 int store_commit(struct store *st)
 {
-	int err = 0;
+	int err = st->direct ? 0 : give_name(st);
 
-	if (!st->direct) {
-		if (fsync(st->fd) < 0 || renameat(st->dir, st->temp, st->dir, st->name) < 0) {
-			err = -errno;
-			unlinkat(st->dir, st->temp, 0);
-		} else if (fsync(st->dir) < 0 && errno != EINVAL && errno != EBADF) {
-			/* The file is whole and has its name: only a crash could tell. */
-			io_say("%s: fsync of its folder: %s", st->name, strerror(errno));
-		}
-	}
 	discard(st);
 	return err;
 }
@@ -149,7 +280,7 @@ bool store_abandon(struct store *st, enum conddisp disp)
 	if (!st)
 		return false;
 	if (!st->direct) {
-		snprintf(partial, sizeof(partial), "%s" PARTIAL, st->name);
+		partial_name(st->name, partial);
 		/* What a user might miss is worth a name; an empty file is not. */
 		if (disp == CONDDISP_CATLG && fstat(st->fd, &sb) == 0 && sb.st_size > 0)
 			kept = renameat(st->dir, st->temp, st->dir, partial) == 0;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum conddisp {
@@ -37,10 +38,29 @@ struct store;
 int store_open(int dir, const char *name, bool direct, struct store **store);
 
 /**
+ * store_continue() - begin a file with what is there of it already
+ * @dir: as store_open()
+ * @name: as store_open()
+ * @partial: take NAME.partial where it is long enough, else NAME
+ * @offset: how many bytes of it to keep; more than there are is -EINVAL
+ * @store: out: the file
+ *
+ * What is there is copied, and stays as it is until store_commit().
+ *
+ * Return: 0, or a negative errno.
+ */
+int store_continue(int dir, const char *name, bool partial, uint64_t offset,
+		   struct store **store);
+
+/** store_partial_size() - the size of NAME.partial in @dir, 0 where there is none */
+uint64_t store_partial_size(int dir, const char *name);
+
+/**
  * store_fd() - begin a "file" on a descriptor that is open already, such as a pipe
  * @fd: the descriptor; remains the caller's
  *
- * Nothing is renamed and nothing removed.
+ * Nothing is renamed and nothing removed. To a terminal control characters go masked:
+ * names that a server lists could otherwise command it.
  *
  * Return: the store, NULL without memory.
  */

@@ -108,7 +108,6 @@ static const char *parse_host(const char *from, size_t len, struct url *url)
 	}
 	if (!host_len || !decode(url->host, host, host_len))
 		return "bad host name";
-	strcpy(url->port, "21");
 	if (rest == end)
 		return NULL;
 	return *rest == ':' ? parse_port(rest + 1, (size_t)(end - rest - 1), url) :

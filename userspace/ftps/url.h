@@ -15,7 +15,7 @@ struct url {
 	char password[URL_PART_MAX];
 	bool has_password;
 	char host[URL_PART_MAX];	/* an IPv6 address without its brackets */
-	char port[8];			/* decimal; "21" where the URL has none */
+	char port[8];			/* decimal; "" where the URL has none */
 	char path[URL_PART_MAX];	/* without the first '/', %XX decoded */
 };
 

@@ -89,12 +89,17 @@ int vfs_open(int root, const char *path, int flags)
 	return open_beneath(root, path + 1, flags);
 }
 
+const char *vfs_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 int vfs_open_parent(int root, const char *path, const char **name)
 {
 	char parent[VFS_PATH_MAX];
 
 	strcpy(parent, path);
 	up(parent);
-	*name = strrchr(path, '/') + 1;
+	*name = vfs_name(path);
 	return open_beneath(root, parent + 1, O_RDONLY | O_DIRECTORY);
 }

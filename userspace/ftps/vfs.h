@@ -25,6 +25,9 @@
  */
 bool vfs_join(const char *cwd, const char *arg, char *out);
 
+/** vfs_name() - the last segment of a path from vfs_join(); "" of "/" */
+const char *vfs_name(const char *path);
+
 /**
  * vfs_check() - whether this kernel can confine us
  * @root: a descriptor of the folder

@@ -26,11 +26,11 @@ static void url(const char *text, const char *want)
 static void urls(void)
 {
 	url("ftps://u:p@h:2121/a/b", "u|p|h|2121|a/b");
-	url("FTPES://u@h", "u|-|h|21|");
-	url("ftps://u:@h/", "u||h|21|");
+	url("FTPES://u@h", "u|-|h||");
+	url("ftps://u:@h/", "u||h||");
 	url("ftps://u:p%40x%3a@[::1]:5/%2fetc/x", "u|p@x:|::1|5|/etc/x");
-	url("ftps://u:p@q@h/x@y", "u|p@q|h|21|x@y");
-	url("ftps://h/x", "|-|h|21|x");
+	url("ftps://u:p@q@h/x@y", "u|p@q|h||x@y");
+	url("ftps://h/x", "|-|h||x");
 	url("ftp://u:p@h/x", "bad");
 	url("ftps://u:p@/x", "bad");
 	url("ftps://u:p@h:0/x", "bad");
@@ -89,6 +89,36 @@ static void ports(void)
 	port(control_epsv_port, "", 0);
 }
 
+static void address(bool (*parse)(const char *, union net_addr *), const char *text,
+		    const char *want)
+{
+	union net_addr addr;
+	char got[NET_TEXT_MAX] = "bad";
+
+	if (parse(text, &addr))
+		net_text(&addr, got);
+	ok(!strcmp(got, want), "address in \"%s\": %s", text, got);
+}
+
+static void addresses(void)
+{
+	address(control_port_addr, "127,0,0,1,4,210", "127.0.0.1:1234");
+	address(control_port_addr, "127,0,0,1,4,2100", "bad");
+	address(control_port_addr, "127,0,0,256,4,210", "bad");
+	address(control_port_addr, " 127,0,0,1,4,210", "bad");
+	address(control_port_addr, "", "bad");
+	address(control_eprt_addr, "|1|127.0.0.1|1234|", "127.0.0.1:1234");
+	address(control_eprt_addr, "|2|::1|1234|", "[::1]:1234");
+	address(control_eprt_addr, "|1|::1|1234|", "bad");
+	address(control_eprt_addr, "|3|::1|1234|", "bad");
+	address(control_eprt_addr, "|2|::1|65536|", "bad");
+	address(control_eprt_addr, "|2|::1|1234", "bad");
+	address(control_eprt_addr, "|2|::1|", "bad");
+	address(control_eprt_addr, "|2|", "bad");
+	address(control_eprt_addr, "|", "bad");
+	address(control_eprt_addr, "", "bad");
+}
+
 static void join(const char *cwd, const char *arg, const char *want)
 {
 	char out[VFS_PATH_MAX];
@@ -121,6 +151,7 @@ int main(void)
 	urls();
 	hidden();
 	ports();
+	addresses();
 	paths();
 	return tap_done();
 }

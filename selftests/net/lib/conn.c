@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,21 +24,29 @@
 #define RCVBUF_SMALL 16384
 #define SNDBUF_ALL (32 << 20)
 
-static union addr {
+union addr {
 	struct sockaddr sa;
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
-} peer_addr(int family)
+};
+
+static union addr addr_of(enum side side, int family, bool mapped, int port)
 {
+	static const char * const text[][3] = {
+		[SIDE_A] = { "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1" },
+		[SIDE_B] = { "192.0.2.2", "2001:db8::2", "::ffff:192.0.2.2" },
+	};
 	union addr addr = {};
 
-	addr.sa.sa_family = family;
-	if (family == AF_INET) {
-		addr.in.sin_port = htons(PEER_PORT);
-		MUST(inet_pton(family, "192.0.2.2", &addr.in.sin_addr) == 1);
+	if (family == AF_INET && !mapped) {
+		addr.in.sin_family = AF_INET;
+		addr.in.sin_port = htons(port);
+		MUST(inet_pton(AF_INET, text[side][0], &addr.in.sin_addr) == 1);
 	} else {
-		addr.in6.sin6_port = htons(PEER_PORT);
-		MUST(inet_pton(family, "2001:db8::2", &addr.in6.sin6_addr) == 1);
+		addr.in6.sin6_family = AF_INET6;
+		addr.in6.sin6_port = htons(port);
+		MUST(inet_pton(AF_INET6, text[side][mapped ? 2 : 1],
+			       &addr.in6.sin6_addr) == 1);
 	}
 	return addr;
 }
@@ -47,41 +56,55 @@ static void set_int(int fd, int level, int name, int value)
 	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
 }
 
-void listener_open(struct bed *bed, int family, int rcvbuf, int *listener)
+static int tcp_socket(const union addr *addr)
 {
-	union addr addr = peer_addr(family);
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	bed_enter(bed, SIDE_B);
-	*listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	MUST(*listener >= 0);
-	set_int(*listener, SOL_SOCKET, SO_REUSEADDR, 1);
-	set_int(*listener, SOL_SOCKET, SO_RCVBUF, rcvbuf ?: RCVBUF_SMALL);
-	MUST(!bind(*listener, &addr.sa, sizeof(addr)));
-	MUST(!listen(*listener, 64));
-	bed_enter(bed, SIDE_A);
+	MUST(fd >= 0);
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	MUST(!bind(fd, &addr->sa, sizeof(*addr)));
+	return fd;
+}
+
+static void join(int active, int listener, const union addr *to, int *passive)
+{
+	MUST(!listen(listener, 1));
+	MUST(!connect(active, &to->sa, sizeof(*to)));
+	*passive = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	MUST(*passive >= 0);
+	close(listener);
 }
 
 void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts)
 {
 	int family = opts->family ?: AF_INET;
-	union addr addr = peer_addr(family);
+	union addr own = addr_of(SIDE_A, family, opts->mapped, 0);
+	union addr a = addr_of(SIDE_A, family, false, 0);
+	union addr b = addr_of(SIDE_B, family, opts->mapped, PEER_PORT);
+	union addr peer = addr_of(SIDE_B, family, false, PEER_PORT);
 	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
-	socklen_t len = sizeof(addr);
-	int listener;
+	socklen_t len = sizeof(own);
+	int fd_a, fd_b;
 
 	memset(conn, 0, sizeof(*conn));
-	listener_open(bed, family, opts->rcvbuf, &listener);
-	conn->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	MUST(conn->fd >= 0);
-	set_int(conn->fd, SOL_SOCKET, SO_SNDBUFFORCE, opts->sndbuf ?: SNDBUF_ALL);
-	MUST(!connect(conn->fd, &addr.sa, sizeof(addr)));
-	conn->peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	MUST(conn->peer >= 0);
-	close(listener);
+	bed_enter(bed, SIDE_B);
+	fd_b = tcp_socket(&peer);
+	set_int(fd_b, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf ?: RCVBUF_SMALL);
+	bed_enter(bed, SIDE_A);
+	fd_a = tcp_socket(&own);
+	set_int(fd_a, SOL_SOCKET, SO_SNDBUFFORCE, opts->sndbuf ?: SNDBUF_ALL);
+	MUST(!getsockname(fd_a, &own.sa, &len));
+	conn->port = ntohs(own.in.sin_port);
+	a.in.sin_port = own.in.sin_port;	/* the same place in sin6 */
+	if (opts->passive) {
+		conn->peer = fd_b;
+		join(fd_b, fd_a, &a, &conn->fd);
+	} else {
+		conn->fd = fd_a;
+		join(fd_a, fd_b, &b, &conn->peer);
+	}
 	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-	MUST(!getsockname(conn->fd, &addr.sa, &len));
-	conn->port = ntohs(addr.in.sin_port);
 }
 
 void conn_tls(struct conn *conn, const struct conn_opts *opts)
@@ -152,6 +175,28 @@ void conn_send(struct conn *conn, size_t len)
 		want = len < 8 * REC_MAX_PLAIN ? len : 8 * REC_MAX_PLAIN;
 		MUST(conn_send_flags(conn, want, 0) == (ssize_t)want);
 	}
+}
+
+void conn_write_content(int file, size_t len)
+{
+	size_t pos, want;
+
+	for (pos = 0; pos < len; pos += want) {
+		want = len - pos < REC_MAX_PLAIN ? len - pos : REC_MAX_PLAIN;
+		MUST(write(file, content_chunk(pos, want), want) ==
+		     (ssize_t)want);
+	}
+}
+
+ssize_t conn_sendfile(struct conn *conn, int file, size_t len)
+{
+	off_t pos = 0;
+
+	while ((size_t)pos < len)
+		if (sendfile(conn->fd, file, &pos, len - pos) <= 0)
+			break;
+	conn->sent += pos;
+	return pos;
 }
 
 bool conn_try_notify(struct conn *conn, int flags)
@@ -259,6 +304,20 @@ void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len)
 void peer_reply(struct conn *conn)
 {
 	peer_record(conn, REC_DATA, "got it?", 7);
+}
+
+size_t peer_flood(struct conn *conn, size_t len)
+{
+	static const uint8_t junk[16384];
+	struct timeval tv = { .tv_sec = 5 };
+	size_t done = 0;
+	ssize_t got = 0;
+
+	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+	for (; done < len && got >= 0; done += got > 0 ? got : 0)
+		got = send(conn->peer, junk, sizeof(junk), MSG_NOSIGNAL);
+	conn->replied += done;
+	return done;
 }
 
 void peer_shutdown_wr(struct conn *conn)

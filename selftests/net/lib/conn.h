@@ -26,6 +26,8 @@ struct conn_opts {
 	bool rx;		/* install TLS_RX too */
 	int rcvbuf;		/* the peer's; small if 0 */
 	int sndbuf;		/* the sender's; takes everything if 0 */
+	bool mapped;		/* IPv4 by an IPv6 socket */
+	bool passive;		/* the peer connects, the sender accepts */
 };
 
 struct conn {
@@ -53,10 +55,9 @@ struct result {
 	int final;		/* 0: EOF; else the errno that ended it */
 };
 
-void listener_open(struct bed *bed, int family, int rcvbuf, int *listener);
 void conn_open(struct conn *conn, struct bed *bed,
 	       const struct conn_opts *opts);
-/* Connects to a listener of one's own, without any TLS. */
+/* The connection alone, without any TLS. */
 void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts);
 /* Sets TCP_ULP and installs the keys. */
@@ -70,6 +71,9 @@ void conn_notify(struct conn *conn);
 bool conn_try_notify(struct conn *conn, int flags);	/* else errno */
 /* Content and close_notify: a whole upload, most of it still queued. */
 void conn_upload(struct conn *conn, size_t len);
+/* The same content by sendfile(), whose records are the kernel's to cut. */
+void conn_write_content(int file, size_t len);
+ssize_t conn_sendfile(struct conn *conn, int file, size_t len);
 void conn_linger0(struct conn *conn);
 void conn_close(struct conn *conn);
 int conn_state(const struct conn *conn);
@@ -84,6 +88,8 @@ void peer_send(struct conn *conn, const void *data, size_t len);
 /* A well-formed record of @type that the sender's keys can open. */
 void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len);
 void peer_reply(struct conn *conn);		/* a short data record */
+/* Writes junk as long as it is taken in; returns how much of @len that was. */
+size_t peer_flood(struct conn *conn, size_t len);
 void peer_shutdown_wr(struct conn *conn);
 void peer_reset(struct conn *conn);
 void peer_keepalive(struct conn *conn);

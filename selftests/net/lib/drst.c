@@ -62,14 +62,14 @@ long drst_get(const char *knob)
 	return strtol(text, NULL, 10);
 }
 
-/* The number after @name in @text, a file of lines "<name> <number>". */
-static long stat_in(const char *text, const char *name)
+/* The number after the name in @text, a file of lines "<name> <number>". */
+static long stat_in(const char *text, const char *prefix, const char *name)
 {
 	char full[64];
 	const char *line;
 	size_t len;
 
-	len = snprintf(full, sizeof(full), "TlsDrst%s", name);
+	len = snprintf(full, sizeof(full), "%s%s", prefix, name);
 	for (line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (!strncmp(line, full, len) && strchr(" \t", line[len]))
@@ -83,7 +83,15 @@ long drst_stat(const char *name)
 	char text[2048];
 
 	read_file(DRST_STAT, text, sizeof(text));
-	return stat_in(text, name);
+	return stat_in(text, "TlsDrst", name);
+}
+
+long tls_stat(const char *name)
+{
+	char text[2048];
+
+	read_file("/proc/thread-self/net/tls_stat", text, sizeof(text));
+	return stat_in(text, "Tls", name);
 }
 
 bool drst_stat_await(const char *name, long value)
@@ -101,9 +109,9 @@ static bool adds_up(long held, char *text, size_t size)
 
 	read_file(DRST_STAT, text, size);
 	for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
-		ended += stat_in(text, endings[i]);
-	return stat_in(text, "CurrHeld") == held &&
-	       stat_in(text, "Held") == ended + held;
+		ended += stat_in(text, "TlsDrst", endings[i]);
+	return stat_in(text, "TlsDrst", "CurrHeld") == held &&
+	       stat_in(text, "TlsDrst", "Held") == ended + held;
 }
 
 bool drst_adds_up(long held)

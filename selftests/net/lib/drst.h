@@ -42,6 +42,9 @@ bool drst_settled(void);
 /* As drst_settled(), but with @held connections held now. */
 bool drst_adds_up(long held);
 
+/* A counter of the kernel's own /proc/net/tls_stat, without its prefix Tls. */
+long tls_stat(const char *name);
+
 /* The counter TcpExt<name> of /proc/net/netstat. */
 long tcpext(const char *name);
 

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kinds of sockets, and options set on them: what they mean for close() in
+ * vanilla they go on meaning, and a hold delivers all the same.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+
+#include "lib/scene.h"
+
+SCENE_FIXTURE(sockets)
+
+FIXTURE_VARIANT(sockets) {
+	int mode;
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(sockets, ipv4_mode0) { 0, AF_INET };
+FIXTURE_VARIANT_ADD(sockets, ipv4_mode1) { 1, AF_INET };
+FIXTURE_VARIANT_ADD(sockets, ipv6_mode0) { 0, AF_INET6 };
+FIXTURE_VARIANT_ADD(sockets, ipv6_mode1) { 1, AF_INET6 };
+FIXTURE_VARIANT_ADD(sockets, ipv4_mode2) { 2, AF_INET };
+
+static void set_int(TEST_ARG, struct conn *c, int level, int name, int value)
+{
+	ASSERT_EQ(0, setsockopt(c->fd, level, name, &value, sizeof(value)));
+}
+
+static void sender_open(struct scene *s, int family)
+{
+	struct conn_opts opts = { .family = family };
+
+	conn_open(&s->conn, &s->bed, &opts);
+}
+
+static void close_unread(TEST_ARG, struct conn *c)
+{
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+}
+
+/* The outcome of close_unread(), or of any other owed RST without our FIN. */
+static void expect_by_mode(TEST_ARG, struct scene *s, int mode)
+{
+	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
+	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
+TEST_F(sockets, accepted)
+{
+	struct conn_opts opts = { .family = variant->family, .passive = true };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* An IPv6 socket, and IPv4 on the wire. */
+TEST_F(sockets, mapped)
+{
+	struct conn_opts opts = { .mapped = true };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(sockets, mapped_accepted)
+{
+	struct conn_opts opts = { .mapped = true, .passive = true };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* Becoming an IPv4 socket would change the protocol under TLS: refused. */
+TEST_F(sockets, addrform_is_refused)
+{
+	struct conn_opts opts = { .mapped = true };
+	struct conn *c = &self->s.conn;
+	int family = AF_INET;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	EXPECT_EQ(-1, setsockopt(c->fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family,
+				 sizeof(family)));
+	EXPECT_EQ(EBUSY, errno);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* A cork keeps the tail back: close() has to pull it. */
+TEST_F(sockets, corked)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	set_int(_metadata, c, IPPROTO_TCP, TCP_CORK, 1);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(sockets, corked_nothing_owed)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	set_int(_metadata, c, IPPROTO_TCP, TCP_CORK, 1);
+	conn_upload(c, BULK);
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/* No time for FIN_WAIT2: vanilla resets as soon as the FIN is acknowledged. */
+TEST_F(sockets, linger2_negative)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	set_int(_metadata, c, IPPROTO_TCP, TCP_LINGER2, -1);
+	conn_upload(c, BULK);
+	conn_close(c);
+	expect_whole_fin_rst(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/* SO_LINGER with time: close() waits that long, and does not reset. */
+TEST_F(sockets, linger_with_time)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
+				sizeof(linger)));
+	conn_upload(c, BULK);
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/* ... but an owed RST does not wait. */
+TEST_F(sockets, linger_with_time_unread)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
+				sizeof(linger)));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(sockets, watched_by_epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+	struct conn *c = &self->s.conn;
+	int epfd = epoll_create1(0);
+
+	REQUIRE_MODE(variant->mode);
+	ASSERT_LE(0, epfd);
+	sender_open(&self->s, variant->family);
+	ASSERT_EQ(0, epoll_ctl(epfd, EPOLL_CTL_ADD, c->fd, &event));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+	/* The descriptor has gone, and its events with it. */
+	EXPECT_EQ(0, epoll_wait(epfd, &event, 1, 0));
+	close(epfd);
+}
+
+TEST_F(sockets, nonblocking)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	ASSERT_EQ(0, fcntl(c->fd, F_SETFL, O_NONBLOCK));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* What TCP has been given in all, when nothing more can be acknowledged. */
+static size_t given_to_tcp(struct scene *s)
+{
+	int queued, acked;
+
+	do {
+		queued = conn_queued(&s->conn);
+		acked = wire_flow(&s->wire, s->conn.port)->acked[SIDE_A];
+	} while (queued != conn_queued(&s->conn));
+	return queued + acked;
+}
+
+/* The way of a server that sends files. */
+TEST_F(sockets, sendfile)
+{
+	struct conn *c = &self->s.conn;
+	int file = memfd_create("content", 0);
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	conn_write_content(file, BULK);
+	ASSERT_EQ(BULK, conn_sendfile(c, file, BULK));
+	conn_notify(c);
+	c->stream = given_to_tcp(&self->s);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+	close(file);
+}
+
+/* The counters of kernel TLS itself are left right. */
+TEST_F(sockets, tls_stat_balances)
+{
+	struct conn *c = &self->s.conn;
+	struct conn_opts opts = { .family = variant->family, .rx = true };
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw") && !tls_stat("CurrRxSw")));
+	EXPECT_EQ(1, tls_stat("TxSw"));
+	EXPECT_EQ(1, tls_stat("RxSw"));
+}
+
+TEST_HARNESS_MAIN
