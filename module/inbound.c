@@ -344,7 +344,7 @@ static bool drst_inbound_begin(struct drst_hold *h)
 
 	/* Senders get EPIPE, also those that wait for space. */
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-	sk->sk_write_space(sk);
+	h->state_change(sk);
 	return true;
 }
 
