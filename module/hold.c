@@ -76,6 +76,7 @@ enum drst_owed {
  * @progress:	jiffies when @snd_una last moved
  * @snd_una:	tcp_sock.snd_una as last seen
  * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
+ * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
  * @notified:	the connection accepted a close_notify
@@ -101,6 +102,7 @@ struct drst_hold {
 	unsigned long progress;
 	u32 snd_una;
 	u32 rcv_nxt;
+	int err;
 
 	u8 stage;
 	u8 owed;
@@ -194,6 +196,8 @@ static void drst_state_change(struct sock *sk)
 
 	if (sk->sk_state == TCP_CLOSING)
 		h->peer_fin = true;
+	if (sk->sk_state == TCP_CLOSE && !h->err)
+		h->err = sk->sk_err;
 	/* A reset connection has an error for recv(), not an end of file. */
 	if (h->stage == DRST_SHUT && sk->sk_state == TCP_CLOSE && sk->sk_err &&
 	    !h->peer_fin)
@@ -483,7 +487,7 @@ static bool drst_hold_reset(struct drst_hold *h)
 /* How does a hold end whose connection has got to TCP_CLOSE by itself? */
 static enum drst_stat drst_hold_closed(const struct drst_hold *h)
 {
-	switch (h->sk->sk_err) {
+	switch (h->err ? h->err : h->sk->sk_err) {
 	case 0:
 		return h->owed ? DRST_STAT_MOOT : DRST_STAT_FLUSHED;
 	case ECONNRESET:
