@@ -158,6 +158,8 @@ void drst_state_change(struct sock *sk)
 
 	if (sk->sk_state == TCP_CLOSING)
 		h->peer_fin = true;
+	if (sk->sk_state == TCP_CLOSE && !h->err)
+		h->err = sk->sk_err;
 	/* A reset connection has an error for recv(), not an end of file. */
 	if (h->stage == DRST_SHUT && sk->sk_state == TCP_CLOSE && sk->sk_err &&
 	    !h->peer_fin)
@@ -471,7 +473,7 @@ static bool drst_hold_reset(struct drst_hold *h)
 /* How does a hold end whose connection has got to TCP_CLOSE by itself? */
 static enum drst_stat drst_hold_closed(const struct drst_hold *h)
 {
-	switch (h->sk->sk_err) {
+	switch (h->err ? h->err : h->sk->sk_err) {
 	case 0:
 		return h->owed ? DRST_STAT_MOOT : DRST_STAT_FLUSHED;
 	case ECONNRESET:

@@ -38,6 +38,7 @@ enum drst_stage {
  * @progress:	jiffies when @seen last moved
  * @seen:	tcp_sock.snd_una as last seen; .copied_seq of an inbound hold
  * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
+ * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
  * @notified:	the connection accepted a close_notify
@@ -64,6 +65,7 @@ struct drst_hold {
 	unsigned long progress;
 	u32 seen;
 	u32 rcv_nxt;
+	int err;
 
 	u8 stage;
 	u8 owed;
