@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "race.h"
+
+#define RECORDS 3
+#define RECORD_LEN 700
+#define PIECE 64
+
+const char *const race_readers[] = {
+	[READ_RECV]	= "recv",
+	[READ_PIECES]	= "recv, 64 bytes each",
+	[READ_POLL]	= "poll",
+	[READ_EPOLL_LT]	= "epoll, level",
+	[READ_EPOLL_ET]	= "epoll, edge",
+	[READ_LATE]	= "late",
+};
+
+const char *const race_states[] = {
+	[RACE_ESTABLISHED]	= "ESTABLISHED",
+	[RACE_CLOSE_WAIT]	= "CLOSE_WAIT",
+	[RACE_FIN_WAIT2]	= "FIN_WAIT2",
+};
+
+/* What one reader has seen. */
+struct seen {
+	size_t bytes;
+	bool error;
+	bool early_error;
+	bool early_hup;
+	bool late_data;
+	bool ended;
+};
+
+/* One read of what is there: content and alerts alike. */
+static ssize_t read_some(int fd, size_t len, int flags)
+{
+	char buf[8192], control[64];
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+
+	return recvmsg(fd, &msg, flags);
+}
+
+/* After an error a program stops; what it leaves behind is looked at here. */
+static void look_behind(int fd, struct seen *seen)
+{
+	ssize_t n;
+	int tries;
+
+	for (tries = 0; tries < 64; tries++) {
+		n = read_some(fd, 8192, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		seen->bytes += n;
+		seen->early_error = true;
+		seen->late_data = true;
+	}
+}
+
+/* false: nothing more is to be expected */
+static bool take(int fd, size_t len, int flags, struct seen *seen)
+{
+	ssize_t n = read_some(fd, len, flags);
+
+	if (n > 0) {
+		seen->bytes += n;
+		return true;
+	}
+	if (n < 0 && errno == EAGAIN)
+		return true;
+	seen->ended = true;
+	if (n < 0) {
+		seen->error = true;
+		look_behind(fd, seen);
+	}
+	return false;
+}
+
+static void by_recv(int fd, size_t len, struct seen *seen)
+{
+	while (take(fd, len, 0, seen))
+		;
+}
+
+static void note_hup(int fd, unsigned int events, struct seen *seen)
+{
+	int unread = 0;
+
+	/* Not recv(MSG_PEEK), which would take the error away. */
+	if ((events & (POLLERR | POLLHUP)) && !ioctl(fd, SIOCINQ, &unread) &&
+	    unread > 0)
+		seen->early_hup = true;
+}
+
+static void by_poll(int fd, struct seen *seen)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	do {
+		MUST(poll(&p, 1, 20000) == 1);
+		note_hup(fd, p.revents, seen);
+	} while (take(fd, 8192, MSG_DONTWAIT, seen));
+}
+
+static void by_epoll(int fd, unsigned int edge, struct seen *seen)
+{
+	struct epoll_event ev = { .events = EPOLLIN | edge };
+	int ep = epoll_create1(0);
+	bool more = true;
+	ssize_t n;
+
+	MUST(ep >= 0 && !epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	while (more) {
+		MUST(epoll_wait(ep, &ev, 1, 20000) == 1);
+		note_hup(fd, ev.events, seen);
+		if (!edge) {
+			more = take(fd, 8192, MSG_DONTWAIT, seen);
+			continue;
+		}
+		while ((n = read_some(fd, 8192, MSG_DONTWAIT)) > 0)
+			seen->bytes += n;
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		seen->ended = true;
+		seen->error = n < 0;
+		look_behind(fd, seen);
+		more = false;
+	}
+	close(ep);
+}
+
+static void read_by(enum race_reader reader, int fd, struct seen *seen)
+{
+	switch (reader) {
+	case READ_RECV:
+		return by_recv(fd, 8192, seen);
+	case READ_PIECES:
+		return by_recv(fd, PIECE, seen);
+	case READ_EPOLL_LT:
+		return by_epoll(fd, 0, seen);
+	case READ_EPOLL_ET:
+		return by_epoll(fd, EPOLLET, seen);
+	default:
+		return by_poll(fd, seen);
+	}
+}
+
+/* Everything in as few segments as may be, and the RST right behind. */
+static void upload_and_reset(struct conn *c, enum race_state state)
+{
+	uint8_t out[(RECORDS + 1) * (RECORD_LEN + 64)];
+	char data[RECORD_LEN];
+	size_t len = 0;
+	int i;
+
+	memset(data, 'x', sizeof(data));
+	for (i = 0; i < RECORDS; i++)
+		len += rec_seal(&c->rx, REC_DATA, data, sizeof(data),
+				out + len);
+	len += rec_seal(&c->rx, REC_ALERT, close_notify, sizeof(close_notify),
+			out + len);
+	peer_send(c, out, len);
+	if (state == RACE_CLOSE_WAIT)
+		peer_shutdown_wr(c);
+	peer_reset(c);
+}
+
+/*
+ * The reader is a process of its own; what it saw comes back by a pipe, after a
+ * byte that says that the peer's socket is the parent's alone.
+ */
+static pid_t start_reader(const struct race *race, const struct conn *conn,
+			  int go, int result)
+{
+	struct seen seen = { 0 };
+	int fd = conn->fd;
+	pid_t pid = fork();
+	char byte = 0;
+
+	MUST(pid >= 0);
+	if (pid)
+		return pid;
+	close(conn->peer);
+	MUST(write(result, &byte, 1) == 1);
+	if (race->reader == READ_LATE)
+		MUST(read(go, &byte, 1) == 1);
+	read_by(race->reader, fd, &seen);
+	MUST(write(result, &seen, sizeof(seen)) == sizeof(seen));
+	_exit(0);
+}
+
+static void one_try(struct race *race, struct bed *bed)
+{
+	struct conn_opts opts = { .family = race->family, .rx = race->rx };
+	size_t want = RECORDS * RECORD_LEN + sizeof(close_notify);
+	int go[2], result[2], status;
+	struct conn conn;
+	struct seen seen;
+	char byte;
+	pid_t pid;
+
+	conn_open(&conn, bed, &opts);
+	if (race->state == RACE_FIN_WAIT2) {
+		MUST(!shutdown(conn.fd, SHUT_WR));
+		MUST(conn_await_state(&conn, TCP_FIN_WAIT2));
+	}
+	MUST(!pipe(go) && !pipe(result));
+	pid = start_reader(race, &conn, go[0], result[1]);
+	MUST(read(result[0], &byte, 1) == 1);
+	upload_and_reset(&conn, race->state);
+	if (!race->rx)
+		want = conn.replied;
+	MUST(write(go[1], "", 1) == 1);
+	MUST(read(result[0], &seen, sizeof(seen)) == sizeof(seen));
+	MUST(waitpid(pid, &status, 0) == pid && !status);
+
+	race->early_error += seen.early_error;
+	race->early_hup += seen.early_hup;
+	race->late_data += seen.late_data;
+	race->lost += seen.bytes != want;
+	race->unknown += !seen.ended ||
+			 (!seen.error && race->state != RACE_CLOSE_WAIT);
+	close(go[0]);
+	close(go[1]);
+	close(result[0]);
+	close(result[1]);
+	conn_free(&conn);
+}
+
+static pid_t spin(void)
+{
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid)
+		for (;;)
+			getppid();
+	return pid;
+}
+
+/**
+ * race_run() - tries @race->tries times and counts
+ * @race: what to try; the counts are added to what is there
+ * @bed: where
+ */
+void race_run(struct race *race, struct bed *bed)
+{
+	int tries = race->tries, i;
+	pid_t load[8];
+
+	for (i = 0; i < race->load; i++)
+		load[i] = spin();
+	for (; race->tries; race->tries--)
+		one_try(race, bed);
+	race->tries = tries;
+	for (i = 0; i < race->load; i++) {
+		kill(load[i], SIGKILL);
+		waitpid(load[i], NULL, 0);
+	}
+}
