@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "credentials.h"
 #include "data.h"
 #include "io.h"
 #include "net.h"
@@ -763,7 +764,7 @@ static void quit(struct client *cl)
 enum xs client_run(struct options *o)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
-	const char *why = NULL;
+	const char *why = NULL, *no_login;
 	enum xs xs;
 
 	if (!cl)
@@ -774,7 +775,10 @@ enum xs client_run(struct options *o)
 	if (o->clear_data)
 		io_say("WARNING: --clear-data: everyone can read it, and a cut looks like an end");
 	cl->ctx = tls_ctx_client(&o->tls, &why);
-	if (!cl->ctx)
+	no_login = credentials_complete(&o->url, o->netrc);
+	if (no_login)
+		xs = fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", no_login);
+	else if (!cl->ctx)
 		xs = fail(cl, XS_CERT, "%s: %s", o->tls.ca_file ? o->tls.ca_file : "TLS", why);
 	else
 		xs = run(cl);

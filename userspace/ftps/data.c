@@ -368,12 +368,21 @@ static void die(struct data *d)
 	raise(SIGKILL);
 }
 
+/* On a fast path the tickets may still be on their way. */
+static void await_unread(struct data *d)
+{
+	if (!tls_stream_unread(d->s))
+		io_wait(tls_stream_fd(d->s), POLLIN, d->tune->end_delay_ms);
+}
+
 static void end_whole(struct data *d)
 {
 	enum ending ending = d->tune->ending;
 	bool waits = ending == END_CLEAN || ending == END_RST_AFTER_NOTIFY;
 
-	if (d->result->sending)
+	if (ending == END_TICKETS_UNREAD)
+		await_unread(d);
+	else if (d->result->sending)
 		read_as_sender(d);
 	if (ending != END_NO_CLOSE_NOTIFY)
 		notify(d, waits ? TS_NOTIFY_SETTLED : TS_NOTIFY_AT_ONCE);

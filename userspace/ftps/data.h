@@ -28,7 +28,10 @@ enum ending {
 	 * close. Receiver: answer the close_notify, FIN, close.
 	 */
 	END_CLEAN,
-	/* Never read, so that TLS 1.3's tickets stay queued; close_notify, close at once. */
+	/*
+	 * Never read, so that TLS 1.3's tickets stay queued (they are waited for, --end-delay
+	 * at most); close_notify, close at once.
+	 */
 	END_TICKETS_UNREAD,
 	/* Read what comes during the transfer; close_notify, close at once. */
 	END_CLOSE,
@@ -62,7 +65,7 @@ struct tuning {
 	bool no_ktls;
 	int timeout_ms;		/* give up after so long without progress */
 	int read_delay_ms;	/* a receiver waits so long before its first read */
-	int end_delay_ms;	/* see END_HALF_CLOSE */
+	int end_delay_ms;	/* see END_TICKETS_UNREAD, END_HALF_CLOSE */
 	uint64_t rate;		/* bytes a second, 0: as fast as it goes */
 	uint64_t cut_at;	/* END_RST_MIDDLE: after so many bytes; 0: half, or 64 KiB */
 };

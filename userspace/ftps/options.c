@@ -22,6 +22,7 @@ enum opt {
 	OPT_CACERT,
 	OPT_INSECURE,
 	OPT_NO_KTLS,
+	OPT_NETRC,
 	OPT_NO_EPSV,
 	OPT_IMPLICIT,
 	OPT_CLEAR_DATA,
@@ -71,6 +72,7 @@ static const struct option longs[] = {
 	{ "names", no_argument, NULL, OPT_NAMES },
 	{ "facts", no_argument, NULL, OPT_FACTS },
 	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
+	{ "netrc-file", required_argument, NULL, OPT_NETRC },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "anonymous", no_argument, NULL, OPT_ANONYMOUS },
@@ -112,7 +114,9 @@ static const char usage[] =
 "      --conddisp catlg|delete\n"
 "                          keep a partial file as FILE.partial (default), or not\n"
 "put, get and ls:\n"
-"      --password-file F   the password is F's first line\n"
+"      --password-file F   F's first line is the password that the URL lacks;\n"
+"                          else ~/.netrc has it, else you are asked\n"
+"      --netrc-file F      instead of ~/.netrc\n"
 "      --cacert FILE       trust these certificates instead of the system's\n"
 "      --insecure          take any certificate\n"
 "      --no-epsv           use PASV alone\n"
@@ -264,6 +268,9 @@ static bool set_value(struct options *o, int opt, const char *value)
 		return number_int(value, 1, 1000, &o->idle_ms);
 	case OPT_TICKETS:
 		return number_int(value, 0, 1, &o->tls.data_tickets) && o->tls.data_tickets <= 16;
+	case OPT_NETRC:
+		o->netrc = value;
+		return true;
 	case OPT_CACERT:
 		o->tls.ca_file = value;
 		return true;
@@ -355,11 +362,11 @@ static int set_url(struct options *o, char *text)
 		return bad("URL", why);
 	if (!*o->url.port)
 		strcpy(o->url.port, o->implicit ? "990" : "21");
-	if (!o->url.has_password && *o->password)
+	if (!o->url.has_password && *o->password) {
 		memcpy(o->url.password, o->password, sizeof(o->password));
+		o->url.has_password = true;
+	}
 	OPENSSL_cleanse(o->password, sizeof(o->password));
-	if (!*o->url.user)
-		return bad("URL", "no user name in it (anonymous needs to be said, too)");
 	return -1;
 }
 

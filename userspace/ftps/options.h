@@ -37,6 +37,7 @@ struct options {
 	/* put, get, ls */
 	struct url url;
 	const char *file;		/* local file; "-": standard input or output */
+	const char *netrc;		/* NULL: $HOME/.netrc */
 	bool no_epsv;			/* PASV alone, for servers that choke on EPSV */
 	bool active;			/* the server connects to us: PORT, EPRT */
 	bool resume;			/* go on where a partial file ends */

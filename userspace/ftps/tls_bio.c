@@ -80,8 +80,9 @@ static long wire_ctrl(BIO *bio, int cmd, long num, void *ptr)
 	BIO *sock = BIO_next(bio);
 	long r;
 
+	/* The end of what a reset left behind is an error, not an end of file. */
 	if (cmd == BIO_CTRL_EOF && wire)
-		return wire->eof;
+		return wire->eof && !wire->err;
 	if (!sock)
 		return 0;
 	r = BIO_ctrl(sock, cmd, num, ptr);

@@ -106,10 +106,11 @@ static bool is_bare_eof(unsigned long err)
  */
 static enum ts_status ssl_failed(struct tls_stream *s, int code)
 {
-	unsigned long err = ERR_peek_last_error();
+	/* The first is the cause; what follows may be no more than an alert that was not sent. */
+	unsigned long err = ERR_peek_error();
 	int saved = errno;
 
-	if (code == SSL_ERROR_SSL && err && !is_bare_eof(err)) {
+	if (code == SSL_ERROR_SSL && err && ERR_GET_LIB(err) != ERR_LIB_SYS && !is_bare_eof(err)) {
 		const char *reason = ERR_reason_error_string(err);
 
 		return fail(s, TS_FAULT_TLS, "TLS: %s", reason ? reason : "protocol error");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "credentials.h"
 #include "tap.h"
 #include "url.h"
 #include "vfs.h"
@@ -55,6 +56,42 @@ static void hidden(void)
 	url_hide_password(none);
 	ok(!strcmp(text, "ftps://u:xxxxxx@h/path"), "password hidden: %s", text);
 	ok(!strcmp(none, "ftps://u@h:21/p@th"), "nothing to hide: %s", none);
+}
+
+static void netrc(const char *user, const char *text, const char *want)
+{
+	static struct url u;
+	char copy[512], got[2 * URL_PART_MAX + 2];
+
+	memset(&u, 0, sizeof(u));
+	strcpy(u.host, "h");
+	strcpy(u.user, user);
+	snprintf(copy, sizeof(copy), "%s", text);
+	if (netrc_parse(copy, &u))
+		snprintf(got, sizeof(got), "%s|%s", u.user, u.password);
+	else
+		snprintf(got, sizeof(got), "%s", "none");
+	ok(!strcmp(got, want), "netrc: %s", got);
+}
+
+static void netrcs(void)
+{
+	netrc("", "machine h login u password p", "u|p");
+	netrc("", "machine x login a password b\nmachine h\n\tlogin u\n\tpassword p\n", "u|p");
+	netrc("v", "machine h login u password p machine h login v password q", "v|q");
+	netrc("v", "machine h login u password p", "none");
+	netrc("v", "machine h password p", "v|p");
+	netrc("", "machine h password p", "none");
+	netrc("", "machine x login a password b default login u password p", "u|p");
+	netrc("", "machine h login u password \"a b\\\"c\"", "u|a b\"c");
+	netrc("", "macdef m\nmachine h login x password y\n\nmachine h login u password p", "u|p");
+	netrc("", "machine h login u account a password p", "u|p");
+	netrc("", "machine h login", "none");
+	netrc("", "machine", "none");
+	netrc("", "\"", "none");
+	netrc("", "machine h login \"\" password p", "none");
+	netrc("", "machine h login u password \"a\rb\"", "none");
+	netrc("", "", "none");
 }
 
 static void port(unsigned int (*parse)(const char *), const char *text, unsigned int want)
@@ -150,6 +187,7 @@ int main(void)
 {
 	urls();
 	hidden();
+	netrcs();
 	ports();
 	addresses();
 	paths();

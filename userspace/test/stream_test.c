@@ -64,6 +64,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 /* ------------------------------------------------------------------ two ends */
 
 static SSL_CTX *server_ctx, *client_ctx;
+static bool ktls;	/* the stream under test may use it */
 
 static void make_contexts(int version)
 {
@@ -133,7 +134,7 @@ static void *run_peer(void *arg)
 
 static struct tls_stream *begin(struct peer *p, void (*act)(struct peer *p), int rcvbuf)
 {
-	struct tls_start how = { .ctx = client_ctx };
+	struct tls_start how = { .ctx = client_ctx, .ktls = ktls };
 	struct tls_stream *s;
 	int fd;
 
@@ -440,10 +441,36 @@ static void test_await_ack_reset(void)
 	finish(&p, s);
 }
 
+static bool have_ktls(void)
+{
+	char list[256] = "";
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_available_ulp", "re");
+
+	if (f && !fgets(list, sizeof(list), f))
+		*list = '\0';
+	if (f)
+		fclose(f);
+	return strstr(list, "tls") != NULL;
+}
+
+static void test_ktls(void)
+{
+	struct peer p;
+	struct tls_stream *s = begin(&p, end_clean, 0);
+	size_t total;
+
+	ok(tls_stream_ktls(s, true) == ktls, "kTLS TX %s, RX %s", ktls ? "yes" : "no",
+	   tls_stream_ktls(s, false) ? "yes" : "no");
+	read_all(s, &total);
+	finish(&p, s);
+}
+
 static void test_version(int version)
 {
 	make_contexts(version);
-	printf("# %s\n", version == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2");
+	printf("# %s, %s\n", version == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2",
+	       ktls ? "kTLS" : "user space");
+	test_ktls();
 	expect_end("close_notify and FIN", end_clean, TS_END_CLOSE_NOTIFY);
 	expect_end("close_notify and RST", end_notify_reset, TS_END_CLOSE_NOTIFY);
 	expect_end("close_notify and more", end_notify_then_more, TS_END_CLOSE_NOTIFY);
@@ -465,6 +492,14 @@ int main(void)
 		abort();
 	test_version(TLS1_2_VERSION);
 	test_version(TLS1_3_VERSION);
+	ktls = have_ktls();
+	if (ktls) {
+		test_version(TLS1_2_VERSION);
+		test_version(TLS1_3_VERSION);
+	} else {
+		ok(true, "the same with kTLS # SKIP this kernel has none");
+	}
+	ktls = false;
 	test_plain_end(false);
 	test_plain_end(true);
 	return tap_done();

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * line_fuzz.c - libFuzzer: everything that takes one text apart
+ *
+ * The first byte, '0' to '4', says which parser gets the rest. What a parser accepts must keep the
+ * promises that the rest of the program relies on.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "credentials.h"
+#include "url.h"
+#include "vfs.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool promise)
+{
+	if (!promise)
+		abort();
+}
+
+static void url(const char *text)
+{
+	static struct url u;
+
+	if (!url_parse(text, &u)) {
+		must(*u.host && !strpbrk(u.path, "\r\n") && !strpbrk(u.user, "\r\n"));
+		must(!*u.port || (atoi(u.port) > 0 && atoi(u.port) < 65536));
+	}
+}
+
+static void hide(char *text)
+{
+	size_t len = strlen(text);
+
+	url_hide_password(text);
+	must(strlen(text) == len);
+}
+
+static void join(const char *text)
+{
+	char out[VFS_PATH_MAX];
+
+	if (!vfs_join("/some/where", text, out))
+		return;
+	must(out[0] == '/' && strlen(out) < sizeof(out) && !strstr(out, "/../"));
+	must(!strstr(out, "//") && !strpbrk(out, "\r\n"));
+	must(strlen(out) < 3 || strcmp(out + strlen(out) - 3, "/.."));
+}
+
+static void ports(const char *text)
+{
+	union net_addr addr;
+
+	must(control_pasv_port(text) <= 65535);
+	must(control_epsv_port(text) <= 65535);
+	control_port_addr(text, &addr);
+	control_eprt_addr(text, &addr);
+}
+
+static void netrc(char *text)
+{
+	static struct url u;
+
+	memset(&u, 0, sizeof(u));
+	strcpy(u.host, "h");
+	if (netrc_parse(text, &u))
+		must(*u.user && u.has_password);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text;
+
+	if (!size)
+		return 0;
+	text = malloc(size);
+	memcpy(text, data + 1, size - 1);
+	text[size - 1] = '\0';
+	switch ((data[0] + 2) % 5) {
+	case 0: url(text); break;
+	case 1: hide(text); break;
+	case 2: join(text); break;
+	case 3: ports(text); break;
+	default: netrc(text); break;
+	}
+	free(text);
+	return 0;
+}
