@@ -26,16 +26,21 @@ static bool loaded(void)
 	return access("/sys/module/" MODULE, F_OK) == 0;
 }
 
-static int module_insert(const char *ko)
+static int module_insert_args(const char *ko, const char *args)
 {
 	int fd = open(ko, O_RDONLY | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
 		FATAL(ko);
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, args, 0) ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+static int module_insert(const char *ko)
+{
+	return module_insert_args(ko, "");
 }
 
 static int module_remove(void)
@@ -127,6 +132,61 @@ TEST_F(lifecycle, second_insert_is_refused)
 	ASSERT_EQ(0, module_insert(self->ko));
 	EXPECT_EQ(-EEXIST, module_insert(self->ko));
 	EXPECT_TRUE(drst_present());
+}
+
+/* The parameters are the defaults of namespaces, and are checked like these. */
+TEST_F(lifecycle, parameters)
+{
+	struct bed later;
+
+	REQUIRE_KO();
+	ASSERT_EQ(0, module_insert_args(self->ko,
+					"mode=2 final=1 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
+	bed_open(&later);
+	EXPECT_EQ(2, drst_get("mode"));
+	EXPECT_EQ(1, drst_get("final"));
+	EXPECT_EQ(1000, drst_get("timeout_ms"));
+	EXPECT_EQ(2000, drst_get("max_hold_ms"));
+	EXPECT_EQ(3, drst_get("max_held"));
+	bed_close(&later);
+}
+
+TEST_F(lifecycle, bad_parameters_are_refused)
+{
+	REQUIRE_KO();
+	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "mode=3"));
+	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "final=-1"));
+	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "max_held=x"));
+	EXPECT_FALSE(loaded());
+}
+
+/* The module's lines in the kernel's log from now on; not those of insmod. */
+static int log_lines(int kmsg)
+{
+	char text[1024];
+	int lines = 0;
+	ssize_t got;
+
+	while ((got = read(kmsg, text, sizeof(text) - 1)) > 0) {
+		text[got] = '\0';
+		if (strstr(text, ";" MODULE ": ") && !strstr(text, "taint"))
+			lines++;
+	}
+	return lines;
+}
+
+TEST_F(lifecycle, one_line_each_in_the_log)
+{
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	REQUIRE_KO();
+	ASSERT_LE(0, kmsg);
+	lseek(kmsg, 0, SEEK_END);
+	ASSERT_EQ(0, module_insert(self->ko));
+	EXPECT_EQ(1, log_lines(kmsg));
+	ASSERT_EQ(0, module_remove());
+	EXPECT_EQ(1, log_lines(kmsg));
+	close(kmsg);
 }
 
 TEST_F(lifecycle, works_when_inserted_late)
@@ -321,7 +381,7 @@ TEST_F(lifecycle, reload_under_new_connections)
 	if (!pid)
 		open_for_ever(&self->s, removals);
 	ASSERT_LT(0, pid);
-	for (rounds = 0; rounds < 10; rounds++) {
+	for (rounds = 0; rounds < 5; rounds++) {
 		EXPECT_EQ(0, module_insert(self->ko));
 		__sync_fetch_and_add(&removals->count, 1);
 		EXPECT_TRUE(module_removed());

@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "lib/destroy.h"
+#include "lib/diag.h"
 #include "lib/scene.h"
 
 #ifndef IPPROTO_MPTCP

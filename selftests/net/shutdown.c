@@ -5,6 +5,8 @@
  */
 #include "kselftest_harness.h"
 
+#include <poll.h>
+
 #include "lib/scene.h"
 
 SCENE_FIXTURE(shutdown)
@@ -159,8 +161,101 @@ TEST_F(shutdown, rdwr_not_notified)
 	expect_hold(_metadata, NULL);
 }
 
-/* The calls of a socket that has shut down both ways answer as ever. */
+/* The calls on a socket that has shut down both ways answer as ever. */
 TEST_F(shutdown, rdwr_calls_answer_as_vanilla)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd pfd = { .events = POLLIN | POLLOUT | POLLRDHUP };
+	char byte;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	pfd.fd = c->fd;
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, pfd.revents);
+	EXPECT_EQ(0, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	EXPECT_EQ(TCP_FIN_WAIT1, conn_state(c));
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+}
+
+/* What had arrived before can be read still. */
+TEST_F(shutdown, rdwr_reads_what_was_there)
+{
+	struct conn *c = &self->s.conn;
+	char buf[64];
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	peer_send(c, "hello", 5);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	EXPECT_EQ(5, recv(c->fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(0, memcmp(buf, "hello", 5));
+	EXPECT_EQ(0, recv(c->fd, buf, sizeof(buf), 0));
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+TEST_F(shutdown, rdwr_unread_from_before)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	peer_reply(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	conn_close(c);
+	expect_held(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(shutdown, rdwr_linger)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	conn_linger0(c);
+	conn_close(c);
+	expect_held(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(shutdown, rdwr_receiver)
+{
+	struct conn_opts opts = { .family = variant->family, .rx = true };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_record(c, REC_ALERT, close_notify, sizeof(close_notify));
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	conn_close(c);
+}
+
+TEST_F(shutdown, rdwr_peer_closes_too)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSING));
+	expect_whole_fin(_metadata, &self->s);
+	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+TEST_F(shutdown, rdwr_peer_resets)
 {
 	struct conn *c = &self->s.conn;
 	char byte;
@@ -168,9 +263,32 @@ TEST_F(shutdown, rdwr_calls_answer_as_vanilla)
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
-	EXPECT_EQ(0, recv(c->fd, &byte, 1, 0));
-	EXPECT_EQ(0, shutdown(c->fd, SHUT_RDWR));
-	EXPECT_EQ(TCP_FIN_WAIT1, conn_state(c));
+	peer_reset(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(-1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
+}
+
+TEST_F(shutdown, rdwr_owed_and_timed_out)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+
+	if (!variant->mode)
+		SKIP(return, "nothing is held in vanilla");
+	REQUIRE_MODE(variant->mode);
+	drst_set("timeout_ms", 300);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(-1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	conn_close(c);
+	expect_hold(_metadata, "TimedOut");
 }
 
 TEST_HARNESS_MAIN

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "lib/diag.h"
 #include "lib/scene.h"
 
 static const struct {
@@ -23,7 +24,7 @@ static const struct {
 	{ "max_held", 4096 },
 };
 
-#define KNOBS (sizeof(knobs) / sizeof(knobs[0]))
+#define KNOBS ARRAY_SIZE(knobs)
 
 FIXTURE(sysctl) {
 	struct bed bed;
@@ -107,7 +108,7 @@ TEST_F(sysctl, bad_values_are_refused)
 
 	REQUIRE_MODULE();
 	for (i = 0; i < KNOBS; i++)
-		for (j = 0; j < sizeof(bad) / sizeof(bad[0]); j++)
+		for (j = 0; j < ARRAY_SIZE(bad); j++)
 			expect_refused(_metadata, knobs[i].name, bad[j]);
 	expect_refused(_metadata, "mode", "3");
 	expect_refused(_metadata, "mode", "257");
@@ -242,6 +243,30 @@ TEST_F(sysctl, user_cannot_write)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(1, drst_get("mode"));
+}
+
+/* `ss -ti` tells a held connection by the name of its ULP. */
+SCENE_FIXTURE(visible)
+
+TEST_F(visible, ulp_name)
+{
+	static const struct conn_opts defaults;
+	struct conn *c = &self->s.conn;
+	char name[64];
+
+	if (drst_present()) {
+		conn_open(c, &self->s.bed, &defaults);
+		conn_upload(c, BULK);
+		conn_ulp_name(c, name, sizeof(name));
+		EXPECT_STREQ("tls", name);
+		conn_close(c);
+		EXPECT_TRUE(drst_adds_up(1));
+		conn_ulp_name(c, name, sizeof(name));
+		EXPECT_STRNE("tls", name);
+		EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
+		return;
+	}
+	REQUIRE_MODULE();
 }
 
 /* Two namespaces, two modes, the same close(): each goes by its own. */

@@ -153,7 +153,20 @@ static const uint8_t *content_chunk(size_t pos, size_t len)
 	return chunk;
 }
 
-/* Sends as one record or a run of full ones. */
+/* @len bytes sent as one record or a run of full ones */
+static size_t records_length(const struct conn *conn, size_t len)
+{
+	size_t records = (len + REC_MAX_PLAIN - 1) / REC_MAX_PLAIN;
+
+	return len + records * dir_overhead(&conn->tx);
+}
+
+size_t stream_length(const struct conn *conn, size_t len)
+{
+	return records_length(conn, len) +
+	       sizeof(close_notify) + dir_overhead(&conn->tx);
+}
+
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags)
 {
 	ssize_t ret = send(conn->fd, content_chunk(conn->sent, len), len,
@@ -161,8 +174,7 @@ ssize_t conn_send_flags(struct conn *conn, size_t len, int flags)
 
 	if (ret > 0) {
 		conn->sent += ret;
-		conn->stream += ret + (ret + REC_MAX_PLAIN - 1) / REC_MAX_PLAIN *
-				dir_overhead(&conn->tx);
+		conn->stream += records_length(conn, ret);
 	}
 	return ret;
 }

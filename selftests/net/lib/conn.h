@@ -64,6 +64,9 @@ void conn_connect(struct conn *conn, struct bed *bed,
 void conn_tls(struct conn *conn, const struct conn_opts *opts);
 void conn_free(struct conn *conn);
 
+/* How long the stream of an upload of @len bytes is, close_notify included. */
+size_t stream_length(const struct conn *conn, size_t len);
+
 /* The sender's side. */
 void conn_send(struct conn *conn, size_t len);
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags);

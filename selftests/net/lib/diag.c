@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "diag.h"
+
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union answer {
+	struct nlmsghdr hdr;
+	char room[4096];
+};
+
+static void diag_ask(const struct conn *conn, int type, union answer *answer)
+{
+	struct {
+		struct nlmsghdr hdr;
+		struct inet_diag_req_v2 req;
+	} msg = {
+		.hdr = {
+			.nlmsg_len = sizeof(msg),
+			.nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		},
+		.req = {
+			.sdiag_family = AF_INET,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+			.idiag_states = ~0u,
+			.id = {
+				.idiag_sport = htons(conn->port),
+				.idiag_dport = htons(PEER_PORT),
+				.idiag_cookie = {
+					INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE
+				},
+			},
+		},
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	MUST(fd >= 0);
+	MUST(inet_pton(AF_INET, "192.0.2.1", msg.req.id.idiag_src) == 1);
+	MUST(inet_pton(AF_INET, "192.0.2.2", msg.req.id.idiag_dst) == 1);
+	MUST(send(fd, &msg, sizeof(msg), 0) == sizeof(msg));
+	MUST(recv(fd, answer, sizeof(*answer), 0) > 0);
+	close(fd);
+}
+
+int conn_destroy(const struct conn *conn)
+{
+	union answer answer;
+
+	diag_ask(conn, SOCK_DESTROY, &answer);
+	MUST(answer.hdr.nlmsg_type == NLMSG_ERROR);
+	return ((struct nlmsgerr *)NLMSG_DATA(&answer.hdr))->error;
+}
+
+static struct rtattr *attr_find(struct rtattr *rta, int len, int type)
+{
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
+		if ((rta->rta_type & NLA_TYPE_MASK) == type)
+			return rta;
+	return NULL;
+}
+
+void conn_ulp_name(const struct conn *conn, char *name, size_t size)
+{
+	struct inet_diag_msg *diag;
+	union answer answer;
+	struct rtattr *rta;
+
+	diag_ask(conn, SOCK_DIAG_BY_FAMILY, &answer);
+	MUST(answer.hdr.nlmsg_type == SOCK_DIAG_BY_FAMILY);
+	diag = NLMSG_DATA(&answer.hdr);
+	rta = attr_find((struct rtattr *)(diag + 1),
+			answer.hdr.nlmsg_len - NLMSG_LENGTH(sizeof(*diag)),
+			INET_DIAG_ULP_INFO);
+	if (rta)
+		rta = attr_find(RTA_DATA(rta), RTA_PAYLOAD(rta),
+				INET_ULP_INFO_NAME);
+	snprintf(name, size, "%s", rta ? (char *)RTA_DATA(rta) : "");
+}
