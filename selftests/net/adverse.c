@@ -304,6 +304,8 @@ FIXTURE_VARIANT_ADD(traffic, ipv4_mode1) { 1, AF_INET, false };
 FIXTURE_VARIANT_ADD(traffic, ipv6_mode2) { 2, AF_INET6, false };
 FIXTURE_VARIANT_ADD(traffic, ipv4_mode2_txrx) { 2, AF_INET, true };
 
+#define ROUNDS 16
+
 /* Runs in a process of its own; says by its status whether all has come. */
 static int read_and_answer(struct conn *c, size_t len)
 {
@@ -334,8 +336,8 @@ TEST_F(traffic, rounds)
 	pid_t pid;
 
 	REQUIRE_MODE(variant->mode);
-	for (i = 0; i < 40; i++) {
-		len = i * 4999;
+	for (i = 0; i < ROUNDS; i++) {
+		len = i * 9999;
 		conn_open(c, &self->s.bed, &opts);
 		pid = fork();
 		ASSERT_LE(0, pid);
@@ -357,7 +359,7 @@ TEST_F(traffic, rounds)
 		conn_free(c);
 	}
 	EXPECT_TRUE(drst_settled());
-	EXPECT_EQ(40, drst_stat("CloseNotify"));
+	EXPECT_EQ(ROUNDS, drst_stat("CloseNotify"));
 }
 
 /* Peers that are gone: only a bound ends these. */
@@ -456,7 +458,7 @@ TEST_F(dead, path_comes_back)
 }
 
 /* Many at once, and their peers in no order. */
-#define MANY 24
+#define MANY 12
 
 TEST_F(dead, not_but_many)
 {

@@ -140,7 +140,8 @@ TEST_F(lifecycle, parameters)
 	struct bed later;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert_args(self->ko, "mode=2 final=1 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
+	ASSERT_EQ(0, module_insert_args(self->ko,
+					"mode=2 final=1 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
 	bed_open(&later);
 	EXPECT_EQ(2, drst_get("mode"));
 	EXPECT_EQ(1, drst_get("final"));
@@ -380,7 +381,7 @@ TEST_F(lifecycle, reload_under_new_connections)
 	if (!pid)
 		open_for_ever(&self->s, removals);
 	ASSERT_LT(0, pid);
-	for (rounds = 0; rounds < 10; rounds++) {
+	for (rounds = 0; rounds < 5; rounds++) {
 		EXPECT_EQ(0, module_insert(self->ko));
 		__sync_fetch_and_add(&removals->count, 1);
 		EXPECT_TRUE(module_removed());

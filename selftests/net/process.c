@@ -94,7 +94,7 @@ TEST_F(process, exits_without_close)
 	expect_hold(_metadata, variant->ending);
 }
 
-/* Killed while it sleeps in send(): notified, but never heard of again. */
+/* Exiting skips the waiting kind of SO_LINGER, not the resetting one. */
 TEST_F(process, killed_with_linger)
 {
 	struct conn *c = &self->s.conn;
@@ -161,7 +161,7 @@ TEST_F(process, descriptor_in_flight)
 	expect_hold(_metadata, variant->ending);
 }
 
-/* Not the descriptor counts but who sent: notified by another process. */
+/* The connection is notified, not a process: another one has sent the alert. */
 TEST_F(process, notified_by_child)
 {
 	static const struct conn_opts defaults;

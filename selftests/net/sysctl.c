@@ -24,7 +24,7 @@ static const struct {
 	{ "max_held", 4096 },
 };
 
-#define KNOBS (sizeof(knobs) / sizeof(knobs[0]))
+#define KNOBS ARRAY_SIZE(knobs)
 
 FIXTURE(sysctl) {
 	struct bed bed;
@@ -108,7 +108,7 @@ TEST_F(sysctl, bad_values_are_refused)
 
 	REQUIRE_MODULE();
 	for (i = 0; i < KNOBS; i++)
-		for (j = 0; j < sizeof(bad) / sizeof(bad[0]); j++)
+		for (j = 0; j < ARRAY_SIZE(bad); j++)
 			expect_refused(_metadata, knobs[i].name, bad[j]);
 	expect_refused(_metadata, "mode", "3");
 	expect_refused(_metadata, "mode", "257");
