@@ -44,7 +44,7 @@ enum drst_stage {
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
  * @drains:	what arrives is thrown away; @data_ready is set
- * @peer_fin:	a FIN has come in %DRST_SHUT: SOCK_DONE is TCP's
+ * @peer_fin:	a FIN has come: SOCK_DONE and RCV_SHUTDOWN are TCP's
  */
 struct drst_hold {
 	struct sock *sk;

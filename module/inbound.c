@@ -9,8 +9,9 @@
  *
  * RST	   A netfilter hook behind all others has taken the segment out of the
  *	   way of tcp_v4_rcv(), whose checks it has made. The work is to look at it.
- * INBOUND The application has data to read. TCP does not know of the RST; new data
- *	   to send is refused (SEND_SHUTDOWN), as the peer is not there any more.
+ * INBOUND The application has data to read. TCP does not know of the RST, but both
+ *	   directions are shut down, as the peer is not there any more: new data
+ *	   to send is refused, and nobody waits for more than has arrived.
  * OVER	   TCP gets the segment through sk_backlog_rcv(), as if it had come in
  *	   while the socket was in use, and does what it does with a RST.
  *
@@ -181,6 +182,24 @@ void drst_inbound_close(struct drst_hold *h)
 	drst_inbound_end_elsewhere(h, DRST_STAT_IN_CLOSED);
 }
 
+/**
+ * drst_hold_rewrap() - net/tls has changed a socket that has a hold
+ * @sk: the socket, with our ordinary hooks on
+ *
+ * Context: process, socket lock held, may sleep.
+ */
+void drst_hold_rewrap(struct sock *sk)
+{
+	struct drst_hold *h = drst_hold_of(sk);
+
+	if (!h)
+		return;
+	if (h->stage == DRST_SHUT)
+		drst_proto_shut(sk);
+	if (h->stage == DRST_INBOUND && drst_proto_inbound(sk))
+		drst_inbound_end_elsewhere(h, DRST_STAT_IN_MEMORY);
+}
+
 /* ---- while it is held ---- */
 
 static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
@@ -282,7 +301,7 @@ ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
  * @sock: the struct socket
  * @wait: who waits
  *
- * Neither HUP nor ERR. Where everything has been read by a call that began
+ * Neither HUP nor ERR, nor RDHUP without a FIN. Where everything has been read by a call that began
  * before the hold did, the work is told: here nothing can sleep.
  *
  * Context: process.
@@ -294,7 +313,6 @@ __poll_t drst_inbound_poll(struct file *file, struct socket *sock,
 	const struct proto_ops *ops = drst_ops_tls(sock);
 	struct sock *sk = sock->sk;
 	struct drst_hold *h;
-	bool held = false;
 	__poll_t mask;
 
 	mask = ops->poll(file, sock, wait);
@@ -302,12 +320,14 @@ __poll_t drst_inbound_poll(struct file *file, struct socket *sock,
 	spin_lock_bh(&sk->sk_lock.slock);
 	h = drst_hold_of(sk);
 	if (h && h->stage == DRST_INBOUND) {
-		held = true;
+		mask &= ~(EPOLLHUP | EPOLLERR);
+		if (!h->peer_fin)
+			mask &= ~EPOLLRDHUP;
 		if (!sock_owned_by_user(sk) && !drst_undelivered(sk))
 			mod_delayed_work(drst_wq, &h->work, 0);
 	}
 	spin_unlock_bh(&sk->sk_lock.slock);
-	return held ? mask & ~(EPOLLHUP | EPOLLERR) : mask;
+	return mask;
 }
 
 /* ---- the beginning ---- */
@@ -342,8 +362,9 @@ static bool drst_inbound_begin(struct drst_hold *h)
 	h->began = jiffies;
 	h->progress = jiffies;
 
-	/* Senders get EPIPE, also those that wait for space. */
-	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	/* Wake who waits: for space, for more data, for SO_RCVLOWAT. */
+	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	h->state_change(sk);
 	return true;
 }

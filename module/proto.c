@@ -245,6 +245,7 @@ static int drst_setsockopt(struct sock *sk, int level, int optname,
 	if (level == SOL_TLS && !err) {
 		lock_sock(sk);
 		drst_proto_wrap(sk);
+		drst_hold_rewrap(sk);
 		release_sock(sk);
 	}
 	return err;
@@ -456,8 +457,11 @@ int drst_proto_inbound(struct sock *sk)
 	struct drst_ops *dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
 	struct drst_proto *dp;
 
-	if (!dops)
+	/* Without memory for a copy a socket stays as net/tls left it. */
+	if (!dops || !drst_proto_is_ours(sk))
 		return -ENOMEM;
+	if (sk->sk_prot->recvmsg == drst_inbound_recvmsg)
+		return 0;
 	dp = container_of(sk->sk_prot, struct drst_proto, normal.prot);
 	drst_proto_set(sk, &dp->inbound.prot);
 	WRITE_ONCE(sk->sk_socket->ops, &dops->inbound.ops);
