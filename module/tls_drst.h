@@ -92,7 +92,7 @@ struct drst_net {
 	atomic_t held;
 	atomic_t in_held;
 	atomic_t sockets;
-	struct mutex nf_mutex;
+	struct mutex nf_mutex;	/* covers nf_there */
 	bool nf_there;
 	struct delayed_work nf_work;
 	struct net *net;

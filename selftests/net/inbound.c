@@ -1,157 +1,444 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The peer's RST, right behind its data: what read() and poll() say of both.
- * The peer uploads and resets, the socket under test reads late.
+ * The contract's table "Inbound: a RST that the peer sent", cell by cell, and the
+ * ways to read while it is held: every record comes, then vanilla's error.
  */
 #include "kselftest_harness.h"
 
-#include <poll.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
 
-#include "lib/scene.h"
+#include "inbound.h"
 
-#define RECORDS 4
-#define RECORD_LEN 1000
+INBOUND_FIXTURE(inbound);
 
-SCENE_FIXTURE(inbound)
+#define CELL(mode, fam, name, rx, version, state)			\
+	FIXTURE_VARIANT_ADD(inbound, name##_##rx##_##state##_mode##mode) { { \
+		mode, fam, rx, TCP_##state, version } }
+/* TLS 1.2 and 1.3 with each family and with each of tx and txrx. */
+#define CELLS(mode, state)						\
+	CELL(mode, AF_INET, ipv4, txrx, TLS_1_3_VERSION, state);	\
+	CELL(mode, AF_INET6, ipv6, txrx, TLS_1_2_VERSION, state);	\
+	CELL(mode, AF_INET, ipv4, tx, TLS_1_2_VERSION, state);		\
+	CELL(mode, AF_INET6, ipv6, tx, TLS_1_3_VERSION, state)
+#define ROW(state) CELLS(0, state); CELLS(1, state); CELLS(2, state)
 
-FIXTURE_VARIANT(inbound) {
-	int mode;
-	int family;
-	bool rx;
-	int state;
-	uint16_t version;
-};
+ROW(ESTABLISHED);
+ROW(CLOSE_WAIT);
+ROW(FIN_WAIT1);
+ROW(FIN_WAIT2);
+ROW(CLOSING);
+ROW(LAST_ACK);
 
-#define CELL(mode, fam, name, rx, state)				\
-	FIXTURE_VARIANT_ADD(inbound, name##_mode##mode##_##rx##_##state) {	\
-		mode, fam, rx, TCP_##state, TLS_1_3_VERSION }
-#define CELLS(rx, state)						\
-	CELL(0, AF_INET, ipv4, rx, state);				\
-	CELL(1, AF_INET, ipv4, rx, state);				\
-	CELL(2, AF_INET, ipv4, rx, state);				\
-	CELL(0, AF_INET6, ipv6, rx, state);				\
-	CELL(1, AF_INET6, ipv6, rx, state);				\
-	CELL(2, AF_INET6, ipv6, rx, state)
-
-/* What is installed of kTLS; the names are part of the variants' names. */
-enum { tx, txrx };
-
-CELLS(tx, ESTABLISHED);
-CELLS(tx, CLOSE_WAIT);
-CELLS(tx, FIN_WAIT2);
-CELLS(txrx, ESTABLISHED);
-CELLS(txrx, CLOSE_WAIT);
-CELLS(txrx, FIN_WAIT2);
-
-static bool holds(const FIXTURE_VARIANT(inbound) *variant)
+/* In vanilla the whole is there as well, but behind HUP and ERR. */
+TEST_F(inbound, cell)
 {
-	return variant->mode == 2 ||
-	       (variant->mode == 1 && variant->state != TCP_ESTABLISHED);
-}
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
 
-/* The peer's upload, close_notify and RST; everything has arrived. */
-static void peer_upload_and_reset(TEST_ARG, struct scene *s,
-				  const FIXTURE_VARIANT(inbound) *variant)
-{
-	struct conn_opts opts = { .family = variant->family, .rx = variant->rx,
-				  .version = variant->version };
-	struct conn *c = &s->conn;
-	char data[RECORD_LEN];
-	int i;
-
-	conn_open(c, &s->bed, &opts);
-	if (variant->state == TCP_FIN_WAIT2) {
-		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-		ASSERT_TRUE(conn_await_state(c, TCP_FIN_WAIT2));
-	}
-	for (i = 0; i < RECORDS; i++) {
-		memset(data, 'a' + i, sizeof(data));
-		peer_record(c, REC_DATA, data, sizeof(data));
-	}
-	peer_record(c, REC_ALERT, close_notify, sizeof(close_notify));
-	ASSERT_TRUE(conn_await_unread(c));
-	if (variant->state == TCP_CLOSE_WAIT) {
-		peer_shutdown_wr(c);
-		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	}
-	peer_reset(c);
-	ASSERT_TRUE(WIRE_AWAIT(&s->wire, c->port, flow->rst[SIDE_B]));
-	if (holds(variant)) {
-		ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	} else {
+	REQUIRE_MODE(cell->mode);
+	if (!cell_holds(cell)) {
+		upload_in_cell(_metadata, &self->s, c, cell);
+		peer_reset(c);
 		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+		EXPECT_EQ(POLLIN | POLLHUP | POLLERR,
+			  poll_now(c) & ~POLLRDHUP);
+		expect_never_held(_metadata);
+		return expect_upload(_metadata, c, cell, 8192);
 	}
+	hold_in_cell(_metadata, &self->s, cell);
+	expect_held(_metadata, c, cell);
+	EXPECT_EQ(0, so_error(c));
+	expect_delivered(_metadata, c, cell);
 }
 
-static short poll_now(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
+INBOUND_FIXTURE(all_read);
 
-	MUST(poll(&p, 1, 0) >= 0);
-	return p.revents;
+#define READ_CELL(mode, rx, state)					\
+	FIXTURE_VARIANT_ADD(all_read, rx##_##state##_mode##mode) { {	\
+		mode, AF_INET, rx, TCP_##state, TLS_1_3_VERSION } }
+#define READ_ROW(rx, state)						\
+	READ_CELL(0, rx, state); READ_CELL(1, rx, state); READ_CELL(2, rx, state)
+
+READ_ROW(tx, ESTABLISHED);
+READ_ROW(txrx, CLOSE_WAIT);
+READ_ROW(tx, FIN_WAIT1);
+READ_ROW(txrx, FIN_WAIT2);
+READ_ROW(tx, CLOSING);
+READ_ROW(txrx, LAST_ACK);
+
+static void expect_reset_now(TEST_ARG, struct conn *c, const struct cell *cell)
+{
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	EXPECT_EQ(reset_errno(cell), so_error(c));
+	expect_never_held(_metadata);
 }
 
-/* Reads until the end; returns the bytes, and errno at the end in *final. */
-static size_t read_all(int fd, bool rx, int *final, bool *alert)
+TEST_F(all_read, reset_now)
 {
-	char buf[RECORD_LEN * 2], control[64];
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg;
-	struct cmsghdr *cmsg;
-	size_t got = 0;
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+	char buf[4096];
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	peer_upload(c, 1, RECORD_LEN);
+	ASSERT_LT(0, recv(c->fd, buf, sizeof(buf), 0));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+/* Nobody can ever read half a record, so it is nothing to wait for. */
+TEST_F(all_read, half_a_record)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+	uint8_t rec[REC_MAX];
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	open_cell(&self->s, c, cell);
+	memset(rec, 'x', RECORD_LEN);
+	rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	peer_send(c, rec, RECORD_LEN / 2);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+INBOUND_FIXTURE(reader);
+HELD_CELLS(reader);
+
+/* What one read can give: by kTLS it ends before the alert. */
+static size_t at_once(const struct conn *c)
+{
+	return c->ktls_rx ? c->uploaded : c->replied;
+}
+
+TEST_F(reader, small_pieces)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD();
+	expect_upload(_metadata, c, &variant->cell, 64);
+	EXPECT_EQ(1, drst_stat("InDelivered"));
+}
+
+TEST_F(reader, hup_comes_with_the_last_byte)
+{
+	struct conn *c = &self->s.conn;
+	char buf[256];
+	size_t got;
 	ssize_t n;
 
-	*alert = false;
-	for (;;) {
-		memset(&msg, 0, sizeof(msg));
+	HOLD();
+	for (got = 0; got < at_once(c); got += n) {
+		EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
+		n = recv(c->fd, buf, sizeof(buf), 0);
+		ASSERT_LT(0, n);
+	}
+	if (c->ktls_rx) {
+		struct msghdr msg = { };
+		char control[64];
+		struct iovec iov = { buf, sizeof(buf) };
+
+		EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
 		msg.msg_iov = &iov;
 		msg.msg_iovlen = 1;
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
-		n = recvmsg(fd, &msg, 0);
-		if (n <= 0)
-			break;
-		cmsg = CMSG_FIRSTHDR(&msg);
-		if (rx && cmsg && *CMSG_DATA(cmsg) == REC_ALERT)
-			*alert = n == 2 && buf[1] == 0;
-		else
-			got += n;
+		EXPECT_EQ(2, recvmsg(c->fd, &msg, 0));
 	}
-	*final = n ? errno : 0;
-	return got;
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
 }
 
-TEST_F(inbound, read_late)
+TEST_F(reader, peek)
 {
 	struct conn *c = &self->s.conn;
-	int final, error = 0;
-	socklen_t len = sizeof(error);
-	bool alert;
-	size_t got;
+	char first[100], buf[8192];
 
-	REQUIRE_MODE(variant->mode);
-	peer_upload_and_reset(_metadata, &self->s, variant);
-	if (holds(variant)) {
-		EXPECT_EQ(POLLIN, poll_now(c->fd) & ~POLLRDHUP);
-	} else {
-		EXPECT_NE(0, poll_now(c->fd) & POLLHUP);
+	HOLD();
+	ASSERT_EQ(100, recv(c->fd, first, 100, MSG_PEEK));
+	ASSERT_EQ(100, recv(c->fd, buf, 100, MSG_PEEK));
+	EXPECT_EQ(0, memcmp(first, buf, 100));
+	EXPECT_LE(RECORD_LEN, recv(c->fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(0, memcmp(first, buf, 100));
+	expect_held(_metadata, c, &variant->cell);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+TEST_F(reader, waitall)
+{
+	struct conn *c = &self->s.conn;
+	static char buf[65536];
+
+	HOLD();
+	EXPECT_EQ(at_once(c), recv(c->fd, buf, sizeof(buf), MSG_WAITALL));
+	if (c->ktls_rx)
+		EXPECT_EQ(1, drst_stat("CurrInHeld"));
+}
+
+TEST_F(reader, dontwait)
+{
+	struct conn *c = &self->s.conn;
+	static char buf[65536];
+
+	HOLD();
+	EXPECT_LE(RECORD_LEN, recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+/* A reader that waits for more than there will ever be. */
+TEST_F(reader, rcvlowat)
+{
+	struct conn *c = &self->s.conn;
+	static char buf[65536];
+	int low = 32768;
+
+	HOLD();
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low,
+				sizeof(low)));
+	EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
+	EXPECT_EQ(at_once(c), recv(c->fd, buf, sizeof(buf), 0));
+}
+
+static void splice_all(int fd, int into, size_t want, size_t *got)
+{
+	char buf[4096];
+	int p[2];
+	ssize_t n;
+
+	MUST(!pipe(p));
+	for (*got = 0; *got < want; *got += n) {
+		n = splice(fd, NULL, p[1], NULL, sizeof(buf), 0);
+		if (n <= 0)
+			break;
+		MUST(read(p[0], buf, n) == n && write(into, buf, n) == n);
 	}
-	got = read_all(c->fd, variant->rx, &final, &alert);
-	if (holds(variant)) {
-		if (variant->rx) {
-			EXPECT_EQ(RECORDS * RECORD_LEN, got);
-			EXPECT_TRUE(alert);
-		} else {
-			EXPECT_EQ(c->replied, got);
-		}
-		EXPECT_EQ(1, drst_stat("InHeld"));
-		EXPECT_EQ(1, drst_stat("InDelivered"));
-		EXPECT_NE(0, poll_now(c->fd) & POLLHUP);
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST_F(reader, splice)
+{
+	struct conn *c = &self->s.conn;
+	size_t got;
+	int null = open("/dev/null", O_WRONLY);
+
+	HOLD();
+	splice_all(c->fd, null, at_once(c), &got);
+	close(null);
+	EXPECT_EQ(at_once(c), got);
+	if (!c->ktls_rx) {
+		EXPECT_EQ(0, drst_stat("CurrInHeld"));
+		splice_all(c->fd, -1, 1, &got);
+		EXPECT_EQ(0, got);
+		expect_reset_known(_metadata, c);
+		return;
 	}
-	TH_LOG("got %zu alert %d final %d", got, alert, final);
-	EXPECT_EQ(0, getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len));
-	TH_LOG("so_error %d", error);
-	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+	/* The alert is no data: it stays where it is. */
+	c->uploaded = 0;
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+static unsigned int epoll_next(int ep, int timeout)
+{
+	struct epoll_event ev;
+
+	return epoll_wait(ep, &ev, 1, timeout) == 1 ? ev.events : 0;
+}
+
+static int epoll_on(int fd, unsigned int edge)
+{
+	struct epoll_event ev = { .events = EPOLLIN | edge };
+	int ep = epoll_create1(0);
+
+	MUST(ep >= 0 && !epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	return ep;
+}
+
+TEST_F(reader, epoll_level)
+{
+	struct conn *c = &self->s.conn;
+	int ep;
+
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	ep = epoll_on(c->fd, 0);
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 10000));
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 10000));
+	expect_delivered(_metadata, c, &variant->cell);
+	EXPECT_NE(0, epoll_next(ep, 10000) & EPOLLHUP);
+	close(ep);
+}
+
+/* The edge of the reset comes when everything has been read. */
+TEST_F(reader, epoll_edge)
+{
+	struct conn *c = &self->s.conn;
+	char buf[100];
+	int ep;
+
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	ep = epoll_on(c->fd, EPOLLET);
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 10000));
+	ASSERT_EQ(100, recv(c->fd, buf, sizeof(buf), MSG_PEEK));
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(0, epoll_next(ep, 100) & (EPOLLHUP | EPOLLERR));
+	expect_delivered(_metadata, c, &variant->cell);
+	EXPECT_NE(0, epoll_next(ep, 10000) & EPOLLHUP);
+	close(ep);
+}
+
+/* Somebody else reads: who waits for the end alone is woken. */
+TEST_F(reader, poll_wakes_at_the_end)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd p = { };
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	pid = child(c);
+	if (!pid) {
+		p.fd = c->fd;
+		_exit(poll(&p, 1, 20000) != 1 || !(p.revents & POLLHUP));
+	}
+	ASSERT_TRUE(EVENTUALLY(child_sleeps(pid)));
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	pause_ms(50);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	expect_delivered(_metadata, c, &variant->cell);
+	EXPECT_TRUE(child_ends(pid, 5));
+}
+
+static void expect_reader_returns(TEST_ARG, struct scene *s,
+				  const struct cell *cell, int flags, int low)
+{
+	struct conn *c = &s->conn;
+	static char buf[65536];
+	ssize_t want;
+	pid_t pid;
+
+	open_cell(s, c, cell);
+	if (cell->state == TCP_FIN_WAIT2)
+		reach(_metadata, c, cell->state);
+	peer_upload(c, RECORDS, RECORD_LEN);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	want = at_once(c);
+	if (low) {
+		ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low,
+					sizeof(low)));
+	}
+	pid = child(c);
+	if (!pid)
+		_exit(recv(c->fd, buf, sizeof(buf), flags) != want);
+	pause_ms(100);
+	if (cell->state == TCP_CLOSE_WAIT)
+		peer_shutdown_wr(c);
+	peer_reset(c);
+	EXPECT_TRUE(child_ends(pid, 5));
+}
+
+TEST_F(reader, blocked_in_waitall)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_reader_returns(_metadata, &self->s, &variant->cell, MSG_WAITALL,
+			      0);
+}
+
+TEST_F(reader, blocked_in_peek_waitall)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	if (variant->cell.rx)
+		SKIP(return, "kTLS does not wait for more when it peeks");
+	expect_reader_returns(_metadata, &self->s, &variant->cell,
+			      MSG_PEEK | MSG_WAITALL, 0);
+}
+
+TEST_F(reader, blocked_in_rcvlowat)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_reader_returns(_metadata, &self->s, &variant->cell, 0, 32768);
+}
+
+/* A program that waits in poll() for more than there will ever be */
+TEST_F(reader, poll_blocked_in_rcvlowat)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd p = { .events = POLLIN };
+	int low = 32768;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low,
+				sizeof(low)));
+	pid = child(c);
+	if (!pid) {
+		p.fd = c->fd;
+		_exit(poll(&p, 1, 20000) != 1 || !(p.revents & POLLIN));
+	}
+	pause_ms(50);
+	peer_reset(c);
+	EXPECT_TRUE(child_ends(pid, 5));
+}
+
+/* Keys for receiving that are installed only now */
+TEST_F(reader, rx_keys_installed_while_held)
+{
+	struct conn *c = &self->s.conn;
+	struct cell cell = variant->cell;
+	struct tls_dir dir;
+
+	if (cell.rx)
+		SKIP(return, "has them");
+	HOLD();
+	dir = c->rx;
+	dir.seq = 0;
+	ASSERT_EQ(0, dir_install(&dir, c->fd, TLS_RX));
+	c->ktls_rx = true;
+	cell.rx = true;
+	expect_held(_metadata, c, &cell);
+	expect_delivered(_metadata, c, &cell);
+}
+
+/* A record whose end never comes does not keep the reset from the reader. */
+TEST_F(reader, records_and_a_half)
+{
+	struct conn *c = &self->s.conn;
+	uint8_t rec[REC_MAX];
+	struct result res;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (!variant->cell.rx)
+		SKIP(return, "for plain recv() it is data");
+	open_cell(&self->s, c, &variant->cell);
+	peer_upload(c, RECORDS, RECORD_LEN);
+	memset(rec, 'x', RECORD_LEN);
+	rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	peer_send(c, rec, RECORD_LEN / 2);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	reach(_metadata, c, variant->cell.state);
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	conn_finish(c, 8192, &res);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->uploaded, res.plain);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_EQ(1, drst_stat("InDelivered"));
 }
 
 TEST_HARNESS_MAIN

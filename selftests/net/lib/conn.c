@@ -88,6 +88,7 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	int fd_a, fd_b;
 
 	memset(conn, 0, sizeof(*conn));
+	conn->family = family;
 	bed_enter(bed, SIDE_B);
 	fd_b = tcp_socket(&peer);
 	set_int(fd_b, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf ?: RCVBUF_SMALL);
@@ -116,6 +117,7 @@ void conn_tls(struct conn *conn, const struct conn_opts *opts)
 	dir_init(&conn->rx, version, cipher, 2);
 	MUST(!setsockopt(conn->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
 	MUST(!dir_install(&conn->tx, conn->fd, TLS_TX));
+	conn->ktls_rx = opts->rx;
 	if (opts->rx)
 		MUST(!dir_install(&conn->rx, conn->fd, TLS_RX));
 }
@@ -318,6 +320,20 @@ void peer_reply(struct conn *conn)
 	peer_record(conn, REC_DATA, "got it?", 7);
 }
 
+void peer_upload(struct conn *conn, int records, size_t len)
+{
+	for (; records; records--) {
+		peer_record(conn, REC_DATA, content_chunk(conn->uploaded, len),
+			    len);
+		conn->uploaded += len;
+	}
+}
+
+void peer_notify(struct conn *conn)
+{
+	peer_record(conn, REC_ALERT, close_notify, sizeof(close_notify));
+}
+
 size_t peer_flood(struct conn *conn, size_t len)
 {
 	static const uint8_t junk[16384];
@@ -352,6 +368,74 @@ void peer_reset(struct conn *conn)
 			 sizeof(linger)));
 	MUST(!close(conn->peer));
 	conn->peer = -1;
+}
+
+static uint32_t sum16(const void *data, size_t len, uint32_t sum)
+{
+	const uint8_t *at = data;
+	size_t i;
+
+	for (i = 0; i < len; i += 2)
+		sum += at[i] << 8 | at[i + 1];
+	return sum;
+}
+
+static uint16_t tcp_sum(int family, const union addr *from,
+			const union addr *to, const struct tcphdr *th)
+{
+	uint32_t sum = IPPROTO_TCP + sizeof(*th);
+
+	if (family == AF_INET) {
+		sum = sum16(&from->in.sin_addr, 4, sum);
+		sum = sum16(&to->in.sin_addr, 4, sum);
+	} else {
+		sum = sum16(&from->in6.sin6_addr, 16, sum);
+		sum = sum16(&to->in6.sin6_addr, 16, sum);
+	}
+	sum = sum16(th, sizeof(*th), sum);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons(~sum);
+}
+
+static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
+			 uint8_t flags, int off, bool broken)
+{
+	const struct flow *flow = wire_flow(wire, conn->port);
+	union addr from = addr_of(SIDE_B, conn->family, false, 0);
+	union addr to = addr_of(SIDE_A, conn->family, false, 0);
+	struct tcphdr th = {
+		.th_sport = htons(PEER_PORT),
+		.th_dport = htons(conn->port),
+		.th_seq = htonl(flow->isn[SIDE_B] + flow->sent[SIDE_B] + off),
+		.th_ack = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
+		.th_off = sizeof(th) / 4,
+		.th_flags = flags,
+		.th_win = htons(1024),
+	};
+	int fd;
+
+	th.th_sum = tcp_sum(conn->family, &from, &to, &th);
+	if (broken)
+		th.th_sum ^= 1;
+	bed_enter(bed, SIDE_B);
+	fd = socket(conn->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
+	MUST(sendto(fd, &th, sizeof(th), 0, &to.sa, sizeof(to)) == sizeof(th));
+	close(fd);
+	bed_enter(bed, SIDE_A);
+}
+
+void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
+		  uint8_t flags, int off)
+{
+	segment_send(conn, bed, wire, flags, off, false);
+}
+
+void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
+			 uint8_t flags, int off)
+{
+	segment_send(conn, bed, wire, flags, off, true);
 }
 
 ssize_t peer_read_flags(struct conn *conn, size_t len, int flags)
@@ -396,24 +480,25 @@ static void judge_record(struct result *res, uint8_t type, const uint8_t *plain,
 	res->plain += len;
 }
 
-static void judge(struct conn *conn, struct result *res)
+static void judge(struct tls_dir *dir, const uint8_t *raw, size_t have,
+		  struct result *res)
 {
 	static uint8_t plain[REC_MAX];
 	size_t at = 0, len;
 	uint8_t type;
 	int got;
 
-	res->raw = conn->raw;
+	res->raw = have;
 	res->intact = true;
-	while (at < conn->raw) {
-		const uint8_t *rec = conn->raw_buf + at;
+	while (at < have) {
+		const uint8_t *rec = raw + at;
 
-		len = conn->raw - at < 5 ? 5 : 5 + (rec[3] << 8 | rec[4]);
-		if (at + len > conn->raw) {
+		len = have - at < 5 ? 5 : 5 + (rec[3] << 8 | rec[4]);
+		if (at + len > have) {
 			res->cut = true;
 			return;
 		}
-		got = rec_open(&conn->tx, rec, len, plain, &type);
+		got = rec_open(dir, rec, len, plain, &type);
 		if (got < 0) {
 			res->intact = false;
 			return;
@@ -431,7 +516,50 @@ void peer_finish(struct conn *conn, struct result *res)
 	while ((got = peer_read(conn, conn->stream + 1)) > 0)
 		;
 	res->final = got < 0 ? errno : 0;
-	judge(conn, res);
+	judge(&conn->tx, conn->raw_buf, conn->raw, res);
+}
+
+/* One read by kTLS: some of a record, of which the type comes along. */
+static ssize_t record_read(int fd, uint8_t *buf, size_t len, uint8_t *type)
+{
+	char control[CMSG_SPACE(1)];
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	ssize_t got = recvmsg(fd, &msg, 0);
+
+	cmsg = got > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	*type = cmsg ? *CMSG_DATA(cmsg) : REC_DATA;
+	return got;
+}
+
+void conn_finish(struct conn *conn, size_t piece, struct result *res)
+{
+	struct tls_dir dir = conn->rx;
+	size_t room = conn->replied + piece, have = 0;
+	uint8_t *buf = malloc(room);
+	ssize_t got;
+	uint8_t type;
+
+	MUST(buf);
+	memset(res, 0, sizeof(*res));
+	res->intact = true;
+	while ((got = record_read(conn->fd, buf + have, piece, &type)) > 0) {
+		if (conn->ktls_rx)
+			judge_record(res, type, buf + have, got);
+		have += got;
+		MUST(have + piece <= room);
+	}
+	res->final = got < 0 ? errno : 0;
+	dir.seq = 0;
+	if (conn->ktls_rx)
+		res->raw = have;
+	else
+		judge(&dir, buf, have, res);
+	free(buf);
 }
 
 int peer_error(const struct conn *conn)

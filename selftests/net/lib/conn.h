@@ -33,12 +33,15 @@ struct conn_opts {
 struct conn {
 	int fd;			/* the sender's socket */
 	int peer;
+	int family;
+	bool ktls_rx;
 	uint16_t port;		/* the sender's */
 	struct tls_dir tx;	/* for the peer to open records */
 	struct tls_dir rx;	/* for the peer to make records */
 	size_t sent;		/* content bytes accepted from the sender */
 	size_t stream;		/* their length as records, alert included */
 	size_t replied;		/* bytes sent by the peer */
+	size_t uploaded;	/* content bytes among them: peer_upload() */
 	bool notified;
 	size_t raw;		/* bytes in raw_buf */
 	size_t raw_room;
@@ -86,16 +89,30 @@ bool conn_await_unread(const struct conn *conn);
 bool conn_await_acked(const struct conn *conn);
 int conn_queued(const struct conn *conn);
 
+/* Reads in pieces of @piece bytes to the end and judges a peer_upload(). */
+void conn_finish(struct conn *conn, size_t piece, struct result *res);
+
 /* The peer's side. */
 void peer_send(struct conn *conn, const void *data, size_t len);
 /* A well-formed record of @type that the sender's keys can open. */
 void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len);
 void peer_reply(struct conn *conn);		/* a short data record */
+/* Content in @records records of @len bytes; close_notify is extra. */
+void peer_upload(struct conn *conn, int records, size_t len);
+void peer_notify(struct conn *conn);
 /* Writes junk as long as it is taken in; returns how much of @len that was. */
 size_t peer_flood(struct conn *conn, size_t len);
 void peer_shutdown_wr(struct conn *conn);
 void peer_reset(struct conn *conn);
 void peer_keepalive(struct conn *conn);
+/*
+ * A segment without data, of flags TH_..., that the peer's socket knows nothing
+ * of: @off is how far it is from where the peer's stream is.
+ */
+void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
+		  uint8_t flags, int off);
+void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
+			 uint8_t flags, int off);	/* its checksum is */
 /* Reads up to @len bytes; returns what read() did. */
 ssize_t peer_read(struct conn *conn, size_t len);
 ssize_t peer_read_flags(struct conn *conn, size_t len, int flags);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,53 +181,86 @@ static void upload_and_reset(struct conn *c, enum race_state state)
 }
 
 /*
- * The reader is a process of its own; what it saw comes back by a pipe, after a
- * byte that says that the peer's socket is the parent's alone.
+ * The reader is a thread that stays: it gets a socket by one pipe, says by the
+ * other that it is about to read, and then what it has seen.
  */
-static pid_t start_reader(const struct race *race, const struct conn *conn,
-			  int go, int result)
-{
-	struct seen seen = { 0 };
-	int fd = conn->fd;
-	pid_t pid = fork();
-	char byte = 0;
+struct reader {
+	pthread_t thread;
+	enum race_reader how;
+	int order[2];
+	int answer[2];
+};
 
-	MUST(pid >= 0);
-	if (pid)
-		return pid;
-	close(conn->peer);
-	MUST(write(result, &byte, 1) == 1);
-	if (race->reader == READ_LATE)
-		MUST(read(go, &byte, 1) == 1);
-	read_by(race->reader, fd, &seen);
-	MUST(write(result, &seen, sizeof(seen)) == sizeof(seen));
-	_exit(0);
+static void get(const int pipe[2], void *data, ssize_t len)
+{
+	MUST(read(pipe[0], data, len) == len);
 }
 
-static void one_try(struct race *race, struct bed *bed)
+static void put(const int pipe[2], const void *data, ssize_t len)
+{
+	MUST(write(pipe[1], data, len) == len);
+}
+
+/* A socket that is -1 is the end. */
+static void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	struct seen seen;
+	char byte = 0;
+	int fd;
+
+	for (get(r->order, &fd, sizeof(fd)); fd >= 0;
+	     get(r->order, &fd, sizeof(fd))) {
+		put(r->answer, &byte, 1);
+		if (r->how == READ_LATE)
+			get(r->order, &byte, 1);
+		memset(&seen, 0, sizeof(seen));
+		read_by(r->how, fd, &seen);
+		put(r->answer, &seen, sizeof(seen));
+	}
+	return NULL;
+}
+
+static void reader_start(struct reader *r, enum race_reader how)
+{
+	r->how = how;
+	MUST(!pipe(r->order) && !pipe(r->answer));
+	MUST(!pthread_create(&r->thread, NULL, reader_main, r));
+}
+
+static void reader_stop(struct reader *r)
+{
+	int fd = -1, i;
+
+	put(r->order, &fd, sizeof(fd));
+	MUST(!pthread_join(r->thread, NULL));
+	for (i = 0; i < 2; i++) {
+		close(r->order[i]);
+		close(r->answer[i]);
+	}
+}
+
+static void one_try(struct race *race, struct bed *bed, struct reader *r)
 {
 	struct conn_opts opts = { .family = race->family, .rx = race->rx };
 	size_t want = RECORDS * RECORD_LEN + sizeof(close_notify);
-	int go[2], result[2], status;
 	struct conn conn;
 	struct seen seen;
 	char byte;
-	pid_t pid;
 
 	conn_open(&conn, bed, &opts);
 	if (race->state == RACE_FIN_WAIT2) {
 		MUST(!shutdown(conn.fd, SHUT_WR));
 		MUST(conn_await_state(&conn, TCP_FIN_WAIT2));
 	}
-	MUST(!pipe(go) && !pipe(result));
-	pid = start_reader(race, &conn, go[0], result[1]);
-	MUST(read(result[0], &byte, 1) == 1);
+	put(r->order, &conn.fd, sizeof(conn.fd));
+	get(r->answer, &byte, 1);
 	upload_and_reset(&conn, race->state);
 	if (!race->rx)
 		want = conn.replied;
-	MUST(write(go[1], "", 1) == 1);
-	MUST(read(result[0], &seen, sizeof(seen)) == sizeof(seen));
-	MUST(waitpid(pid, &status, 0) == pid && !status);
+	if (r->how == READ_LATE)
+		put(r->order, &byte, 1);
+	get(r->answer, &seen, sizeof(seen));
 
 	race->early_error += seen.early_error;
 	race->early_hup += seen.early_hup;
@@ -234,10 +268,6 @@ static void one_try(struct race *race, struct bed *bed)
 	race->lost += seen.bytes != want;
 	race->unknown += !seen.ended ||
 			 (!seen.error && race->state != RACE_CLOSE_WAIT);
-	close(go[0]);
-	close(go[1]);
-	close(result[0]);
-	close(result[1]);
 	conn_free(&conn);
 }
 
@@ -260,12 +290,15 @@ static pid_t spin(void)
 void race_run(struct race *race, struct bed *bed)
 {
 	int tries = race->tries, i;
+	struct reader reader;
 	pid_t load[8];
 
 	for (i = 0; i < race->load; i++)
 		load[i] = spin();
+	reader_start(&reader, race->reader);
 	for (; race->tries; race->tries--)
-		one_try(race, bed);
+		one_try(race, bed, &reader);
+	reader_stop(&reader);
 	race->tries = tries;
 	for (i = 0; i < race->load; i++) {
 		kill(load[i], SIGKILL);
