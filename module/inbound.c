@@ -493,34 +493,37 @@ static bool drst_rst_take(struct sock *sk, struct sk_buff *skb,
 	return true;
 }
 
-/* One more RST while one is held says nothing new. */
-static bool drst_rst_again(const struct sock *sk)
+/*
+ * What comes behind a RST finds no connection: one more RST says nothing new,
+ * and a FIN must not change how the reset ends.
+ */
+static bool drst_rst_before(const struct sock *sk, const struct tcphdr *th)
 {
 	const struct tls_context *ctx =
 		rcu_dereference(inet_csk(sk)->icsk_ulp_data);
 
-	return ctx && test_bit(DRST_RST_HELD, &ctx->flags);
+	return ctx && test_bit(th->rst ? DRST_RST_HELD : DRST_RST_SEEN,
+			       &ctx->flags);
 }
 
 static unsigned int drst_rst_in(struct sock *sk, struct sk_buff *skb,
 				unsigned int thoff, const struct tcphdr *th,
 				const struct nf_hook_state *state)
 {
-	unsigned int verdict = NF_ACCEPT;
-
-	if (th->syn || th->fin || skb->len > thoff + th->doff * 4)
+	if (!drst_proto_is_ours(sk))
 		return NF_ACCEPT;
-	if (!drst_proto_is_ours(sk) || !drst_rst_is_plain(sk, skb) ||
+	if (drst_rst_before(sk, th))
+		return NF_DROP;
+	if (!th->rst || th->syn || th->fin ||
+	    skb->len > thoff + th->doff * 4 || !drst_rst_is_plain(sk, skb) ||
 	    nf_checksum(skb, state->hook, thoff, IPPROTO_TCP, state->pf))
 		return NF_ACCEPT;
 
-	if (drst_rst_again(sk))
-		verdict = NF_DROP;
-	else if (drst_rst_matters(sk, ntohl(th->seq)) &&
-		 pskb_may_pull(skb, thoff + th->doff * 4) &&
-		 drst_rst_take(sk, skb, thoff))
-		verdict = NF_STOLEN;
-	return verdict;
+	if (drst_rst_matters(sk, ntohl(th->seq)) &&
+	    pskb_may_pull(skb, thoff + th->doff * 4) &&
+	    drst_rst_take(sk, skb, thoff))
+		return NF_STOLEN;
+	return NF_ACCEPT;
 }
 
 static unsigned int drst_inbound_ipv4(void *priv, struct sk_buff *skb,
@@ -536,7 +539,7 @@ static unsigned int drst_inbound_ipv4(void *priv, struct sk_buff *skb,
 	if (iph->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
 	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
-	if (!th || likely(!th->rst))
+	if (!th || likely(!th->rst && !th->fin))
 		return NF_ACCEPT;
 
 	sk = drst_lookup_ipv4(state->net, skb, iph, th);
@@ -564,7 +567,7 @@ static unsigned int drst_inbound_ipv6(void *priv, struct sk_buff *skb,
 	if (thoff < 0 || nexthdr != IPPROTO_TCP)
 		return NF_ACCEPT;
 	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
-	if (!th || likely(!th->rst))
+	if (!th || likely(!th->rst && !th->fin))
 		return NF_ACCEPT;
 
 	sk = drst_lookup_ipv6(state->net, skb, iph, th);
