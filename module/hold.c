@@ -415,8 +415,6 @@ void drst_hold_shutdown(struct sock *sk)
 
 	if (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_state != TCP_FIN_WAIT1)
 		return;
-	if (h && h->stage == DRST_INBOUND)
-		return;
 	if (h) {
 		drst_hide_rcv_shutdown(sk);
 		return;

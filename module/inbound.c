@@ -146,6 +146,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 {
 	struct sock *sk = h->sk;
 	const struct net *net = sock_net(sk);
+	struct drst_net *dn = drst_pernet(net);
 
 	h->stage = DRST_OVER;
 	drst_proto_normal(sk);
@@ -158,8 +159,10 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	TCP_SKB_CB(h->rst)->end_seq = tcp_sk(sk)->rcv_nxt;
 	drst_inbound_apply(h);
 
-	atomic_dec(&drst_pernet(net)->held);
-	atomic_dec(&drst_pernet(net)->in_held);
+	atomic_dec(&dn->held);
+	/* A mode that holds nothing left the hook for this one. */
+	if (atomic_dec_and_test(&dn->in_held) && !READ_ONCE(dn->knob[DRST_MODE]))
+		mod_delayed_work(drst_wq, &dn->nf_work, 0);
 	drst_stat_inc(net, how);
 }
 
@@ -211,7 +214,9 @@ static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
 		h->seen = copied_seq;
 		h->progress = jiffies;
 	}
-	if (sk->sk_state == TCP_CLOSE || !drst_undelivered(sk))
+	if (sk->sk_state == TCP_CLOSE)
+		*how = DRST_STAT_IN_CLOSED;	/* ss -K, or TCP's time-out */
+	else if (!drst_undelivered(sk))
 		*how = DRST_STAT_IN_DELIVERED;
 	else if (drst_memory_short(sk))
 		*how = DRST_STAT_IN_MEMORY;
@@ -266,6 +271,35 @@ int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 	if (ret != -EAGAIN)
 		return ret;
 	return tls->recvmsg(sk, msg, len, flags, addr_len);
+}
+
+/**
+ * drst_inbound_sendmsg() - sendmsg() of a socket whose reset is held
+ * @sk: the socket
+ * @msg: what to send
+ * @size: how much, in bytes
+ *
+ * kTLS does not look at SEND_SHUTDOWN and would take records for nobody.
+ *
+ * Context: process, socket lock not held.
+ * Return: -EPIPE, after SIGPIPE where that is wanted, as tcp_sendmsg().
+ */
+int drst_inbound_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	return sk_stream_error(sk, msg->msg_flags, -EPIPE);
+}
+
+/**
+ * drst_inbound_shutdown() - shutdown() of a socket whose reset is held
+ * @sk: the socket
+ * @how: SEND_SHUTDOWN, RCV_SHUTDOWN
+ *
+ * There is nobody to send a FIN to.
+ *
+ * Context: process, socket lock held.
+ */
+void drst_inbound_shutdown(struct sock *sk, int how)
+{
 }
 
 /**
@@ -494,16 +528,25 @@ static bool drst_rst_take(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * What comes behind a RST finds no connection: one more RST says nothing new,
- * and a FIN must not change how the reset ends.
+ * What comes behind a RST would find no connection. Of one that is held that is
+ * every segment; of one that is still to be looked at, a RST and a FIN: the first
+ * would go past the hold, the second change how the reset ends. (If the one to be
+ * looked at proves bad, TCP's challenge ACK brings a good one again.)
  */
 static bool drst_rst_before(const struct sock *sk, const struct tcphdr *th)
 {
 	const struct tls_context *ctx =
 		rcu_dereference(inet_csk(sk)->icsk_ulp_data);
 
-	return ctx && test_bit(th->rst ? DRST_RST_HELD : DRST_RST_SEEN,
-			       &ctx->flags);
+	return ctx && test_bit(th->rst || th->fin ? DRST_RST_SEEN :
+			       DRST_RST_HELD, &ctx->flags);
+}
+
+/* Segments are looked at for their flags only, unless a RST is held here. */
+static bool drst_segment_matters(const struct net *net, const struct tcphdr *th)
+{
+	return unlikely(th->rst || th->fin) ||
+	       atomic_read(&drst_pernet(net)->in_held);
 }
 
 static unsigned int drst_rst_in(struct sock *sk, struct sk_buff *skb,
@@ -539,7 +582,7 @@ static unsigned int drst_inbound_ipv4(void *priv, struct sk_buff *skb,
 	if (iph->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
 	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
-	if (!th || likely(!th->rst && !th->fin))
+	if (!th || likely(!drst_segment_matters(state->net, th)))
 		return NF_ACCEPT;
 
 	sk = drst_lookup_ipv4(state->net, skb, iph, th);
@@ -567,7 +610,7 @@ static unsigned int drst_inbound_ipv6(void *priv, struct sk_buff *skb,
 	if (thoff < 0 || nexthdr != IPPROTO_TCP)
 		return NF_ACCEPT;
 	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
-	if (!th || likely(!th->rst && !th->fin))
+	if (!th || likely(!drst_segment_matters(state->net, th)))
 		return NF_ACCEPT;
 
 	sk = drst_lookup_ipv6(state->net, skb, iph, th);
@@ -602,7 +645,8 @@ static const struct nf_hook_ops drst_nf_ops[] = {
  * drst_inbound_update() - register the hook of a namespace, or unregister it
  * @net: the namespace
  *
- * The hook is there while there are sockets for it and a mode that holds. If
+ * The hook is there while there are sockets for it and a mode that holds, or a
+ * RST is held. If
  * it cannot be registered for want of memory, a RST is not held.
  *
  * Context: process, may sleep.
@@ -613,7 +657,8 @@ void drst_inbound_update(struct net *net)
 	bool want;
 
 	mutex_lock(&dn->nf_mutex);
-	want = atomic_read(&dn->sockets) && READ_ONCE(dn->knob[DRST_MODE]);
+	want = atomic_read(&dn->sockets) &&
+	       (READ_ONCE(dn->knob[DRST_MODE]) || atomic_read(&dn->in_held));
 	if (want && !dn->nf_there)
 		dn->nf_there = !nf_register_net_hooks(net, drst_nf_ops,
 						      ARRAY_SIZE(drst_nf_ops));
