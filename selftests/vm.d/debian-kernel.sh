@@ -37,20 +37,13 @@ make_kernel() {
 	release=${release#vmlinuz-}
 	echo "$release" >"$dir/release"
 	mv "$dir/boot/vmlinuz-$release" "$dir/vmlinuz"
-	pack_modules "$dir" "$release" "$busybox" || return
-	rm -r "${dir:?}"/{boot,lib}
-	link_headers "$dir" "$release"
-}
-
-# pack_modules DIR RELEASE BUSYBOX: modules.sqfs and initrd from DIR/lib/modules/RELEASE.
-pack_modules() {
-	local dir=$1 release=$2 busybox=$3
-
 	depmod -b "$dir" "$release" || return
 	make_initrd "$dir" "$release" "$busybox" || return
 	rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
 	mksquashfs "$dir/lib/modules" "$dir/modules.sqfs" -all-root -quiet -no-progress \
-		-noI -noD -noF -noX >/dev/null
+		-noI -noD -noF -noX >/dev/null || return
+	rm -r "${dir:?}"/{boot,lib}
+	link_headers "$dir" "$release"
 }
 
 # Debian's headers name each other by the absolute paths of an installed package.

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of the inbound hold share: the peer uploads, says close_notify
+ * and resets, and the socket under test has read nothing of it.
+ */
+#ifndef SELFTESTS_INBOUND_H
+#define SELFTESTS_INBOUND_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "lib/scene.h"
+
+#define RECORDS 4
+#define RECORD_LEN 700
+
+/* What is installed of kTLS; the names are part of the variants' names. */
+enum { tx, txrx };
+
+struct cell {
+	int mode;
+	int family;
+	bool rx;
+	int state;		/* of the connection when the RST comes */
+	uint16_t version;
+};
+
+static inline bool cell_holds(const struct cell *cell)
+{
+	return cell->mode == 2 ||
+	       (cell->mode == 1 && cell->state != TCP_ESTABLISHED);
+}
+
+/* Has the peer's FIN come before its RST? */
+static inline bool peer_has_closed(const struct cell *cell)
+{
+	return cell->state == TCP_CLOSE_WAIT || cell->state == TCP_CLOSING ||
+	       cell->state == TCP_LAST_ACK;
+}
+
+/* What vanilla's TCP makes of the RST. */
+static inline int reset_errno(const struct cell *cell)
+{
+	return cell->state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET;
+}
+
+/* recv() of plain TCP tells the end of file first. */
+static inline int final_errno(const struct cell *cell)
+{
+	return cell->rx || !peer_has_closed(cell) ? reset_errno(cell) : 0;
+}
+
+static inline int so_error(const struct conn *c)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	MUST(!getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len));
+	return error;
+}
+
+static inline short poll_now(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLRDHUP };
+
+	MUST(poll(&p, 1, 0) >= 0);
+	return p.revents;
+}
+
+static inline bool await_readable(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	return poll(&p, 1, 10000) == 1 && p.revents & POLLIN;
+}
+
+static inline void open_cell(struct scene *s, struct conn *c,
+			     const struct cell *cell)
+{
+	struct conn_opts opts = { .family = cell->family, .rx = cell->rx,
+				  .version = cell->version };
+
+	conn_open(c, &s->bed, &opts);
+}
+
+static inline void reach(TEST_ARG, struct conn *c, int state)
+{
+	if (state == TCP_FIN_WAIT1 || state == TCP_CLOSING ||
+	    state == TCP_LAST_ACK)
+		conn_send(c, BULK);	/* the FIN waits behind it */
+	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK) {
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	}
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
+		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+	if (state == TCP_CLOSING)
+		peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, state)) {
+		TH_LOG("state %d, not %d", conn_state(c), state);
+	}
+}
+
+/* Everything but the RST. */
+static inline void upload_in_cell(TEST_ARG, struct scene *s, struct conn *c,
+				  const struct cell *cell)
+{
+	open_cell(s, c, cell);
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	reach(_metadata, c, cell->state);
+}
+
+/* ... and the RST, which is held now. */
+static inline void hold_in_cell(TEST_ARG, struct scene *s,
+				const struct cell *cell)
+{
+	upload_in_cell(_metadata, s, &s->conn, cell);
+	peer_reset(&s->conn);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(1, drst_stat("InHeld"));
+}
+
+/* Data, content of data and close_notify are there, and nothing else. */
+static inline void expect_held(TEST_ARG, const struct conn *c,
+			       const struct cell *cell)
+{
+	EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
+	EXPECT_EQ(cell->state, conn_state(c));
+	EXPECT_EQ(1, drst_stat("CurrInHeld"));
+}
+
+static inline void expect_reset_known(TEST_ARG, const struct conn *c)
+{
+	EXPECT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_NE(0, poll_now(c) & POLLHUP);
+}
+
+/* Reads everything, then vanilla's errno. */
+static inline void expect_upload(TEST_ARG, struct conn *c,
+				 const struct cell *cell, size_t piece)
+{
+	struct result res;
+
+	conn_finish(c, piece, &res);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->uploaded, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_EQ(final_errno(cell), res.final);
+	EXPECT_EQ(res.final ? 0 : reset_errno(cell), so_error(c));
+	expect_reset_known(_metadata, c);
+}
+
+/* ... and the hold has ended with that. */
+static inline void expect_delivered(TEST_ARG, struct conn *c,
+				    const struct cell *cell)
+{
+	expect_upload(_metadata, c, cell, 8192);
+	EXPECT_TRUE(drst_stat_await("CurrInHeld", 0));
+	EXPECT_EQ(1, drst_stat("InDelivered"));
+}
+
+static inline void expect_never_held(TEST_ARG)
+{
+	if (!drst_present())
+		return;
+	EXPECT_EQ(0, drst_stat("InHeld"));
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+}
+
+/* Every hold has ended in exactly one way. */
+static inline bool inbound_adds_up(void)
+{
+	if (!drst_present())
+		return true;
+	return drst_stat_await("CurrInHeld", 0) &&
+	       drst_stat("InHeld") == drst_stat("InDelivered") +
+				      drst_stat("InClosed") +
+				      drst_stat("InTimedOut") +
+				      drst_stat("InOverLimit") +
+				      drst_stat("InMemory");
+}
+
+/* Children have no business with the peer's socket: its RST is the parent's. */
+static inline pid_t child(struct conn *c)
+{
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid)
+		close(c->peer);
+	return pid;
+}
+
+static inline bool child_sleeps(pid_t pid)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	read_file(path, text, sizeof(text));
+	return strstr(text, ") S ");
+}
+
+/* The child's exit status; -1 if it hangs for @seconds, -2 if a signal ended it. */
+static inline int child_status(pid_t pid, int seconds)
+{
+	int status, tries = seconds * 100;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (!tries--) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
+		}
+		pause_ms(10);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+}
+
+#define INBOUND_FIXTURE(name)						\
+	FIXTURE(name) {							\
+		struct scene s;						\
+	};								\
+	FIXTURE_SETUP(name) {						\
+		scene_open(&self->s);					\
+	}								\
+	FIXTURE_TEARDOWN(name) {					\
+		conn_free(&self->s.conn);				\
+		EXPECT_TRUE(inbound_adds_up());				\
+		EXPECT_TRUE(scene_close(&self->s));			\
+	}								\
+	FIXTURE_VARIANT(name) {						\
+		struct cell cell;					\
+	}
+
+/* A handful of cells in which a RST is held, one of each kind. */
+#define HELD_CELLS(name)						\
+	FIXTURE_VARIANT_ADD(name, txrx_FIN_WAIT2) { { 1, AF_INET, txrx,	\
+		TCP_FIN_WAIT2, TLS_1_3_VERSION } };			\
+	FIXTURE_VARIANT_ADD(name, tx_CLOSE_WAIT) { { 1, AF_INET, tx,	\
+		TCP_CLOSE_WAIT, TLS_1_2_VERSION } };			\
+	FIXTURE_VARIANT_ADD(name, tx_ESTABLISHED) { { 2, AF_INET6, tx,	\
+		TCP_ESTABLISHED, TLS_1_3_VERSION } };			\
+	FIXTURE_VARIANT_ADD(name, txrx_ESTABLISHED) { { 2, AF_INET6, txrx, \
+		TCP_ESTABLISHED, TLS_1_2_VERSION } }
+
+#define HOLD() do {							\
+	REQUIRE_MODE(variant->cell.mode);				\
+	hold_in_cell(_metadata, &self->s, &variant->cell);		\
+} while (0)
+
+#endif

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the application does while a RST is held - it sends, shuts down, closes,
+ * exits - and what else ends the hold: bounds, `ss -K`.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "inbound.h"
+#include "lib/diag.h"
+
+#define TIMEOUT_MS 600
+#define PAUSE_MS 100
+
+INBOUND_FIXTURE(held);
+HELD_CELLS(held);
+
+TEST_F(held, send_gets_epipe)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (variant->cell.state == TCP_FIN_WAIT2)
+		SKIP(return, "kTLS takes records after shutdown(SHUT_WR)");
+	hold_in_cell(_metadata, &self->s, &variant->cell);
+	EXPECT_EQ(-1, send(c->fd, "x", 1, MSG_NOSIGNAL));
+	EXPECT_EQ(EPIPE, errno);
+	expect_held(_metadata, c, &variant->cell);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+/* A sender that waits for the peer's window */
+TEST_F(held, blocked_sender_gets_epipe)
+{
+	struct conn *c = &self->s.conn;
+	struct conn_opts opts = { .sndbuf = 16384, .rx = variant->cell.rx,
+				  .family = variant->cell.family,
+				  .version = variant->cell.version };
+	static char buf[65536];
+	ssize_t n;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (variant->cell.state == TCP_FIN_WAIT2)
+		SKIP(return, "nothing can be sent there");
+	conn_open(c, &self->s.bed, &opts);
+	pid = child(c);
+	if (!pid) {
+		do {
+			n = send(c->fd, buf, sizeof(buf), MSG_NOSIGNAL);
+		} while (n > 0);
+		_exit(errno);
+	}
+	ASSERT_TRUE(EVENTUALLY(conn_queued(c) > 0 && child_sleeps(pid)));
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	if (variant->cell.state == TCP_CLOSE_WAIT) {
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	}
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(EPIPE, child_status(pid, 5));
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+static void expect_closed(TEST_ARG, struct scene *s)
+{
+	EXPECT_TRUE(drst_stat_await("InClosed", 1));
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
+	EXPECT_EQ(0, tcpext("TCPAbortOnClose"));
+	EXPECT_EQ(0, drst_stat("Held"));
+}
+
+TEST_F(held, close)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD();
+	conn_close(c);
+	expect_closed(_metadata, &self->s);
+}
+
+/* A close_notify that nobody will get is nothing to hold the connection for. */
+TEST_F(held, close_notify_and_close)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD();
+	conn_try_notify(c, 0);
+	conn_close(c);
+	expect_closed(_metadata, &self->s);
+}
+
+/* close() is not the last one while there is another descriptor. */
+TEST_F(held, close_of_a_dup)
+{
+	struct conn *c = &self->s.conn;
+	int other;
+
+	HOLD();
+	other = dup(c->fd);
+	conn_close(c);
+	EXPECT_EQ(1, drst_stat("CurrInHeld"));
+	c->fd = other;
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+TEST_F(held, linger_close)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD();
+	conn_linger0(c);
+	conn_close(c);
+	expect_closed(_metadata, &self->s);
+}
+
+TEST_F(held, kill_9)
+{
+	struct conn *c = &self->s.conn;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	pid = child(c);
+	if (!pid) {
+		pause_ms(20000);
+		_exit(1);
+	}
+	ASSERT_TRUE(EVENTUALLY(child_sleeps(pid)));
+	conn_close(c);
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	expect_closed(_metadata, &self->s);
+}
+
+/* What has arrived can still be read, as in vanilla. */
+static void expect_readable_after_shutdown(TEST_ARG, struct scene *s,
+					   const struct cell *cell, int how)
+{
+	struct conn *c = &s->conn;
+	struct result res;
+
+	EXPECT_EQ(0, shutdown(c->fd, how));
+	EXPECT_EQ(0, poll_now(c) & POLLERR);
+	conn_finish(c, 8192, &res);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->uploaded, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_TRUE(drst_stat_await("CurrInHeld", 0));
+	EXPECT_EQ(1, drst_stat("InDelivered"));
+	EXPECT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(0, wire_flow(&s->wire, c->port)->rst[SIDE_A]);
+	EXPECT_EQ(how == SHUT_WR ? final_errno(cell) : res.final, res.final);
+}
+
+TEST_F(held, shutdown_rd)
+{
+	HOLD();
+	expect_readable_after_shutdown(_metadata, &self->s, &variant->cell,
+				       SHUT_RD);
+}
+
+TEST_F(held, shutdown_rdwr)
+{
+	HOLD();
+	expect_readable_after_shutdown(_metadata, &self->s, &variant->cell,
+				       SHUT_RDWR);
+}
+
+TEST_F(held, ss_kill)
+{
+	struct conn *c = &self->s.conn;
+
+	if (variant->cell.family != AF_INET)
+		SKIP(return, "lib/diag.c speaks IPv4");
+	HOLD();
+	ASSERT_EQ(0, conn_destroy(c));
+	EXPECT_TRUE(drst_stat_await("CurrInHeld", 0));
+	expect_reset_known(_metadata, c);
+}
+
+TEST_F(held, rmmod_is_refused)
+{
+	HOLD();
+	EXPECT_EQ(-1, syscall(SYS_delete_module, "tls_drst", O_NONBLOCK));
+	EXPECT_EQ(EWOULDBLOCK, errno);
+	expect_held(_metadata, &self->s.conn, &variant->cell);
+	expect_delivered(_metadata, &self->s.conn, &variant->cell);
+}
+
+/* The mode is looked at when the RST comes, not later. */
+TEST_F(held, mode_0_lets_it_be)
+{
+	HOLD();
+	drst_set("mode", 0);
+	expect_held(_metadata, &self->s.conn, &variant->cell);
+	expect_delivered(_metadata, &self->s.conn, &variant->cell);
+}
+
+static void expect_timed_out(TEST_ARG, struct conn *c)
+{
+	EXPECT_TRUE(drst_stat_await("InTimedOut", 1));
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	expect_reset_known(_metadata, c);
+}
+
+TEST_F(held, timeout)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	peer_reset(c);
+	expect_timed_out(_metadata, c);
+	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
+}
+
+/* Reading keeps a hold alive for longer than timeout_ms ... */
+TEST_F(held, no_timeout_while_reading)
+{
+	struct conn *c = &self->s.conn;
+	int reads = 2 * TIMEOUT_MS / PAUSE_MS, i;
+	char buf[RECORD_LEN / 4];
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (variant->cell.rx)
+		SKIP(return, "kTLS takes a record from TCP at once");
+	drst_set("timeout_ms", TIMEOUT_MS);
+	HOLD();
+	for (i = 0; i < reads; i++) {
+		ASSERT_LT(0, recv(c->fd, buf, sizeof(buf), 0));
+		pause_ms(PAUSE_MS);
+	}
+	EXPECT_EQ(1, drst_stat("CurrInHeld"));
+	EXPECT_EQ(0, drst_stat("InTimedOut"));
+}
+
+/* ... but not for longer than max_hold_ms. */
+TEST_F(held, max_hold_despite_reading)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+	int i;
+
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("max_hold_ms", TIMEOUT_MS);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	peer_reset(c);
+	for (i = 0; i < 100 && !drst_stat("InTimedOut"); i++) {
+		recv(c->fd, &byte, 1, 0);
+		pause_ms(PAUSE_MS);
+	}
+	expect_timed_out(_metadata, c);
+}
+
+static void expect_over_limit(TEST_ARG, struct scene *s,
+			      const struct cell *cell)
+{
+	struct conn *c = &s->conn;
+
+	upload_in_cell(_metadata, s, c, cell);
+	peer_reset(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(1, drst_stat("InOverLimit"));
+	expect_upload(_metadata, c, cell, 8192);
+}
+
+TEST_F(held, max_held_zero)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("max_held", 0);
+	expect_over_limit(_metadata, &self->s, &variant->cell);
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+}
+
+TEST_F(held, max_held_one)
+{
+	struct scene *s = &self->s;
+	struct conn first;
+
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("max_held", 1);
+	hold_in_cell(_metadata, s, &variant->cell);
+	first = s->conn;
+	expect_over_limit(_metadata, s, &variant->cell);
+	conn_free(&s->conn);
+	s->conn = first;
+	expect_delivered(_metadata, &s->conn, &variant->cell);
+	EXPECT_EQ(2, drst_stat("InHeld"));
+}
+
+/* Outbound and inbound holds share the limit. */
+TEST_F(held, max_held_is_shared)
+{
+	struct scene *s = &self->s;
+	const struct conn_opts defaults = { };
+	struct conn out;
+
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("max_held", 1);
+	conn_open(&out, &s->bed, &defaults);
+	conn_upload(&out, BULK);
+	peer_reply(&out);
+	peer_shutdown_wr(&out);
+	ASSERT_TRUE(conn_await_state(&out, TCP_CLOSE_WAIT));
+	conn_close(&out);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	expect_over_limit(_metadata, s, &variant->cell);
+	conn_free(&out);
+}
+
+/* An outbound hold ends with the peer's RST; there is nobody to read. */
+TEST_F(held, outbound_hold_ends)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	open_cell(&self->s, c, &variant->cell);
+	conn_upload(c, BULK);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	peer_reset(c);
+	expect_hold(_metadata, "PeerReset");
+	expect_never_held(_metadata);
+}
+
+TEST_HARNESS_MAIN

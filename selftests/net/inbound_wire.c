@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Segments that a peer's TCP would not send: RSTs that vanilla does not accept,
+ * and what comes behind one that is held. And RSTs in which others have a say:
+ * netfilter, socket filters, TCP-MD5.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "inbound.h"
+
+#ifndef TCP_MD5SIG
+#define TCP_MD5SIG 14
+#endif
+
+INBOUND_FIXTURE(wire);
+HELD_CELLS(wire);
+
+INBOUND_FIXTURE(as_vanilla);
+FIXTURE_VARIANT_ADD(as_vanilla, mode0) { { 0, AF_INET, txrx, TCP_ESTABLISHED,
+					   TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(as_vanilla, mode1) { { 1, AF_INET6, tx, TCP_CLOSE_WAIT,
+					   TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(as_vanilla, mode2) { { 2, AF_INET, txrx, TCP_FIN_WAIT2,
+					   TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(as_vanilla, mode2_ipv6) { { 2, AF_INET6, txrx,
+					TCP_ESTABLISHED, TLS_1_3_VERSION } };
+
+#define RST(off) \
+	peer_segment(&self->s.conn, &self->s.bed, &self->s.wire, TH_RST, off)
+
+#define HOLD_RST() do {							\
+	REQUIRE_MODE(variant->cell.mode);				\
+	upload_in_cell(_metadata, &self->s, &self->s.conn,		\
+		       &variant->cell);					\
+	RST(0);								\
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));			\
+} while (0)
+
+#define UPLOAD() do {							\
+	REQUIRE_MODE(variant->cell.mode);				\
+	upload_in_cell(_metadata, &self->s, &self->s.conn,		\
+		       &variant->cell);					\
+} while (0)
+
+static bool system_does(const char *command)
+{
+	return !system(command);
+}
+
+TEST_F(wire, second_rst)
+{
+	int i;
+
+	HOLD_RST();
+	for (i = 0; i < 3; i++)
+		RST(0);
+	pause_ms(50);
+	expect_held(_metadata, &self->s.conn, &variant->cell);
+	EXPECT_EQ(1, drst_stat("InHeld"));
+	expect_delivered(_metadata, &self->s.conn, &variant->cell);
+}
+
+/* Of what comes behind a RST, nothing counts. */
+TEST_F(wire, fin_after_the_rst)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD_RST();
+	if (peer_has_closed(&variant->cell))
+		SKIP(return, "the FIN has been before");
+	peer_segment(c, &self->s.bed, &self->s.wire, TH_FIN | TH_ACK, 0);
+	pause_ms(50);
+	EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+TEST_F(wire, data_after_the_rst)
+{
+	struct conn *c = &self->s.conn;
+	size_t before;
+	struct result res;
+
+	HOLD_RST();
+	if (peer_has_closed(&variant->cell))
+		SKIP(return, "the peer has closed");
+	before = c->uploaded;
+	peer_upload(c, 1, RECORD_LEN);
+	pause_ms(50);
+	expect_held(_metadata, c, &variant->cell);
+	conn_finish(c, 8192, &res);
+	EXPECT_LE(before, res.plain);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
+}
+
+/* In the window, but not exact: a challenge ACK (RFC 5961 s. 3.2) */
+TEST_F(as_vanilla, blind_rst_is_challenged)
+{
+	struct conn *c = &self->s.conn;
+	struct result res;
+
+	UPLOAD();
+	RST(100);
+	EXPECT_TRUE(EVENTUALLY(tcpext("TCPChallengeACK") == 1));
+	EXPECT_EQ(variant->cell.state, conn_state(c));
+	expect_never_held(_metadata);
+	peer_reset(c);
+	conn_finish(c, 8192, &res);
+	EXPECT_EQ(c->uploaded, res.plain);
+	EXPECT_TRUE(res.alert);
+}
+
+/* The same while the socket is in use most of the time */
+TEST_F(as_vanilla, blind_rsts_under_a_busy_reader)
+{
+	struct conn *c = &self->s.conn;
+	char buf[4096];
+	pid_t pid;
+	int i;
+
+	UPLOAD();
+	pid = child(c);
+	if (!pid)
+		for (;;)
+			recv(c->fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+	for (i = 0; i < 200; i++)
+		RST(1 + i);
+	pause_ms(50);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_LE(1, tcpext("TCPChallengeACK"));
+	EXPECT_EQ(variant->cell.state, conn_state(c));
+	expect_never_held(_metadata);
+}
+
+TEST_F(as_vanilla, rst_out_of_window_is_ignored)
+{
+	struct conn *c = &self->s.conn;
+	int before;
+
+	UPLOAD();
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
+			       flow->acked[SIDE_B] == flow->sent[SIDE_B]));
+	before = wire_flow(&self->s.wire, c->port)->packets[SIDE_A];
+	RST(-1000);
+	RST(50 << 20);
+	pause_ms(100);
+	EXPECT_EQ(variant->cell.state, conn_state(c));
+	EXPECT_EQ(0, tcpext("TCPChallengeACK"));
+	EXPECT_EQ(before, wire_flow(&self->s.wire, c->port)->packets[SIDE_A]);
+	expect_never_held(_metadata);
+}
+
+TEST_F(as_vanilla, broken_checksum_is_ignored)
+{
+	UPLOAD();
+	peer_segment_broken(&self->s.conn, &self->s.bed, &self->s.wire, TH_RST,
+			    0);
+	pause_ms(100);
+	EXPECT_EQ(variant->cell.state, conn_state(&self->s.conn));
+	expect_never_held(_metadata);
+}
+
+static void expect_reset_now(TEST_ARG, struct scene *s,
+			     const struct cell *cell)
+{
+	peer_reset(&s->conn);
+	ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE));
+	expect_never_held(_metadata);
+	expect_upload(_metadata, &s->conn, cell, 8192);
+}
+
+TEST_F(as_vanilla, socket_filter)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	struct sock_fprog prog = { .len = 1, .filter = &all };
+
+	UPLOAD();
+	ASSERT_EQ(0, setsockopt(self->s.conn.fd, SOL_SOCKET, SO_ATTACH_FILTER,
+				&prog, sizeof(prog)));
+	expect_reset_now(_metadata, &self->s, &variant->cell);
+}
+
+static int md5_set(int fd)
+{
+	struct tcp_md5sig md5 = { .tcpm_keylen = 3, .tcpm_key = "key" };
+	socklen_t len = sizeof(md5.tcpm_addr);
+
+	MUST(!getpeername(fd, (struct sockaddr *)&md5.tcpm_addr, &len));
+	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5));
+}
+
+TEST_F(as_vanilla, tcp_md5)
+{
+	struct conn *c = &self->s.conn;
+
+	UPLOAD();
+	if (md5_set(c->peer))
+		SKIP(return, "kernel without TCP_MD5SIG");
+	ASSERT_EQ(0, md5_set(c->fd));
+	expect_reset_now(_metadata, &self->s, &variant->cell);
+}
+
+static bool nft(const char *rule)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }; add rule inet t c %s' 2>&1",
+		 rule);
+	return system_does(command);
+}
+
+/* A firewall that drops the RST has the first word. */
+TEST_F(as_vanilla, rst_dropped_by_a_firewall)
+{
+	UPLOAD();
+	if (!nft("tcp flags rst drop"))
+		SKIP(return, "no nft");
+	peer_reset(&self->s.conn);
+	pause_ms(100);
+	EXPECT_EQ(variant->cell.state, conn_state(&self->s.conn));
+	expect_never_held(_metadata);
+}
+
+TEST_F(wire, conntrack)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (!nft("ct state established,related counter accept"))
+		SKIP(return, "no nft");
+	hold_in_cell(_metadata, &self->s, &variant->cell);
+	expect_held(_metadata, c, &variant->cell);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+TEST_F(wire, hook_comes_with_the_first_connection)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	if (!nft("counter") ||
+	    !system_does("nft list hooks 2>&1 | grep -q 'hook input'"))
+		SKIP(return, "no nft that lists hooks");
+	EXPECT_FALSE(system_does("nft list hooks | grep -q drst_inbound"));
+	open_cell(&self->s, &self->s.conn, &variant->cell);
+	EXPECT_TRUE(system_does("nft list hooks | grep -q drst_inbound"));
+	drst_set("mode", 0);
+	EXPECT_FALSE(system_does("nft list hooks | grep -q drst_inbound"));
+	drst_set("mode", variant->cell.mode);
+	EXPECT_TRUE(system_does("nft list hooks | grep -q drst_inbound"));
+}
+
+TEST_F(wire, syn_cookies)
+{
+	struct conn_opts opts = { .family = variant->cell.family,
+				  .rx = variant->cell.rx, .passive = true,
+				  .version = variant->cell.version };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	MUST(!write_file("/proc/sys/net/ipv4/tcp_syncookies", "2"));
+	conn_open(c, &self->s.bed, &opts);
+	EXPECT_EQ(1, tcpext("SyncookiesRecv"));
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	reach(_metadata, c, variant->cell.state);
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+/* A RST for a connection in TIME_WAIT is nobody's. */
+TEST_F(wire, rst_in_time_wait)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	open_cell(&self->s, c, &variant->cell);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+	ASSERT_TRUE(conn_await_state(c, TCP_FIN_WAIT2));
+	conn_close(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
+			       flow->acked[SIDE_B] == 1));
+	RST(0);
+	pause_ms(50);
+	expect_never_held(_metadata);
+}
+
+/*
+ * The connection runs from a through the peer's namespace, which has a TLS
+ * connection of its own and holds what it can, to one behind it.
+ */
+TEST_F(wire, forwarded_rst_passes)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(PEER_PORT),
+				    .sin_addr = { htonl(0xc6336402) } };
+	int sync[2], far, near, in, own;
+	char command[512], byte;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (!system_does("ip -V >/dev/null 2>&1"))
+		SKIP(return, "no ip");
+	MUST(!pipe(sync));
+	pid = fork();
+	if (!pid) {
+		MUST(!unshare(CLONE_NEWNET));
+		MUST(write(sync[1], "", 1) == 1);
+		pause_ms(30000);
+		_exit(0);
+	}
+	MUST(read(sync[0], &byte, 1) == 1);
+	/* 198.51.100.0/24 is behind b. */
+	MUST(system_does("ip route add 198.51.100.0/24 via 192.0.2.2"));
+	bed_enter(&s->bed, SIDE_B);
+	snprintf(command, sizeof(command),
+		 "ip link add veth1 type veth peer name veth2 && ip link set veth2 netns %d && ip addr add 198.51.100.1/24 dev veth1 && ip link set veth1 up && ip link set lo up && echo 1 >/proc/sys/net/ipv4/ip_forward && nsenter -t %d -n sh -c 'ip addr add 198.51.100.2/24 dev veth2 && ip link set veth2 up && ip route add default via 198.51.100.1'",
+		 pid, pid);
+	MUST(system_does(command));
+	snprintf(command, sizeof(command), "/proc/%d/ns/net", pid);
+	own = open(command, O_RDONLY);
+	MUST(own >= 0);
+	ns_enter(own);
+	far = socket(AF_INET, SOCK_STREAM, 0);
+	MUST(!bind(far, (struct sockaddr *)&addr, sizeof(addr)));
+	MUST(!listen(far, 1));
+	/* The mode of b, and what its hook is there for: a TLS socket. */
+	bed_enter(&s->bed, SIDE_B);
+	drst_set("mode", 2);
+	near = socket(AF_INET, SOCK_STREAM, 0);
+	MUST(!connect(near, (struct sockaddr *)&addr, sizeof(addr)));
+	in = accept(far, NULL, NULL);
+	MUST(!setsockopt(near, IPPROTO_TCP, 31 /* TCP_ULP */, "tls", 4));
+	close(in);
+	bed_enter(&s->bed, SIDE_A);
+	drst_set("mode", 0);
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	MUST(!connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)));
+	in = accept(far, NULL, NULL);
+	MUST(in >= 0 && send(in, "data", 4, 0) == 4);
+	MUST(!setsockopt(in, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	close(in);
+	EXPECT_TRUE(conn_await_state(c, TCP_CLOSE));
+	bed_enter(&s->bed, SIDE_B);
+	expect_never_held(_metadata);
+	bed_enter(&s->bed, SIDE_A);
+	close(near);
+	close(far);
+	close(own);
+	close(sync[0]);
+	close(sync[1]);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+TEST_HARNESS_MAIN
