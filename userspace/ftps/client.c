@@ -18,11 +18,14 @@
 #include "data.h"
 #include "io.h"
 #include "net.h"
+#include "progress.h"
 #include "report.h"
 
 /* A transfer that failed already need not wait long for the server's opinion. */
 #define LAST_REPLY_MS 10000
 #define QUIT_MS 2000
+/* Replies that promise another one; no honest server needs so many. */
+#define PRELIMINARY_MAX 64
 
 struct client {
 	struct options *o;
@@ -32,8 +35,10 @@ struct client {
 	bool began;			/* @transfer has something to say */
 	int reply;			/* the final reply, 0: none yet */
 	char reply_text[512];
+	int preliminary;		/* replies 1xx so far */
 	bool lost_control;		/* no final reply will come */
 	uint64_t resume_at;		/* bytes that are there already */
+	struct progress progress;
 	bool has_size;			/* SIZE told @size before a get */
 	uint64_t size;
 	char partial[PATH_MAX];
@@ -87,10 +92,19 @@ static enum xs stream_failed(struct client *cl, struct tls_stream *s, enum ts_st
 
 /* ------------------------------------------------------------------ the dialogue */
 
+/* A reply that came counts, unless there seems to be no end of them. */
+static enum ctl_status count_reply(struct client *cl, enum ctl_status st)
+{
+	if (st != CTL_OK || cl->c->reply.code >= 200 || ++cl->preliminary <= PRELIMINARY_MAX)
+		return st;
+	snprintf(cl->c->why, sizeof(cl->c->why), "preliminary replies without end");
+	return CTL_PROTOCOL;
+}
+
 /* Read a reply. Return: XS_COMPLETE where one came, whatever it says. */
 static enum xs hear(struct client *cl)
 {
-	return control_failed(cl, control_reply(cl->c));
+	return control_failed(cl, count_reply(cl, control_reply(cl->c)));
 }
 
 static int code(const struct client *cl)
@@ -209,7 +223,7 @@ static enum xs prepare(struct client *cl)
 	if (!xs)
 		xs = ask(cl, cl->o->clear_data ? "PROT C" : "PROT P");
 	if (!xs)
-		xs = ask(cl, cl->o->command == CMD_LS ? "TYPE A" : "TYPE I");
+		xs = ask(cl, cl->o->ascii || cl->o->command == CMD_LS ? "TYPE A" : "TYPE I");
 	return xs;
 }
 
@@ -404,7 +418,7 @@ static bool watch_control(void *arg)
 	struct client *cl = arg;
 
 	for (;;) {
-		enum ctl_status st = control_try_reply(cl->c);
+		enum ctl_status st = count_reply(cl, control_try_reply(cl->c));
 
 		if (st == CTL_WAIT)
 			return false;
@@ -425,7 +439,7 @@ static void await_final_reply(struct client *cl, bool well)
 	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
 		cl->c->timeout_ms = LAST_REPLY_MS;
 	while (!cl->reply && !cl->lost_control) {
-		enum ctl_status st = control_reply(cl->c);
+		enum ctl_status st = count_reply(cl, control_reply(cl->c));
 
 		if (st != CTL_OK) {
 			cl->lost_control = true;
@@ -555,6 +569,23 @@ static void last_words(void *arg)
 	report(cl, XS_UNCONFIRMED);
 }
 
+static void show_progress(void *arg, uint64_t bytes)
+{
+	struct client *cl = arg;
+
+	progress_at(&cl->progress, bytes);
+}
+
+/* With -v lines of text come between, and a listing is on the terminal itself. */
+static void begin_progress(struct client *cl, uint64_t total)
+{
+	if (cl->o->no_progress || cl->o->json || io_verbose)
+		return;
+	cl->progress.begin = cl->resume_at;
+	cl->progress.total = total;
+	progress_begin(&cl->progress, url_basename(cl->o->url.path));
+}
+
 static struct data new_data(struct client *cl)
 {
 	struct data d = {
@@ -563,6 +594,8 @@ static struct data new_data(struct client *cl)
 		.watch = watch_control,
 		.watch_arg = cl,
 		.last_words = last_words,
+		.progress = show_progress,
+		.text = cl->o->ascii || cl->o->command == CMD_LS,
 	};
 
 	return d;
@@ -573,6 +606,7 @@ static enum xs transfer_put(struct client *cl, int fd)
 	struct data d = new_data(cl);
 	struct tls_stream *s = NULL;
 	enum xs xs = begin_transfer(cl, cl->o->append ? "APPE" : "STOR", &s);
+	struct stat sb;
 	bool whole;
 
 	if (xs)
@@ -581,8 +615,11 @@ static enum xs transfer_put(struct client *cl, int fd)
 		return fail(cl, XS_LOCAL, "no memory");
 	cl->began = true;
 	d.watch_fd = tls_stream_fd(cl->c->s);
+	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
+	begin_progress(cl, fstat(fd, &sb) == 0 && !cl->o->ascii ? (uint64_t)sb.st_size : 0);
 	whole = data_send(&d, fd);
 	data_end(&d, whole);
+	progress_end(&cl->progress);
 	data_close(&d, tls_stream_fd(cl->c->s));
 	await_final_reply(cl, whole && cl->transfer.end == TS_OK);
 	return put_status(cl);
@@ -656,8 +693,10 @@ static enum xs transfer_get(struct client *cl, struct store *store)
 	if (xs)
 		return finish_get(cl, store, xs);
 	cl->began = true;
+	begin_progress(cl, cl->has_size ? cl->size : 0);
 	whole = data_receive(&d, store);
 	data_end(&d, whole);
+	progress_end(&cl->progress);
 	data_close(&d, tls_stream_fd(cl->c->s));
 	await_final_reply(cl, whole);
 	return finish_get(cl, store, get_status(cl));
@@ -697,7 +736,8 @@ static enum xs get(struct client *cl)
 		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
 	} else {
 		xs = prepare(cl);
-		if (!xs)
+		/* The size of a text is not that on the wire (RFC 3659 s. 4). */
+		if (!xs && !cl->o->ascii)
 			cl->has_size = ask_size(cl, "", &cl->size);
 		if (!xs && cl->has_size && cl->resume_at > cl->size)
 			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file",

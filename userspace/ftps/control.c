@@ -122,19 +122,24 @@ static enum ctl_status wait_for(struct control *c, short events, int64_t deadlin
 			     failed(c, CTL_NETWORK, strerror(-r));
 }
 
-enum ctl_status control_line(struct control *c, char *line)
+static enum ctl_status line_until(struct control *c, char *line, int64_t deadline)
 {
-	int64_t deadline = io_now() + c->timeout_ms;
-
 	for (;;) {
 		enum ctl_status st = control_try_line(c, line);
 
 		if (st != CTL_WAIT)
 			return st;
-		st = wait_for(c, tls_stream_read_events(c->s), deadline);
+		/* A signal that came before does not end this wait. */
+		st = io_stop ? stream_failed(c, TS_STOPPED) :
+			       wait_for(c, tls_stream_read_events(c->s), deadline);
 		if (st != CTL_OK)
 			return st;
 	}
+}
+
+enum ctl_status control_line(struct control *c, char *line)
+{
+	return line_until(c, line, io_now() + c->timeout_ms);
 }
 
 /* ------------------------------------------------------------------ replies */
@@ -194,32 +199,36 @@ static void begin_reply(struct ctl_reply *r)
 	r->last[0] = '\0';
 }
 
-static enum ctl_status more_lines(struct control *c,
-				  enum ctl_status (*next)(struct control *, char *))
+enum ctl_status control_try_reply(struct control *c)
 {
 	char line[CONTROL_LINE_MAX];
 	enum ctl_status st;
 
+	begin_reply(&c->reply);
 	do {
-		st = next(c, line);
-		if (st == CTL_OK)
-			st = add_line(c, line);
-		else
+		st = control_try_line(c, line);
+		if (st != CTL_OK)
 			return st;
+		st = add_line(c, line);
 	} while (st == CTL_WAIT);
 	return st;
 }
 
-enum ctl_status control_try_reply(struct control *c)
-{
-	begin_reply(&c->reply);
-	return more_lines(c, control_try_line);
-}
-
+/* One deadline for all its lines, so that nobody can keep us with a line now and then. */
 enum ctl_status control_reply(struct control *c)
 {
+	int64_t deadline = io_now() + c->timeout_ms;
+	char line[CONTROL_LINE_MAX];
+	enum ctl_status st;
+
 	begin_reply(&c->reply);
-	return more_lines(c, control_line);
+	do {
+		st = line_until(c, line, deadline);
+		if (st != CTL_OK)
+			return st;
+		st = add_line(c, line);
+	} while (st == CTL_WAIT);
+	return st;
 }
 
 /* ------------------------------------------------------------------ sending */

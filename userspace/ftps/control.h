@@ -64,7 +64,7 @@ void control_free(struct control *c);
  */
 enum ctl_status control_try_line(struct control *c, char *line);
 
-/** control_line() - the same, waiting for it; CTL_WAIT is not returned */
+/** control_line() - the same, waiting for it, c->timeout_ms at most; CTL_WAIT is not returned */
 enum ctl_status control_line(struct control *c, char *line);
 
 /**
@@ -75,7 +75,7 @@ enum ctl_status control_line(struct control *c, char *line);
  */
 enum ctl_status control_try_reply(struct control *c);
 
-/** control_reply() - the same, waiting for it */
+/** control_reply() - the same, waiting for it: all of it within c->timeout_ms */
 enum ctl_status control_reply(struct control *c);
 
 /**

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "text.h"
 
 #define CHUNK 65536
 #define CUT_DEFAULT 65536
@@ -50,6 +51,7 @@ int data_init(struct data *d, struct tls_stream *s, struct transfer *result)
 	d->s = s;
 	d->result = result;
 	d->read_ended = false;
+	d->cr = false;
 	d->started = io_now();
 	result->ktls_tx = tls_stream_ktls(s, true);
 	result->ktls_rx = tls_stream_ktls(s, false);
@@ -63,6 +65,8 @@ static void count(struct data *d, const void *buf, size_t n)
 {
 	EVP_DigestUpdate(d->hash, buf, n);
 	d->result->bytes += n;
+	if (d->progress)
+		d->progress(d->watch_arg, d->result->bytes);
 }
 
 /* The transfer is over: how it ended, and what the stream has to say of it. */
@@ -245,6 +249,16 @@ static ssize_t read_file(struct data *d, int fd, void *buf, size_t size)
 	return n;
 }
 
+/* One piece of the file, as TYPE says. */
+static enum ts_status send_piece(struct data *d, const char *buf, size_t len)
+{
+	char wire[2 * CHUNK];
+
+	if (!d->text)
+		return send_chunk(d, buf, len);
+	return send_chunk(d, wire, text_to_wire(buf, len, wire));
+}
+
 static uint64_t cut_of_file(const struct data *d, int fd)
 {
 	struct stat sb;
@@ -276,7 +290,7 @@ bool data_send(struct data *d, int fd)
 		n = read_file(d, fd, buf, want);
 		if (n == 0)
 			return true;
-		st = n < 0 ? TS_STOPPED : send_chunk(d, buf, (size_t)n);
+		st = n < 0 ? TS_STOPPED : send_piece(d, buf, (size_t)n);
 		if (st != TS_OK) {
 			settle(d, st);
 			return false;
@@ -285,6 +299,24 @@ bool data_send(struct data *d, int fd)
 }
 
 /* ------------------------------------------------------------------ receiving */
+
+static int store_piece(struct data *d, struct store *store, const char *buf, size_t len)
+{
+	char text[CHUNK + 1];
+
+	if (!d->text)
+		return store_write(store, buf, len);
+	return store_write(store, text, text_from_wire(&d->cr, buf, len, text));
+}
+
+/* A last CR has nothing behind it that could make it the end of a line. */
+static bool store_rest(struct data *d, struct store *store)
+{
+	if (d->cr)
+		d->result->local_err = -store_write(store, "\r", 1);
+	d->cr = false;
+	return !d->result->local_err;
+}
 
 /* Take one piece. Return: TS_OK to go on, or how it ended. */
 static enum ts_status receive_chunk(struct data *d, struct store *store, char *buf, size_t size)
@@ -302,7 +334,7 @@ static enum ts_status receive_chunk(struct data *d, struct store *store, char *b
 	if (d->max_bytes && d->result->bytes > d->max_bytes)
 		d->result->local_err = EFBIG;
 	else
-		d->result->local_err = -store_write(store, buf, n);
+		d->result->local_err = -store_piece(d, store, buf, n);
 	return d->result->local_err ? TS_STOPPED : pace(d);
 }
 
@@ -311,6 +343,7 @@ bool data_receive(struct data *d, struct store *store)
 	uint64_t cut_after = d->tune->cut_at ? d->tune->cut_at : CUT_DEFAULT;
 	enum ts_status st = pause_until(d, d->started + d->tune->read_delay_ms);
 	char buf[CHUNK];
+	bool whole;
 
 	while (st == TS_OK) {
 		if (cut_here(d, cut_after)) {
@@ -319,8 +352,13 @@ bool data_receive(struct data *d, struct store *store)
 		}
 		st = receive_chunk(d, store, buf, chunk(d));
 	}
+	whole = st == TS_END_CLOSE_NOTIFY || st == TS_END_EOF;
+	if (whole && !store_rest(d, store)) {
+		whole = false;
+		st = TS_STOPPED;
+	}
 	settle(d, st);
-	return st == TS_END_CLOSE_NOTIFY || st == TS_END_EOF;
+	return whole;
 }
 
 /* ------------------------------------------------------------------ the end */

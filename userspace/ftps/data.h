@@ -75,7 +75,7 @@ struct transfer {
 	bool sending;
 	enum ts_status end;	/* sender: TS_OK when all is acknowledged, or nobody waited */
 	bool awaited;		/* sender: the acknowledgement was waited for */
-	uint64_t bytes;		/* of the file */
+	uint64_t bytes;		/* of the file, with TYPE A as it is on the wire */
 	uint64_t missing;	/* sender: bytes on the wire not acknowledged at the end */
 	uint64_t unread;	/* bytes left in the receive queue at close() */
 	bool notified;		/* we sent close_notify */
@@ -102,10 +102,14 @@ struct data {
 	void *watch_arg;
 	void (*last_words)(void *arg);	/* called before END_KILL kills, or NULL */
 	uint64_t max_bytes;	/* receive no more (local_err is EFBIG then); 0: any number */
+	bool text;		/* TYPE A: the file's lines end in LF, see text.h */
+	/* Called with the bytes so far as they move, or NULL. */
+	void (*progress)(void *arg, uint64_t bytes);
 	/* The rest is data.c's. */
 	EVP_MD_CTX *hash;
 	int64_t started;
 	bool read_ended;
+	bool cr;		/* received with TYPE A: a CR is kept back */
 };
 
 /**

@@ -66,6 +66,15 @@ int io_catch(int sig)
 	return catch_with(sig, on_other);
 }
 
+int io_stop_after(unsigned int seconds)
+{
+	int err = seconds ? catch_with(SIGALRM, on_stop) : 0;
+
+	if (!err)
+		alarm(seconds);
+	return err;
+}
+
 int64_t io_now(void)
 {
 	struct timespec ts;

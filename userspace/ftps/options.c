@@ -10,6 +10,7 @@
 
 #include "io.h"
 #include "status.h"
+#include "users.h"
 
 enum opt {
 	OPT_HELP = 'h',
@@ -51,6 +52,12 @@ enum opt {
 	OPT_TIMEOUT,
 	OPT_CONDDISP,
 	OPT_JSON,
+	OPT_ASCII,
+	OPT_NO_PROGRESS,
+	OPT_REQUIRE_REUSE,
+	OPT_USERS,
+	OPT_MAX_PER_HOST,
+	OPT_MAX_SESSION,
 };
 
 static const struct option longs[] = {
@@ -92,6 +99,12 @@ static const struct option longs[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "conddisp", required_argument, NULL, OPT_CONDDISP },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "ascii", no_argument, NULL, OPT_ASCII },
+	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
+	{ "require-reuse", no_argument, NULL, OPT_REQUIRE_REUSE },
+	{ "users", required_argument, NULL, OPT_USERS },
+	{ "max-per-host", required_argument, NULL, OPT_MAX_PER_HOST },
+	{ "max-session", required_argument, NULL, OPT_MAX_SESSION },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -123,6 +136,8 @@ static const char usage[] =
 "      --active            let the server connect to us (PORT, EPRT)\n"
 "      --resume            go on where the partial file ends (REST)\n"
 "      --append            put: add to the end of the file (APPE)\n"
+"      --ascii             put, get: a text, its line ends converted (TYPE A)\n"
+"      --no-progress       no bar on a terminal\n"
 "      --names, --facts    ls: NLST, MLSD instead of LIST\n"
 "serve:\n"
 "      --listen ADDR:PORT  where (127.0.0.1:2121); port 0: any, and it is printed\n"
@@ -130,8 +145,14 @@ static const char usage[] =
 "                          certificate chain and key, PEM\n"
 "      --user NAME --password-file F\n"
 "                          who may log in; F's first line is the password\n"
+"      --users FILE        or several: lines NAME:HASH (openssl passwd -6)\n"
 "      --anonymous         everyone may, and may write\n"
+"      --require-reuse     data connections must resume the control connection's\n"
+"                          TLS session\n"
 "      --max-clients N     so many at once (32)\n"
+"      --max-per-host N    so many from one address\n"
+"      --max-session SECONDS\n"
+"                          no client may stay longer\n"
 "      --max-size BYTES    no file may be larger\n"
 "      --idle SECONDS      a client may be silent for so long (300)\n"
 "Data connections, to hurt a peer or to be hurt:\n"
@@ -262,6 +283,13 @@ static bool set_value(struct options *o, int opt, const char *value)
 		return read_password(value, o->password);
 	case OPT_MAX_CLIENTS:
 		return number_int(value, 1, 1, &o->max_clients);
+	case OPT_MAX_PER_HOST:
+		return number_int(value, 1, 1, &o->max_per_host);
+	case OPT_MAX_SESSION:
+		return number_int(value, 1, 1, &o->max_session);
+	case OPT_USERS:
+		o->users = value;
+		return true;
 	case OPT_MAX_SIZE:
 		return number(value, 1, INT64_MAX, &o->max_size);
 	case OPT_IDLE:
@@ -306,6 +334,12 @@ static bool set_client_flag(struct options *o, int opt)
 	case OPT_APPEND:
 		o->append = true;
 		return true;
+	case OPT_ASCII:
+		o->ascii = true;
+		return true;
+	case OPT_NO_PROGRESS:
+		o->no_progress = true;
+		return true;
 	case OPT_NAMES:
 		o->ls = LS_NAMES;
 		return true;
@@ -342,6 +376,9 @@ static bool set_flag(struct options *o, int opt)
 	case OPT_ANONYMOUS:
 		o->anonymous = true;
 		return true;
+	case OPT_REQUIRE_REUSE:
+		o->require_reuse = true;
+		return true;
 	case OPT_IMPLICIT:
 		o->implicit = true;
 		return true;
@@ -370,6 +407,12 @@ static int set_url(struct options *o, char *text)
 	return -1;
 }
 
+/* Where a text was cut cannot be told from the sizes on both sides. */
+static bool resumes_text(const struct options *o)
+{
+	return o->ascii && o->resume;
+}
+
 static int finish_put(struct options *o, int n, char **arg)
 {
 	const char *base;
@@ -377,6 +420,8 @@ static int finish_put(struct options *o, int n, char **arg)
 
 	if (n != 2)
 		return bad("put", "needs FILE and URL");
+	if (resumes_text(o))
+		return bad("--ascii", "does not go with --resume");
 	if (o->append && o->resume)
 		return bad("--append", "does not go with --resume");
 	status = set_url(o, arg[1]);
@@ -398,6 +443,8 @@ static int finish_get(struct options *o, int n, char **arg)
 
 	if (n != 1 && n != 2)
 		return bad("get", "needs URL, and perhaps FILE");
+	if (resumes_text(o))
+		return bad("--ascii", "does not go with --resume");
 	status = set_url(o, arg[0]);
 	if (status >= 0)
 		return status;
@@ -412,6 +459,19 @@ static int finish_ls(struct options *o, int n, char **arg)
 	return n == 1 ? set_url(o, arg[0]) : bad("ls", "needs URL");
 }
 
+static int finish_login(const struct options *o)
+{
+	const char *why = o->users ? users_check(o->users) : NULL;
+
+	if (why)
+		return bad(o->users, why);
+	if (o->users && (o->user || o->anonymous))
+		return bad("--users", "does not go with --user or --anonymous");
+	if (!o->users && !o->anonymous && (!o->user || !*o->password))
+		return bad("serve", "needs --user and --password-file, --users, or --anonymous");
+	return -1;
+}
+
 static int finish_serve(struct options *o, int n, char **arg)
 {
 	if (n != 1)
@@ -419,9 +479,10 @@ static int finish_serve(struct options *o, int n, char **arg)
 	o->dir = arg[0];
 	if (!o->tls.cert_file)
 		return bad("serve", "needs --cert");
-	if (!o->anonymous && (!o->user || !*o->password))
-		return bad("serve", "needs --user and --password-file, or --anonymous");
-	return -1;
+	/* Without TLS nothing is resumed, and nothing proves whose data they are. */
+	if (o->require_reuse && o->clear_data)
+		return bad("--require-reuse", "does not go with --clear-data");
+	return finish_login(o);
 }
 
 static int finish(struct options *o, int n, char **arg)

@@ -43,13 +43,19 @@ struct options {
 	bool resume;			/* go on where a partial file ends */
 	bool append;			/* APPE */
 	enum listing ls;
+	bool ascii;			/* TYPE A: line ends are converted */
+	bool no_progress;
 	/* serve */
 	const char *dir;
 	const char *listen;
 	const char *user;
 	char password[URL_PART_MAX];
+	const char *users;		/* a file of several; NULL: @user alone */
 	bool anonymous;
+	bool require_reuse;		/* data connections resume the control connection's session */
 	int max_clients;
+	int max_per_host;		/* 0: as many as there may be at all */
+	int max_session;		/* seconds; 0: without end */
 	uint64_t max_size;		/* of a file that is stored; 0: any */
 	int idle_ms;			/* a control connection may be silent for so long */
 };

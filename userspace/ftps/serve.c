@@ -17,20 +17,35 @@
 
 #define FULL_PAUSE_MS 100	/* out of descriptors or memory: wait before the next accept */
 
+/* A client's. */
+struct place {
+	pid_t pid;		/* 0: free */
+	union net_addr peer;
+};
+
 struct server {
 	const struct options *o;
 	SSL_CTX *ctx;
 	int root;
 	int fd;
-	pid_t *child;		/* o->max_clients of them, 0: a free place */
+	struct place *place;	/* o->max_clients of them */
 };
 
-static pid_t *place_of(struct server *sv, pid_t pid)
+static struct place *place_of(struct server *sv, pid_t pid)
 {
 	for (int i = 0; i < sv->o->max_clients; i++)
-		if (sv->child[i] == pid)
-			return &sv->child[i];
+		if (sv->place[i].pid == pid)
+			return &sv->place[i];
 	return NULL;
+}
+
+static bool too_many_from(const struct server *sv, const union net_addr *peer)
+{
+	int n = 0;
+
+	for (int i = 0; i < sv->o->max_clients; i++)
+		n += sv->place[i].pid && net_same_host(&sv->place[i].peer, peer);
+	return sv->o->max_per_host && n >= sv->o->max_per_host;
 }
 
 static void reap(struct server *sv)
@@ -39,21 +54,19 @@ static void reap(struct server *sv)
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		pid_t *place = place_of(sv, pid);
+		struct place *place = place_of(sv, pid);
 
 		if (place)
-			*place = 0;
+			place->pid = 0;
 		if (WIFSIGNALED(status) && !io_stop)
 			io_say("session %d ended by signal %d", (int)pid, WTERMSIG(status));
 	}
 }
 
-static void refuse(int fd)
+static void refuse(int fd, const char *busy)
 {
-	static const char busy[] = "421 Too many clients\r\n";
-
 	/* An empty send queue takes this much, so it neither fails nor waits. */
-	if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(fd, busy, strlen(busy), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		io_note("a client too many left before it was told");
 	close(fd);
 }
@@ -68,14 +81,16 @@ static void run_child(struct server *sv, pid_t parent, int fd)
 	session_run(sv->o, sv->ctx, sv->root, fd);
 	close(sv->root);
 	SSL_CTX_free(sv->ctx);
-	free(sv->child);
+	free(sv->place);
 	exit(0);
 }
 
 static void welcome(struct server *sv)
 {
 	int fd = accept4(sv->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	pid_t parent = getpid(), pid, *place;
+	pid_t parent = getpid(), pid;
+	union net_addr peer = { 0 };
+	struct place *place;
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
@@ -83,25 +98,29 @@ static void welcome(struct server *sv)
 		return;
 	}
 	place = place_of(sv, 0);
-	if (!place) {
-		refuse(fd);
+	if (!place || net_peer(fd, &peer) < 0) {
+		refuse(fd, "421 Too many clients\r\n");
+		return;
+	}
+	if (too_many_from(sv, &peer)) {
+		refuse(fd, "421 Too many clients from your address\r\n");
 		return;
 	}
 	pid = fork();
 	if (pid == 0)
 		run_child(sv, parent, fd);
 	if (pid < 0)
-		refuse(fd);
+		refuse(fd, "421 No room for a client now\r\n");
 	else
 		close(fd);
-	*place = pid > 0 ? pid : 0;
+	*place = (struct place){ .pid = pid > 0 ? pid : 0, .peer = peer };
 }
 
 static void stop_children(struct server *sv)
 {
 	for (int i = 0; i < sv->o->max_clients; i++)
-		if (sv->child[i])
-			kill(sv->child[i], SIGTERM);
+		if (sv->place[i].pid)
+			kill(sv->place[i].pid, SIGTERM);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 }
@@ -151,8 +170,8 @@ static enum xs start(struct server *sv)
 	sv->ctx = tls_ctx_server(&sv->o->tls, &why);
 	if (!sv->ctx)
 		return failed(sv->o->tls.cert_file, why);
-	sv->child = calloc((size_t)sv->o->max_clients, sizeof(*sv->child));
-	if (!sv->child)
+	sv->place = calloc((size_t)sv->o->max_clients, sizeof(*sv->place));
+	if (!sv->place)
 		return failed("clients", "no memory");
 	sv->root = open(sv->o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sv->root < 0)
@@ -179,6 +198,6 @@ enum xs serve_run(const struct options *o)
 	if (sv.root >= 0)
 		close(sv.root);
 	SSL_CTX_free(sv.ctx);
-	free(sv.child);
+	free(sv.place);
 	return xs;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,12 @@
 #include "listing.h"
 #include "net.h"
 #include "report.h"
+#include "users.h"
 #include "vfs.h"
 
 #define LOGIN_TRIES 3
 #define LOGIN_DELAY_MS 1000	/* after a wrong password */
-#define ACCEPT_MS 30000		/* a client has so long to open its data connection */
+#define ACCEPT_MS 30000		/* for a client to open its data connection, at most, see --timeout */
 
 struct session {
 	const struct options *o;
@@ -42,6 +44,7 @@ struct session {
 	union net_addr port;		/* where PORT or EPRT said to connect to */
 	bool has_port;
 	bool epsv_all;			/* EPSV ALL: no other way (RFC 2428 s. 4) */
+	bool ascii;			/* TYPE A, which is where RFC 959 begins */
 	uint64_t rest;			/* where the next transfer begins */
 	/* During a transfer: */
 	struct data *data;
@@ -171,18 +174,27 @@ static bool same_text(const char *a, const char *b)
 	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
 }
 
-static void cmd_pass(struct session *s, const char *arg)
+static bool may_log_in(const struct session *s, const char *secret)
 {
 	const struct options *o = s->o;
 	bool user, password;
 
+	if (o->anonymous)
+		return true;
+	if (o->users)
+		return users_login(o->users, s->user, secret);
+	user = same_text(s->user, o->user);
+	password = same_text(secret, o->password);
+	return user && password;
+}
+
+static void cmd_pass(struct session *s, const char *arg)
+{
 	if (!*s->user || s->logged_in) {
 		reply(s, "503 USER first");
 		return;
 	}
-	user = o->user && same_text(s->user, o->user);
-	password = same_text(arg, o->password);
-	s->logged_in = o->anonymous || (user && password);
+	s->logged_in = may_log_in(s, arg);
 	if (s->logged_in) {
 		reply(s, "230 Welcome");
 		return;
@@ -237,12 +249,14 @@ static void cmd_opts(struct session *s, const char *arg)
 
 static void cmd_type(struct session *s, const char *arg)
 {
-	/* Lines end as they do in the file: this system's own end of line is LF. */
-	if (!strcasecmp(arg, "I") || !strcasecmp(arg, "L 8") || !strcasecmp(arg, "A") ||
-	    !strcasecmp(arg, "A N"))
-		reply(s, "200 Type set");
-	else
+	bool image = !strcasecmp(arg, "I") || !strcasecmp(arg, "L 8");
+
+	if (!image && strcasecmp(arg, "A") && strcasecmp(arg, "A N")) {
 		reply(s, "504 Types are I and A");
+		return;
+	}
+	s->ascii = !image;
+	reply(s, "200 Type %c", image ? 'I' : 'A');
 }
 
 static void cmd_mode(struct session *s, const char *arg)
@@ -348,7 +362,10 @@ static void cmd_size(struct session *s, const char *arg)
 {
 	struct stat sb;
 
-	if (stat_file(s, arg, &sb))
+	/* It would be the size on the wire, RFC 3659 s. 4: the whole file would have to be read. */
+	if (s->ascii)
+		reply(s, "550 SIZE needs TYPE I");
+	else if (stat_file(s, arg, &sb))
 		reply(s, "213 %" PRIu64, (uint64_t)sb.st_size);
 }
 
@@ -465,12 +482,13 @@ static void cmd_rest(struct session *s, const char *arg)
 /* From the control connection's peer, or to it, and nobody else. */
 static int connect_data(struct session *s)
 {
+	int limit = s->o->tune.timeout_ms < ACCEPT_MS ? s->o->tune.timeout_ms : ACCEPT_MS;
 	union net_addr from = s->local;
 
 	if (!s->has_port)
-		return net_accept(s->pasv_fd, &s->peer, ACCEPT_MS);
+		return net_accept(s->pasv_fd, &s->peer, limit);
 	net_set_port(&from, 0);
-	return net_connect(&s->port, &from, &s->o->tune.buffers, ACCEPT_MS);
+	return net_connect(&s->port, &from, &s->o->tune.buffers, limit);
 }
 
 static struct tls_stream *open_data(struct session *s)
@@ -493,8 +511,16 @@ static struct tls_stream *open_data(struct session *s)
 		reply(s, "425 No data connection: %s", fd < 0 ? strerror(-fd) : "no memory");
 		return NULL;
 	}
-	if (!s->prot_p || tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK)
+	if (!s->prot_p)
 		return data;
+	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK) {
+		if (!s->o->require_reuse || SSL_session_reused(tls_stream_ssl(data)))
+			return data;
+		io_say("%s: data connection with a TLS session of its own refused", s->peer_text);
+		reply(s, "522 Data connections must resume this connection's TLS session");
+		tls_stream_free(data);
+		return NULL;
+	}
 	io_say("%s: data connection: %s", s->peer_text, tls_stream_why(data));
 	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
 	tls_stream_free(data);
@@ -540,6 +566,16 @@ static void last_words(void *arg)
 }
 
 /* ------------------------------------------------------------------ transfers */
+
+/* Where a file is entered: bytes of a text on the wire are not those of the file. */
+static bool may_restart(struct session *s)
+{
+	if (!s->rest || !s->ascii)
+		return true;
+	s->rest = 0;
+	reply(s, "504 REST needs TYPE I");
+	return false;
+}
 
 static bool may_transfer(struct session *s)
 {
@@ -656,6 +692,7 @@ static void store_file(struct session *s, const char *op, struct store *store, c
 	bool whole;
 	enum xs xs;
 
+	d.text = s->ascii;
 	begin_report(s, op, path);
 	if (!begin_transfer(s, &d)) {
 		store_abandon(store, s->o->conddisp);
@@ -698,7 +735,7 @@ static void receive_file(struct session *s, const char *arg, bool append)
 	const char *name;
 	int dir, err;
 
-	if (!may_transfer(s) || !resolve(s, arg, path))
+	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
 	if (dir < 0) {
@@ -723,12 +760,14 @@ static void cmd_appe(struct session *s, const char *arg)
 	receive_file(s, arg, true);
 }
 
-static void send_file(struct session *s, const char *op, int fd, const char *path)
+/* @text: its lines end in LF now, and in CR LF on the wire */
+static void send_file(struct session *s, const char *op, int fd, const char *path, bool text)
 {
 	struct data d = new_data(s);
 	bool whole;
 	enum xs xs;
 
+	d.text = text;
 	begin_report(s, op, path);
 	if (!begin_transfer(s, &d))
 		return;
@@ -747,7 +786,7 @@ static void cmd_retr(struct session *s, const char *arg)
 	struct stat sb;
 	int fd;
 
-	if (!may_transfer(s) || !resolve(s, arg, path))
+	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
 		return;
 	fd = open_file(s, path, &sb);
 	if (fd < 0)
@@ -755,7 +794,7 @@ static void cmd_retr(struct session *s, const char *arg)
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
 		reply(s, "554 The file ends before %" PRIu64, s->rest);
 	else
-		send_file(s, "RETR", fd, path);
+		send_file(s, "RETR", fd, path, s->ascii);
 	s->rest = 0;
 	close(fd);
 }
@@ -773,7 +812,7 @@ static void list(struct session *s, const char *op, const char *arg, enum listin
 	} else if (fd < 0) {
 		reply_errno(s, -fd);
 	} else {
-		send_file(s, op, fd, path);
+		send_file(s, op, fd, path, false);
 		close(fd);
 	}
 }
@@ -913,7 +952,9 @@ static enum ctl_status next_line(struct session *s, char *line)
 static void say_why_leaving(struct session *s, enum ctl_status st)
 {
 	s->c->timeout_ms = s->o->tune.timeout_ms;
-	if (st == CTL_TIMEOUT)
+	if (st == CTL_STOPPED && io_stop == SIGALRM)
+		reply(s, "421 This session has lasted too long");
+	else if (st == CTL_TIMEOUT)
 		reply(s, "421 Silent for too long");
 	else if (st == CTL_PROTOCOL)
 		reply(s, "500 %s", s->c->why);
@@ -930,8 +971,8 @@ static void serve_client(struct session *s)
 		start_tls(s);
 	if (!s->leaving)
 		reply(s, "220 ftps");
-	while (!s->leaving && !io_stop) {
-		enum ctl_status st = next_line(s, line);
+	while (!s->leaving) {
+		enum ctl_status st = io_stop ? CTL_STOPPED : next_line(s, line);
 
 		if (st != CTL_OK) {
 			say_why_leaving(s, st);
@@ -945,11 +986,30 @@ static void serve_client(struct session *s)
 		tls_stream_notify(s->c->s, TS_NOTIFY_AT_ONCE, s->o->tune.timeout_ms);
 }
 
+/*
+ * --require-reuse: a session that was begun on another control connection must not be good
+ * here, or every client could take every other's data connections.
+ */
+static bool own_sessions(const struct options *o, SSL_CTX *ctx)
+{
+	unsigned char id[SSL_MAX_SID_CTX_LENGTH];
+
+	if (!o->require_reuse)
+		return true;
+	return RAND_bytes(id, sizeof(id)) == 1 &&
+	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
+}
+
 void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct tls_stream *stream = tls_stream_new(fd);
 
+	if (!own_sessions(o, ctx) || io_stop_after((unsigned int)o->max_session)) {
+		tls_stream_free(stream);
+		free(s);
+		return;
+	}
 	if (s && stream)
 		s->c = control_new(stream, o->tune.timeout_ms);
 	if (!s || !stream || !s->c) {
@@ -960,6 +1020,7 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	s->ctx = ctx;
 	s->root = root;
 	s->pasv_fd = -1;
+	s->ascii = true;
 	strcpy(s->cwd, "/");
 	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {
 		net_text(&s->peer, s->peer_text);

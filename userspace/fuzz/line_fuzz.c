@@ -2,7 +2,7 @@
 /*
  * line_fuzz.c - libFuzzer: everything that takes one text apart
  *
- * The first byte, '0' to '4', says which parser gets the rest. What a parser accepts must keep the
+ * The first byte, '0' to '5', says which parser gets the rest. What a parser accepts must keep the
  * promises that the rest of the program relies on.
  */
 #include <stdint.h>
@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "credentials.h"
+#include "text.h"
 #include "url.h"
 #include "vfs.h"
 
@@ -71,6 +72,30 @@ static void netrc(char *text)
 		must(*u.user && u.has_password);
 }
 
+/* What TYPE A does is undone by what it does at the other end, wherever the pieces are cut. */
+static void lines(const char *text, size_t len)
+{
+	size_t cut, n, back;
+	char *wire, *got;
+	bool cr = false;
+
+	wire = malloc(2 * len + 1);
+	got = malloc(2 * len + 3);
+	n = text_to_wire(text, len, wire);
+	must(n <= 2 * len);
+	cut = n / 3;
+	back = text_from_wire(&cr, wire, cut, got);
+	must(back <= cut + 1);
+	back += text_from_wire(&cr, wire + cut, n - cut, got + back);
+	if (cr)
+		got[back++] = '\r';
+	must(back == len && !memcmp(got, text, len));
+	cr = false;
+	must(text_from_wire(&cr, text, len, got) <= len);
+	free(wire);
+	free(got);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text;
@@ -80,12 +105,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	switch ((data[0] + 2) % 5) {
+	switch (data[0] % 6) {
 	case 0: url(text); break;
 	case 1: hide(text); break;
 	case 2: join(text); break;
 	case 3: ports(text); break;
-	default: netrc(text); break;
+	case 4: netrc(text); break;
+	default: lines(text, size - 1); break;
 	}
 	free(text);
 	return 0;

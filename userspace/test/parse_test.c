@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * parse_test.c - URLs, replies 227 and 229, paths: good ones, odd ones, hostile ones
+ * parse_test.c - URLs, replies 227 and 229, paths, line ends: good ones, odd ones, hostile ones
  */
 #include <string.h>
 
 #include "control.h"
 #include "credentials.h"
+#include "progress.h"
 #include "tap.h"
+#include "text.h"
 #include "url.h"
 #include "vfs.h"
 
@@ -183,8 +185,61 @@ static void paths(void)
 	ok(!vfs_join("/", deep, out), "a path of %zu bytes is refused", sizeof(deep) - 1);
 }
 
+/* From the wire in two pieces, cut at each place in turn. */
+static void text(const char *file, const char *wire)
+{
+	size_t len = strlen(wire), n;
+	char got[64];
+	bool same = true;
+
+	n = text_to_wire(file, strlen(file), got);
+	ok(n == len && !memcmp(got, wire, n), "text of %zu bytes to the wire: %zu",
+	   strlen(file), n);
+	for (size_t cut = 0; cut <= len; cut++) {
+		bool cr = false;
+
+		n = text_from_wire(&cr, wire, cut, got);
+		n += text_from_wire(&cr, wire + cut, len - cut, got + n);
+		if (cr)
+			got[n++] = '\r';
+		same = same && n == strlen(file) && !memcmp(got, file, n);
+	}
+	ok(same, "and back, wherever it is cut");
+}
+
+static void texts(void)
+{
+	text("", "");
+	text("a", "a");
+	text("a\nb\n", "a\r\nb\r\n");
+	text("a\r\nb", "a\r\r\nb");
+	text("\r", "\r");
+	text("\n\r\r\na\rb\n\n", "\r\n\r\r\r\na\rb\r\n\r\n");
+}
+
+static void bar(uint64_t begin, uint64_t total, uint64_t bytes, int width, const char *want)
+{
+	struct progress p = { .name = "f\033[2J", .begin = begin, .total = total };
+	char line[256];
+
+	progress_line(&p, bytes, 2000, width, line, sizeof(line));
+	ok(!strcmp(line, want), "progress: \"%s\"", line);
+}
+
+static void bars(void)
+{
+	bar(0, 1000, 500, 80, "f?[2J  50% [############............] 500B 250B/s");
+	bar(500, 1000, 500, 80, "f?[2J 100% [########################] 1000B 250B/s");
+	bar(0, 0, 30000, 80, "f?[2J 29K 14K/s");
+	bar(0, 10, 20, 80, "f?[2J 20B 10B/s");
+	bar(0, 1000, 500, 10, "f?[2J  50");
+	bar(0, UINT64_MAX, 1, 80, "f?[2J   0% [........................] 1B 0B/s");
+}
+
 int main(void)
 {
+	texts();
+	bars();
 	urls();
 	hidden();
 	netrcs();

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "io.h"
+
+#define EACH_MS 200
+#define BAR 24
+#define NAME 32		/* columns for the name */
+
+static void draw(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		return;
+}
+
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return 80;
+}
+
+/* A number of bytes in four digits at most. */
+static void amount(char *out, size_t size, uint64_t bytes)
+{
+	static const char units[] = "BKMGTPE";
+	int unit = 0;
+
+	for (; bytes > 9999; bytes /= 1024)
+		unit++;
+	snprintf(out, size, "%" PRIu64 "%c", bytes, units[unit]);
+}
+
+static void bar(char *out, uint64_t part, uint64_t total)
+{
+	int full = (int)((double)part / (double)total * BAR);
+
+	for (int i = 0; i < BAR; i++)
+		out[i] = i < full ? '#' : '.';
+	out[BAR] = '\0';
+}
+
+void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int width, char *line,
+		   int size)
+{
+	uint64_t rate = ms > 0 ? bytes * 1000 / (uint64_t)ms : 0, done = p->begin + bytes;
+	char moved[16], speed[16], name[NAME + 1], ruler[BAR + 1];
+
+	snprintf(name, sizeof(name), "%s", p->name);
+	/* Bytes of other alphabets may be wider or narrower than a column, or none at all. */
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	amount(moved, sizeof(moved), done);
+	amount(speed, sizeof(speed), rate);
+	/* The file may have grown since its size was asked for. */
+	if (p->total && done <= p->total) {
+		bar(ruler, done, p->total);
+		snprintf(line, (size_t)size, "%s %3d%% [%s] %s %s/s", name,
+			 (int)((double)done / (double)p->total * 100), ruler, moved, speed);
+	} else {
+		snprintf(line, (size_t)size, "%s %s %s/s", name, moved, speed);
+	}
+	if (width > 0 && width <= size)
+		line[width - 1] = '\0';
+}
+
+void progress_begin(struct progress *p, const char *name)
+{
+	const char *term = getenv("TERM");
+
+	p->on = isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb");
+	p->name = name;
+	p->started = io_now();
+	p->next = p->started + EACH_MS;
+}
+
+void progress_at(struct progress *p, uint64_t bytes)
+{
+	int64_t now = p->on ? io_now() : 0;
+	char line[256], text[sizeof(line) + 8];
+
+	if (!p->on || now < p->next)
+		return;
+	progress_line(p, bytes, now - p->started, columns(), line, sizeof(line));
+	snprintf(text, sizeof(text), "\r%s\033[K", line);
+	draw(text);
+	p->drawn = true;
+	p->next = now + EACH_MS;
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->drawn)
+		draw("\r\033[K");
+	p->drawn = false;
+	p->on = false;
+}

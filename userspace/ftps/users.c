@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "users.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LINE 1024
+/* Something to compute for names that are not there: of the usual cost, and no password's. */
+#define NOBODY "$6$nobodynobody$x"
+
+/* The next line of the form NAME:HASH, cut in two. Return: the hash, NULL at the end. */
+static char *next_user(FILE *f, char *line)
+{
+	while (fgets(line, LINE, f)) {
+		char *colon = strchr(line, ':');
+
+		line[strcspn(line, "\r\n")] = '\0';
+		if (*line == '#' || !colon || colon == line || !colon[1])
+			continue;
+		*colon = '\0';
+		return colon + 1;
+	}
+	return NULL;
+}
+
+const char *users_check(const char *file)
+{
+	FILE *f = fopen(file, "re");
+	char line[LINE];
+	struct stat sb;
+	const char *why = NULL;
+
+	if (!f)
+		return strerror(errno);
+	if (fstat(fileno(f), &sb) < 0 || !S_ISREG(sb.st_mode))
+		why = "not a plain file";
+	else if (sb.st_mode & 07)
+		why = "others may read it: chmod 600";
+	else if (!next_user(f, line))
+		why = "nobody is in it: lines NAME:HASH are wanted";
+	fclose(f);
+	OPENSSL_cleanse(line, sizeof(line));
+	return why;
+}
+
+/* Return: whether the name was found; its hash is in @hash then. */
+static bool find_user(const char *file, const char *name, char *hash)
+{
+	FILE *f = fopen(file, "re");
+	char line[LINE], *found;
+	bool here = false;
+
+	if (!f)
+		return false;
+	while (!here && (found = next_user(f, line))) {
+		here = !strcmp(line, name);
+		if (here)
+			strcpy(hash, found);
+	}
+	fclose(f);
+	OPENSSL_cleanse(line, sizeof(line));
+	return here;
+}
+
+static bool is_password(const char *password, const char *hash)
+{
+	struct crypt_data *work = calloc(1, sizeof(*work));
+	char *got = work ? crypt_r(password, hash, work) : NULL;
+	size_t len = strlen(hash);
+	/* What crypt(3) cannot do gives a text that begins with '*', and so is no hash. */
+	bool same = got && *got != '*' && strlen(got) == len && !CRYPTO_memcmp(got, hash, len);
+
+	if (work)
+		OPENSSL_cleanse(work, sizeof(*work));
+	free(work);
+	return same;
+}
+
+bool users_login(const char *file, const char *name, const char *password)
+{
+	char hash[LINE] = NOBODY;
+	bool known = find_user(file, name, hash), right = is_password(password, hash);
+
+	OPENSSL_cleanse(hash, sizeof(hash));
+	return known && right;
+}

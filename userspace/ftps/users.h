@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * users.h - who may log in to ftps serve
+ *
+ * A file of lines NAME:HASH, the hash as crypt(5) has it (openssl passwd -6). Empty lines
+ * and lines that begin with # do not count. It is read at each login.
+ */
+#ifndef FTPS_USERS_H
+#define FTPS_USERS_H
+
+#include <stdbool.h>
+
+/**
+ * users_check() - whether the file can be used
+ * @file: its name
+ *
+ * Return: NULL, or what is wrong: not readable, others may read it, nobody is in it.
+ */
+const char *users_check(const char *file);
+
+/**
+ * users_login() - whether this is the password of that user
+ * @file: as users_check()
+ * @name: of the user
+ * @password: as the client sent it
+ *
+ * A name that is not there takes as long as a wrong password.
+ */
+bool users_login(const char *file, const char *name, const char *password);
+
+#endif
