@@ -53,7 +53,7 @@ update-kernels: deps
 
 clean:
 	rm -rf build
-	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
+	rm -f *.o .*.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	rm -f module/*.o module/.*.cmd module/.*.d
 	$(MAKE) -C userspace clean
 	$(MAKE) -C selftests clean

@@ -2,13 +2,19 @@
 # shellcheck shell=bash
 # tls_drst.ko for a test kernel, built from the tree in build/RELEASE/.
 
-# built_module KERNEL-ENTRY: prints the path of the module.
+# built_module KERNEL-ENTRY [COPY-TO]: prints the path of the module. A copy is made under the
+# lock, so that nobody builds it anew meanwhile.
 built_module() {
 	local entry=$1 release dir
 	release=$(<"$entry/release")
 	dir=$top/build/$release
-	locked "module-$(key "$dir")" build_module "$entry" "$dir" >&2 || return
+	locked "module-$(key "$dir")" build_and_copy "$entry" "$dir" "${2-}" >&2 || return
 	printf '%s/tls_drst.ko\n' "$dir"
+}
+
+build_and_copy() {
+	build_module "$1" "$2" || return
+	[ -z "$3" ] || cp "$2/tls_drst.ko" "$3"
 }
 
 module_sources() {

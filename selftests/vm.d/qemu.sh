@@ -28,9 +28,12 @@ probe_kvm() {
 
 	echo "$tcg" >"$dir/accelerator"
 	[ -w /dev/kvm ] || return 0
-	timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -m 512 -kernel "$entry/vmlinuz" \
-		-initrd "$entry/initrd" -append "$kernel_args vm.probe" \
-		-serial "file:$dir/console" >"$dir/qemu-log" 2>&1
+	# a group, so that the shell does not tell the world how QEMU died
+	{
+		timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -m 512 \
+			-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
+			-append "$kernel_args vm.probe" -serial "file:$dir/console" >"$dir/qemu-log"
+	} 2>/dev/null
 	if grep -q vm-probe-ok "$dir/console"; then
 		echo kvm >"$dir/accelerator"
 	else

@@ -3,11 +3,12 @@
 # `vm run`: one boot for one command.
 
 run='' # this run's directory
-qemu='' # process id, while it runs
+qemu='' # process id of QEMU's keeper, while it runs
+qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' entry root
+	local memory=2048 log='' entry root accel
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -19,7 +20,7 @@ vm_run() {
 		case $1 in
 		--kernel) kernel=$2 ;;
 		--module-args) module_args=$2 ;;
-		--copy) [ -e "$2" ] || die "no such file: $2"; copies+=("$2") ;;
+		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
 		--copy-out) copies_out+=("$2") ;;
 		--copy-out-to) copy_out_to=$2 ;;
 		--timeout) timeout=$2 ;;
@@ -33,9 +34,8 @@ vm_run() {
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of seconds: $timeout"
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
 
-	entry=$(kernel_entry "$kernel") && root=$(root_image) && accel=$(accelerator "$entry") ||
-		die "no guest to run in"
-	run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || die "no temporary directory"
+	entry=$(kernel_entry "$kernel") && root=$(root_image) && accel=$(accelerator "$entry") &&
+		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -44,24 +44,22 @@ vm_run() {
 	finish
 }
 
+# The signal goes through timeout, which passes it on.
 clean_up() {
 	trap '' INT TERM HUP
-	[ -z "$qemu" ] || { kill -KILL "$qemu" && wait "$qemu"; } 2>/dev/null
+	[ -z "$qemu" ] || { kill -TERM "$qemu" && wait; } 2>/dev/null
 	rm -rf "$run"
 }
 
 # stage COMMAND...: what is laid over the guest's root: the run's parameters in /run/vm, and the
 # working directory, /root.
 stage() {
-	local disk=$run/disk vm=$run/disk/run/vm work=$run/disk/root file ko
+	local disk=$run/disk vm=$run/disk/run/vm work=$run/disk/root file
 
 	mkdir -p "$vm" "$work"
 	install -m 755 "$vmd/guest-init" "$vm/init"
-	if ko=$(built_module "$entry"); then
-		cp "$ko" "$work/"
-	elif [ -n "$load" ]; then
-		exit 125
-	fi
+	# where it is not to be loaded, a tree without a module that builds will do
+	built_module "$entry" "$work" >/dev/null || [ -z "$load" ] || exit 125
 	for file in ${copies[@]+"${copies[@]}"}; do
 		cp -RH --preserve=mode,timestamps -- "$file" "$work/" || exit 125
 	done
@@ -89,14 +87,16 @@ boot() {
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stderr" >&2 &
 	tails+=" $!"
 	wait "$qemu"
+	qemu_status=$?
 	qemu=''
 	# shellcheck disable=SC2086
 	wait $tails
 }
 
-# finish: exits with the verdict, where the kernel's log agrees.
+# finish: exits with the verdict, where the kernel's log agrees. The guest's words are: start,
+# before the command; end, after it; last "verdict STATUS" or "fail REASON".
 finish() {
-	local word status
+	local word status kernel_log
 
 	choose_log
 	[ -z "$log" ] || cp "$kernel_log" "$log"
@@ -111,8 +111,15 @@ finish() {
 	case $word in
 	verdict) ;;
 	fail) failed "$status" ;;
-	start) show_log; say "the guest hung"; exit 124 ;;
-	*) failed "the guest did not start" ;;
+	start)
+		# 137: QEMU itself had to be killed
+		[[ $qemu_status = 124 || $qemu_status = 137 ]] || failed "it ended before the command did"
+		show_log
+		say "the guest hung"
+		exit 124
+		;;
+	end) failed "it hung after the command" ;;
+	*) failed "it did not start" ;;
 	esac
 	[ "$status" != 124 ] || say "the command took longer than $timeout seconds, or exited with 124"
 	exit "$status"
