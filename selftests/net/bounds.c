@@ -9,6 +9,8 @@
 
 /* Short for the test, and long beside the pauses of a slow reader. */
 #define TIMEOUT_MS 800
+/* For a test that a machine under load must not fail by being late. */
+#define PATIENT_MS 3000
 #define PAUSE_MS 80
 
 SCENE_FIXTURE(bounds)
@@ -81,14 +83,14 @@ TEST_F(bounds, timeout_mode2_established)
 TEST_F(bounds, timeout_not_while_progress)
 {
 	struct scene *s = &self->s;
-	int reads = 2 * TIMEOUT_MS / PAUSE_MS;
+	int reads = 2 * PATIENT_MS / PAUSE_MS;
 
 	REQUIRE_MODE(1);
-	drst_set("timeout_ms", TIMEOUT_MS);
+	drst_set("timeout_ms", PATIENT_MS);
 	upload_unread(_metadata, s, &s->conn, variant->family);
 	conn_close(&s->conn);
 	while (reads--) {
-		ASSERT_LT(0, peer_read(&s->conn, 8192));
+		ASSERT_LT(0, peer_read(&s->conn, 2048));
 		pause_ms(PAUSE_MS);
 	}
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
