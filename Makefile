@@ -15,6 +15,7 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
@@ -45,6 +46,9 @@ test: deps
 check-style: deps
 	@selftests/vm.d/check-style
 
+interop: deps
+	$(MAKE) -C userspace interop
+
 demo: deps
 	@demo/run
 
@@ -61,5 +65,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test check-style demo \
+.PHONY: all help module modules_install userspace selftests deps test check-style interop demo \
 	update-kernels clean clean-cache
