@@ -47,6 +47,15 @@ drst_register_net_sysctl(struct net *net, const char *path,
 #endif
 }
 
+/* Until 6.5 sendfile() and splice() to a socket had a proto member of their own. */
+#ifdef HAVE_PROTO_SENDPAGE
+static inline int drst_inbound_sendpage(struct sock *sk, struct page *page,
+					int offset, size_t size, int flags)
+{
+	return sk_stream_error(sk, flags, -EPIPE);
+}
+#endif
+
 /* Does a socket take signed segments only (TCP-MD5; 6.7: TCP-AO)? */
 static inline bool drst_has_auth(const struct sock *sk)
 {

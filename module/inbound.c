@@ -9,9 +9,9 @@
  *
  * RST	   A netfilter hook behind all others has taken the segment out of the
  *	   way of tcp_v4_rcv(), whose checks it has made. The work is to look at it.
- * INBOUND The application has data to read. TCP does not know of the RST, but both
- *	   directions are shut down, as the peer is not there any more: new data
- *	   to send is refused, and nobody waits for more than has arrived.
+ * INBOUND The application has data to read. TCP does not know of the RST, but the
+ *	   peer is not there any more: nobody waits for more than has arrived
+ *	   (RCV_SHUTDOWN), and new data to send is refused.
  * OVER	   TCP gets the segment through sk_backlog_rcv(), as if it had come in
  *	   while the socket was in use, and does what it does with a RST.
  *
@@ -396,11 +396,27 @@ static bool drst_inbound_begin(struct drst_hold *h)
 	h->began = jiffies;
 	h->progress = jiffies;
 
-	/* Wake who waits: for space, for more data, for SO_RCVLOWAT. */
+	/* Wake who waits for more data, or for SO_RCVLOWAT. */
 	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
-	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	h->state_change(sk);
 	return true;
+}
+
+/*
+ * Senders get EPIPE from drst_inbound_sendmsg(), except those that were in
+ * net/tls's already and wait for space. SEND_SHUTDOWN sends them away; it is not
+ * set for nothing, as a poll() that was under way when the hold began would see
+ * HUP with it. Socket lock held.
+ */
+static void drst_inbound_wake_senders(struct drst_hold *h)
+{
+	struct sock *sk = h->sk;
+
+	if (!sk->sk_write_pending || sk->sk_shutdown & SEND_SHUTDOWN)
+		return;
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	h->state_change(sk);
 }
 
 /* Socket lock held by this task: look at a RST that has just come. */
@@ -435,8 +451,10 @@ static void drst_inbound_work(struct work_struct *work)
 		else
 			held = true;
 	}
-	if (held)
+	if (held) {
+		drst_inbound_wake_senders(h);
 		drst_hold_arm(h);
+	}
 	release_sock(sk);
 	if (held)
 		return;

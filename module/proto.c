@@ -280,6 +280,9 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 	dp->inbound = dp->normal;
 	dp->inbound.prot.recvmsg = drst_inbound_recvmsg;
 	dp->inbound.prot.sendmsg = drst_inbound_sendmsg;
+#ifdef HAVE_PROTO_SENDPAGE
+	dp->inbound.prot.sendpage = drst_inbound_sendpage;
+#endif
 	dp->inbound.prot.shutdown = drst_inbound_shutdown;
 	return dp;
 }
