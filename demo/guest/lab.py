@@ -78,7 +78,7 @@ def _connect(end):
 
 
 def build(rate, delay, queue):
-    """Make the three namespaces; rate, delay and queue (packets) as tc-netem(8) has them, each way."""
+    """Make the three namespaces; rate, delay and queue (packets) as netem has them, each way."""
     for namespace in (CLIENT, SERVER, PATH):
         run("ip", "netns", "add", namespace)
     run("ip", "-n", PATH, "link", "add", "bridge", "mtu", MTU, "type", "bridge")

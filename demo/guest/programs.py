@@ -110,7 +110,7 @@ REPLY = re.compile(r'(?:response: Client "[^"]*", "|^RETR: |"reply":)([245]\d\d)
 
 
 def reply():
-    """The server's last word on the transfer, from its own log, for a client may be dead by then."""
+    """The server's last word on the transfer, from its own log: a client may be dead by then."""
     with open(LOG, encoding="utf-8", errors="replace") as log:
         text = log.read()
     found = REPLY.search(text, max(0, text.find("150 ")))
@@ -118,7 +118,9 @@ def reply():
 
 
 def install():
-    """Accounts, certificate, openssl.cnf."""
+    """Accounts, certificate, openssl.cnf, and net/tls: a server that has given up its privileges
+    cannot make the kernel load it, and would do TLS by itself without a word."""
+    run("modprobe", "tls")
     os.makedirs(os.path.dirname(CERT))
     os.makedirs(CLIENT_HOME)
     os.makedirs("/run/vsftpd/empty")

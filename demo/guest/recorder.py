@@ -148,12 +148,6 @@ class Sockets:
                     self.sample()
                     next_sample = time.monotonic() + SAMPLE_SECONDS
                 self.wait(next_sample - time.monotonic())
-            if time.monotonic() > deadline:
-                raise TookTooLong("a connection is left")
-            if time.monotonic() >= next_sample:
-                self.sample()
-                next_sample = time.monotonic() + SAMPLE_SECONDS
-            self.wait(next_sample - time.monotonic())
 
     def stop(self):
         for process in self.events:

@@ -62,8 +62,8 @@ do for [panel in "a b"] {
 	set arrow 4 from to,at_close to to,total heads size screen 0.006,20 filled \
 		linewidth 1.5 linecolor rgb colour
 	set arrow 5 from 0,at_close to to,at_close nohead dashtype 3 linecolor rgb colour
-	fate = whole ? "held, and all delivered" : \
-		sprintf("%.2f MB on the path, %.2f MB lost", last - at_close, total - last)
+	fate = !whole ? sprintf("%.2f MB on the path, %.2f MB lost", last - at_close, total - last) : \
+		reset_ == reset_ && reset_at < last ? "all on the path" : "all delivered"
 	set label 4 sprintf("%.2f MB in the send\nqueue at %s:\n%s", total - at_close, end_, fate) \
 		at to,at_close - 0.9 * unit right offset -0.5,0 front textcolor rgb colour
 	if (!whole) {
@@ -73,13 +73,13 @@ do for [panel in "a b"] {
 
 	if (reset_ == reset_) {
 		set arrow 6 from reset_,bottom to reset_,reset_at nohead front linewidth 2 linecolor rgb red
+		height = (reset_ > 0.2 * (to - from) ? 1.9 : 3) * unit
 		set label 6 sprintf("%s,\n%.3f s after %s", reset_from, reset_, end_) \
-			at reset_,bottom + (reset_ > 0.2 * (to - from) ? 1.9 : 3) * unit left offset 0.7,0 textcolor rgb red
+			at reset_,bottom + height left offset 0.7,0 textcolor rgb red
 	}
 	plot data using ($1 >= 0 && whole ? $1 : NaN):2:(at_close) with filledcurves \
 	          fillcolor rgb shade, \
-	     data using 1:2 with steps linewidth 2.5 linecolor rgb blue, \
-	     data using 1:2 with points pointtype 7 pointsize 0.35 linecolor rgb blue, \
+	     data using 1:2 with lines linewidth 2.5 linecolor rgb blue, \
 	     "+" using (reset_):(reset_at) every ::0::0 with points pointtype 2 pointsize 2.2 \
 	          linewidth 3 linecolor rgb red
 }

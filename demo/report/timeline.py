@@ -22,9 +22,11 @@ MB = 1e6
 def write_acks(run, path):
     """Time since close() and megabytes acknowledged, a step for each acknowledgement."""
     with open(path, "w", encoding="ascii") as file:
-        file.write(f"{run.near.began - run.trace.end:.6f} 0\n")
+        before = 0
         for time, acked in run.near.acks:
-            file.write(f"{time - run.trace.end:.6f} {acked / MB:.6f}\n")
+            for height in (before, acked):
+                file.write(f"{time - run.trace.end:.6f} {height / MB:.6f}\n")
+            before = acked
 
 
 def last_event(run):
