@@ -219,7 +219,7 @@ bool drst_hold_admit(const struct net *net)
 
 /**
  * drst_hold_alloc() - make a hold
- * @sk: the connection; TLS is not torn down
+ * @sk: the connection; net/tls may be going, where the socket lock is not held
  * @work: what advances the hold
  * @gfp: for kmalloc()
  *
@@ -244,7 +244,6 @@ struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
 	h->acked = tcp_sk(sk)->bytes_acked;
 	h->seen = tcp_sk(sk)->snd_una;
 	h->rcv_nxt = tcp_sk(sk)->rcv_nxt;
-	h->notified = drst_notified(sk);
 	h->tls = true;
 	h->ulp_ops = inet_csk(sk)->icsk_ulp_ops;
 	h->state_change = sk->sk_state_change;
@@ -274,6 +273,7 @@ static struct drst_hold *drst_hold_begin(struct sock *sk)
 		atomic_dec(&drst_pernet(net)->held);
 		goto refuse;
 	}
+	h->notified = drst_notified(sk);
 	rcu_assign_sk_user_data(sk, h);
 	return h;
 
