@@ -306,6 +306,18 @@ static void drst_hold_detach(struct drst_hold *h)
 	rcu_assign_sk_user_data(sk, NULL);
 }
 
+/* Socket lock held: a hold that has begun ends for want of memory. */
+static void drst_hold_give_up(struct drst_hold *h)
+{
+	const struct net *net = sock_net(h->sk);
+
+	drst_hold_detach(h);
+	atomic_dec(&drst_pernet(net)->held);
+	drst_stat_inc(net, DRST_STAT_MEMORY);
+	complete(&h->done);
+	drst_hold_put(h);
+}
+
 /* ---- what arrives is thrown away ---- */
 
 /**
@@ -427,10 +439,7 @@ void drst_hold_shutdown(struct sock *sk)
 	if (!h)
 		return;
 	if (drst_proto_shut(sk)) {
-		drst_hold_detach(h);
-		atomic_dec(&drst_pernet(sock_net(sk))->held);
-		drst_stat_inc(sock_net(sk), DRST_STAT_MEMORY);
-		drst_hold_put(h);
+		drst_hold_give_up(h);
 		return;
 	}
 	drst_hide_rcv_shutdown(sk);
@@ -843,17 +852,12 @@ static void drst_hold_start(struct drst_hold *h)
 static bool drst_hold_get_socket(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
-	const struct net *net = sock_net(sk);
 
 	if (!sock_create_lite(sk->sk_family, SOCK_STREAM, IPPROTO_TCP,
 			      &h->sock))
 		return true;
 
-	drst_hold_detach(h);
-	atomic_dec(&drst_pernet(net)->held);
-	drst_stat_inc(net, DRST_STAT_MEMORY);
-	complete(&h->done);
-	drst_hold_put(h);
+	drst_hold_give_up(h);
 	return false;
 }
 
