@@ -39,11 +39,18 @@ make_kernel() {
 	mv "$dir/boot/vmlinuz-$release" "$dir/vmlinuz"
 	depmod -b "$dir" "$release" || return
 	make_initrd "$dir" "$release" "$busybox" || return
+	pack_modules "$dir" "$release" || return
+	rm -r "${dir:?}/boot"
+	link_headers "$dir" "$release"
+}
+
+# Uncompressed: an emulated CPU reads faster than it unpacks.
+pack_modules() {
+	local dir=$1 release=$2
+
 	rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
 	mksquashfs "$dir/lib/modules" "$dir/modules.sqfs" -all-root -quiet -no-progress \
-		-noI -noD -noF -noX >/dev/null || return
-	rm -r "${dir:?}"/{boot,lib}
-	link_headers "$dir" "$release"
+		-noI -noD -noF -noX >/dev/null && rm -r "${dir:?}/lib"
 }
 
 # Debian's headers name each other by the absolute paths of an installed package.
@@ -58,6 +65,7 @@ link_headers() {
 # The modules that lead to the root, with what they need, in the order to load them.
 initrd_modules='virtio_pci virtio_blk virtio_console virtio_rng squashfs overlay'
 
+# A kernel that has them built in has none of them here.
 make_initrd() {
 	local dir=$1 release=$2 busybox=$3 tree=$1/initrd.d module n=10
 

@@ -167,6 +167,20 @@ void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
 	bed_enter(bed, SIDE_A);
 }
 
+void link_single_packets(struct bed *bed, enum side side)
+{
+	struct ifinfomsg ifi = { 0 };
+	__u32 one = 1;
+	struct nlreq req;
+
+	bed_enter(bed, side);
+	ifi.ifi_index = if_nametoindex("veth0");
+	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	nl_attr(&req, IFLA_GSO_MAX_SEGS, &one, sizeof(one));
+	nl_do(&req, "RTM_NEWLINK gso_max_segs");
+	bed_enter(bed, SIDE_A);
+}
+
 void ns_enter(int ns)
 {
 	MUST(setns(ns, CLONE_NEWNET) == 0);

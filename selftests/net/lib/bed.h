@@ -38,6 +38,9 @@ void bed_enter_home(struct bed *bed);
 
 void link_set_up(struct bed *bed, enum side side, bool up);
 
+/* TCP connections from now on make segments of one packet each, no more. */
+void link_single_packets(struct bed *bed, enum side side);
+
 /* Delay in milliseconds and loss in percent of what @side sends. */
 void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
 		 unsigned int loss_percent);

@@ -438,7 +438,7 @@ void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 	segment_send(conn, bed, wire, flags, off, true);
 }
 
-ssize_t peer_read_flags(struct conn *conn, size_t len, int flags)
+ssize_t peer_read(struct conn *conn, size_t len)
 {
 	size_t room = conn->stream + 1;	/* one byte too many would show */
 	ssize_t got;
@@ -450,15 +450,10 @@ ssize_t peer_read_flags(struct conn *conn, size_t len, int flags)
 	MUST(conn->raw_buf && conn->raw < room);
 	if (len > room - conn->raw)
 		len = room - conn->raw;
-	got = recv(conn->peer, conn->raw_buf + conn->raw, len, flags);
+	got = recv(conn->peer, conn->raw_buf + conn->raw, len, 0);
 	if (got > 0)
 		conn->raw += got;
 	return got;
-}
-
-ssize_t peer_read(struct conn *conn, size_t len)
-{
-	return peer_read_flags(conn, len, 0);
 }
 
 static void judge_record(struct result *res, uint8_t type, const uint8_t *plain,

@@ -115,7 +115,6 @@ void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off);	/* its checksum is */
 /* Reads up to @len bytes; returns what read() did. */
 ssize_t peer_read(struct conn *conn, size_t len);
-ssize_t peer_read_flags(struct conn *conn, size_t len, int flags);
 /* Reads to the end and judges. */
 void peer_finish(struct conn *conn, struct result *res);
 int peer_error(const struct conn *conn);	/* SO_ERROR, once it is there */

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# A kernel built from Debian's source of 6.12 with a small configuration of our own: a cache
+# entry as debian-kernel.sh makes it.
+
+# own_kernel FLAVOUR CONFIG...: prints the path of the entry for a kernel configured by the files
+# CONFIG of config/ and nothing else.
+own_kernel() {
+	local flavour=$1 list busybox configs
+	shift
+
+	configs=("${@/#/$vmd/config/}")
+	list=$(picked source with_version linux-source-6.12) || return
+	busybox=$(picked busybox with_version busybox-static) || return
+	cached "kernels/$flavour-$(key "$list" "$busybox" "$vmd/own-kernel.sh" \
+		"$vmd/debian-kernel.sh" "$vmd/initramfs-init" "${configs[@]}")" \
+		make_own_kernel "$flavour" "$list" "$busybox" "${configs[@]}"
+}
+
+# make_own_kernel FLAVOUR SOURCE-LIST BUSYBOX-LIST CONFIG... DIR
+make_own_kernel() {
+	local flavour=$1 list=$2 busybox=$3 dir=${*: -1} source release
+	local configs=("${@:4:$#-4}")
+
+	source=$dir/source
+	say "building the kernel '$flavour' (once, about ten minutes)"
+	mkdir "$source"
+	dpkg-deb --fsys-tarfile "$(deb_file "$(head -n 1 "$list")")" |
+		tar -xO --wildcards '*/linux-source-*.tar.xz' |
+		xz -dc | tar -x -C "$source" --strip-components=1 \
+			--exclude='*/drivers/gpu/*.[ch]' || return
+	configure "$source" "$flavour" "${configs[@]}" || return
+	make -s -C "$source" -j "$(nproc)" bzImage modules >"$dir/log" 2>&1 ||
+		{ tail -n 40 "$dir/log"; return 1; }
+	make -s -C "$source" INSTALL_MOD_PATH="$dir" modules_install >"$dir/log" 2>&1 ||
+		{ cat "$dir/log"; return 1; }
+	release=$(make -s -C "$source" kernelrelease)
+	echo "$release" >"$dir/release"
+	cp "$source/arch/x86/boot/bzImage" "$dir/vmlinuz"
+	make_initrd "$dir" "$release" "$busybox" && pack_modules "$dir" "$release" || return
+	keep_headers "$source"
+	ln -s source "$dir/build"
+	rm "$dir/log"
+}
+
+# configure SOURCE FLAVOUR CONFIG...: a setting that the kernel has not taken is an error.
+configure() {
+	local source=$1 flavour=$2 all=$1/.config.wanted lost
+	shift 2
+
+	cat "$@" >"$all"
+	echo "CONFIG_LOCALVERSION=\"-$flavour\"" >>"$all"
+	make -s -C "$source" KCONFIG_ALLCONFIG="$all" allnoconfig >"$source/.config.log" 2>&1 ||
+		{ cat "$source/.config.log"; return 1; }
+	lost=$(grep '^CONFIG_' "$all" | grep -vxFf "$source/.config")
+	[ -z "$lost" ] || { say "the kernel did not take: ${lost//$'\n'/, }"; return 1; }
+}
+
+# What modules are built with is a small part of a built tree.
+keep_headers() {
+	find "$1" -mindepth 1 -maxdepth 1 -type d \
+		! -name include ! -name scripts ! -name arch ! -name tools -exec rm -rf {} +
+	find "$1/arch" -mindepth 1 -maxdepth 1 -type d ! -name x86 -exec rm -rf {} +
+	find "$1/tools" -mindepth 1 -maxdepth 1 -type d ! -name objtool ! -name include \
+		-exec rm -rf {} +
+	find "$1/arch" "$1/tools" -name '*.[oa]' -delete
+	rm -f "$1"/vmlinux* "$1"/System.map "$1"/*.a
+}
