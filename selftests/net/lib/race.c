@@ -15,22 +15,16 @@
 #include "race.h"
 
 #define RECORDS 3
-#define RECORD_LEN 700
-#define PIECE 64
+#define RECORD_LEN 100
+#define PIECE 16
 
 const char *const race_readers[] = {
 	[READ_RECV]	= "recv",
-	[READ_PIECES]	= "recv, 64 bytes each",
+	[READ_PIECES]	= "recv, 16 bytes each",
 	[READ_POLL]	= "poll",
 	[READ_EPOLL_LT]	= "epoll, level",
 	[READ_EPOLL_ET]	= "epoll, edge",
 	[READ_LATE]	= "late",
-};
-
-const char *const race_states[] = {
-	[RACE_ESTABLISHED]	= "ESTABLISHED",
-	[RACE_CLOSE_WAIT]	= "CLOSE_WAIT",
-	[RACE_FIN_WAIT2]	= "FIN_WAIT2",
 };
 
 /* What one reader has seen. */
@@ -160,22 +154,29 @@ static void read_by(enum race_reader reader, int fd, struct seen *seen)
 	}
 }
 
-/* Everything in as few segments as may be, and the RST right behind. */
-static void upload_and_reset(struct conn *c, enum race_state state)
+/* The content and close_notify, and the RST right behind. */
+static void upload_and_reset(struct conn *c, const struct race *race)
 {
 	uint8_t out[(RECORDS + 1) * (RECORD_LEN + 64)];
 	char data[RECORD_LEN];
 	size_t len = 0;
-	int i;
+	int i, n;
 
 	memset(data, 'x', sizeof(data));
-	for (i = 0; i < RECORDS; i++)
-		len += rec_seal(&c->rx, REC_DATA, data, sizeof(data),
-				out + len);
-	len += rec_seal(&c->rx, REC_ALERT, close_notify, sizeof(close_notify),
-			out + len);
-	peer_send(c, out, len);
-	if (state == RACE_CLOSE_WAIT)
+	for (i = 0; i <= RECORDS; i++) {
+		if (i < RECORDS)
+			n = rec_seal(&c->rx, REC_DATA, data, sizeof(data),
+				     out + len);
+		else
+			n = rec_seal(&c->rx, REC_ALERT, close_notify,
+				     sizeof(close_notify), out + len);
+		if (race->apart)
+			peer_send(c, out + len, n);
+		len += n;
+	}
+	if (!race->apart)
+		peer_send(c, out, len);
+	if (race->state == RACE_CLOSE_WAIT)
 		peer_shutdown_wr(c);
 	peer_reset(c);
 }
@@ -246,16 +247,18 @@ static void one_try(struct race *race, struct bed *bed, struct reader *r)
 	size_t want = RECORDS * RECORD_LEN + sizeof(close_notify);
 	struct conn conn;
 	struct seen seen;
+	int on = 1;
 	char byte;
 
 	conn_open(&conn, bed, &opts);
+	MUST(!setsockopt(conn.peer, SOL_TCP, TCP_NODELAY, &on, sizeof(on)));
 	if (race->state == RACE_FIN_WAIT2) {
 		MUST(!shutdown(conn.fd, SHUT_WR));
 		MUST(conn_await_state(&conn, TCP_FIN_WAIT2));
 	}
 	put(r->order, &conn.fd, sizeof(conn.fd));
 	get(r->answer, &byte, 1);
-	upload_and_reset(&conn, race->state);
+	upload_and_reset(&conn, race);
 	if (!race->rx)
 		want = conn.replied;
 	if (r->how == READ_LATE)

@@ -29,6 +29,7 @@ struct race {
 	enum race_reader reader;
 	enum race_state state;
 	bool rx;		/* kTLS for receiving, too */
+	bool apart;		/* the peer sends each record by itself */
 	int family;
 	int load;		/* processes that keep the CPUs busy */
 	int tries;
@@ -41,7 +42,6 @@ struct race {
 };
 
 extern const char *const race_readers[];
-extern const char *const race_states[];
 
 void race_run(struct race *race, struct bed *bed);
 
