@@ -180,8 +180,6 @@ TEST_F(held, ss_kill)
 {
 	struct conn *c = &self->s.conn;
 
-	if (variant->cell.family != AF_INET)
-		SKIP(return, "lib/diag.c speaks IPv4");
 	HOLD();
 	ASSERT_EQ(0, conn_destroy(c));
 	EXPECT_TRUE(drst_stat_await("CurrInHeld", 0));

@@ -75,8 +75,6 @@ TEST_F(visible, ulp_name)
 	char name[64];
 
 	REQUIRE_MODE(1);
-	if (variant->family == AF_INET6)
-		SKIP(return, "lib/diag.c speaks IPv4");
 	upload(&self->s, variant->family);
 	conn_ulp_name(c, name, sizeof(name));
 	EXPECT_STREQ("tls", name);

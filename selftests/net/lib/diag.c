@@ -26,7 +26,7 @@ static void diag_ask(const struct conn *conn, int type, union answer *answer)
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		},
 		.req = {
-			.sdiag_family = AF_INET,
+			.sdiag_family = conn->family,
 			.sdiag_protocol = IPPROTO_TCP,
 			.idiag_ext = 1 << (INET_DIAG_INFO - 1),
 			.idiag_states = ~0u,
@@ -40,10 +40,13 @@ static void diag_ask(const struct conn *conn, int type, union answer *answer)
 		},
 	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	bool ipv4 = conn->family == AF_INET;
 
 	MUST(fd >= 0);
-	MUST(inet_pton(AF_INET, "192.0.2.1", msg.req.id.idiag_src) == 1);
-	MUST(inet_pton(AF_INET, "192.0.2.2", msg.req.id.idiag_dst) == 1);
+	MUST(inet_pton(conn->family, ipv4 ? "192.0.2.1" : "2001:db8::1",
+		       msg.req.id.idiag_src) == 1);
+	MUST(inet_pton(conn->family, ipv4 ? "192.0.2.2" : "2001:db8::2",
+		       msg.req.id.idiag_dst) == 1);
 	MUST(send(fd, &msg, sizeof(msg), 0) == sizeof(msg));
 	MUST(recv(fd, answer, sizeof(*answer), 0) > 0);
 	close(fd);
