@@ -21,7 +21,7 @@
  * Locking: as in hold.c. Of one socket only one RST at a time is looked at
  * (DRST_RST_SEEN) or held (DRST_RST_HELD); the bits are in tls_context.flags.
  * A hold is in sk_user_data from INBOUND to OVER. Its work has the one reference
- * on it; who ends the hold elsewhere drops it if it gets to cancel the work.
+ * on it; who ends the hold elsewhere has the work run, and drop it.
  *
  * The hook is registered for a namespace while that has sockets with our ULP and
  * a mode that holds; drst_net.nf_mutex covers that.
@@ -166,12 +166,14 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	drst_stat_inc(net, how);
 }
 
-/* As drst_inbound_end(), for others than the work. */
+/*
+ * As drst_inbound_end(), for others than the work. The work may be queued and, at
+ * the same time, wait for the socket lock, so cancelling it would prove nothing.
+ */
 static void drst_inbound_end_elsewhere(struct drst_hold *h, enum drst_stat how)
 {
 	drst_inbound_end(h, how);
-	if (cancel_delayed_work(&h->work))
-		drst_hold_put(h);
+	mod_delayed_work(drst_wq, &h->work, 0);
 }
 
 /**
