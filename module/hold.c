@@ -887,6 +887,7 @@ bool drst_hold_close(struct sock *sk, long timeout)
 	if (!h && drst_hold_wanted(sk, owed))
 		h = drst_hold_begin(sk);
 	if (!h || !drst_hold_get_socket(h)) {
+		drst_proto_unwrap(sk);
 		release_sock(sk);
 		return false;
 	}
