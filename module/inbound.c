@@ -527,24 +527,27 @@ static void drst_rst_prepare(struct sk_buff *skb, unsigned int thoff)
 	cb->tcp_flags = TCPHDR_RST | (th->ack ? TCPHDR_ACK : 0);
 }
 
-static bool drst_rst_take(struct sock *sk, struct sk_buff *skb,
-			  unsigned int thoff)
+/* A second RST, on another CPU, is as one behind the first: drst_rst_before() */
+static unsigned int drst_rst_take(struct sock *sk, struct sk_buff *skb,
+				  unsigned int thoff)
 {
 	struct tls_context *ctx = rcu_dereference(inet_csk(sk)->icsk_ulp_data);
 	struct drst_hold *h;
 
-	if (!ctx || test_and_set_bit(DRST_RST_SEEN, &ctx->flags))
-		return false;
+	if (!ctx)
+		return NF_ACCEPT;
+	if (test_and_set_bit(DRST_RST_SEEN, &ctx->flags))
+		return NF_DROP;
 	h = drst_hold_alloc(sk, drst_inbound_work, GFP_ATOMIC);
 	if (!h) {
 		clear_bit(DRST_RST_SEEN, &ctx->flags);
-		return false;
+		return NF_ACCEPT;
 	}
 	drst_rst_prepare(skb, thoff);
 	h->stage = DRST_RST;
 	h->rst = skb;
 	queue_delayed_work(drst_wq, &h->work, 0);
-	return true;
+	return NF_STOLEN;
 }
 
 /*
@@ -582,11 +585,10 @@ static unsigned int drst_rst_in(struct sock *sk, struct sk_buff *skb,
 	    nf_checksum(skb, state->hook, thoff, IPPROTO_TCP, state->pf))
 		return NF_ACCEPT;
 
-	if (drst_rst_matters(sk, ntohl(th->seq)) &&
-	    pskb_may_pull(skb, thoff + th->doff * 4) &&
-	    drst_rst_take(sk, skb, thoff))
-		return NF_STOLEN;
-	return NF_ACCEPT;
+	if (!drst_rst_matters(sk, ntohl(th->seq)) ||
+	    !pskb_may_pull(skb, thoff + th->doff * 4))
+		return NF_ACCEPT;
+	return drst_rst_take(sk, skb, thoff);
 }
 
 static unsigned int drst_inbound_ipv4(void *priv, struct sk_buff *skb,
