@@ -428,7 +428,8 @@ void drst_hold_shutdown(struct sock *sk)
 	if (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_state != TCP_FIN_WAIT1)
 		return;
 	if (h) {
-		drst_hide_rcv_shutdown(sk);
+		if (h->stage == DRST_SHUT)
+			drst_hide_rcv_shutdown(sk);
 		return;
 	}
 	if (!drst_knob(sock_net(sk), DRST_MODE) || !drst_notified(sk) ||
@@ -561,11 +562,13 @@ static bool drst_hold_end_resets(const struct drst_hold *h, enum drst_stat how)
 	}
 }
 
-/* The process's struct socket goes on with the connection. */
+/*
+ * The process's struct socket goes on with the connection, after a RST that is
+ * due: a close() that found no hold would leave nothing to reset.
+ */
 static void drst_hold_give_back(struct drst_hold *h)
 {
 	lock_sock(h->sk);
-	drst_hold_unshut(h);
 	drst_hold_detach(h);
 	release_sock(h->sk);
 }
@@ -599,12 +602,12 @@ static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
 	struct net *net = get_net(sock_net(h->sk));
 	u64 flushed = tcp_sk(h->sk)->bytes_acked - h->acked;
 
-	if (!h->sock)
-		drst_hold_give_back(h);
 	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
 		how = drst_hold_closed(h);
 	if (h->sock)
 		drst_hold_finish(h, how);
+	else
+		drst_hold_give_back(h);
 	cancel_delayed_work(&h->work);
 
 	atomic_dec(&drst_pernet(net)->held);
@@ -724,6 +727,9 @@ static void drst_hold_work(struct work_struct *work)
 	}
 	rst = drst_hold_end_resets(h, how);
 	h->stage = DRST_OVER;
+	/* Data that comes from now on is TCP's to answer. */
+	if (!h->sock)
+		drst_hold_unshut(h);
 	release_sock(sk);
 	drst_hold_end(h, how, rst);
 }
