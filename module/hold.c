@@ -136,14 +136,15 @@ static void drst_hold_kick(struct drst_hold *h)
 		mod_delayed_work(drst_wq, &h->work, 0);
 }
 
-static void drst_hold_progress(struct drst_hold *h)
+static bool drst_hold_progress(struct drst_hold *h)
 {
 	u32 snd_una = tcp_sk(h->sk)->snd_una;
 
 	if (snd_una == h->seen)
-		return;
+		return false;
 	h->seen = snd_una;
 	h->progress = jiffies;
+	return true;
 }
 
 /**
@@ -189,12 +190,14 @@ static bool drst_hold_due(const struct drst_hold *h)
 static void drst_write_space(struct sock *sk)
 {
 	struct drst_hold *h = drst_hold_of(sk);
+	bool last;
 
 	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
 	h->write_space(sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-	drst_hold_progress(h);
-	if (drst_hold_due(h))
+	/* Should kTLS get no memory now, only drst_hold_arm() helps. */
+	last = drst_hold_progress(h) && drst_tcp_flushed(sk);
+	if (last || drst_hold_due(h))
 		drst_hold_kick(h);
 }
 
