@@ -926,9 +926,22 @@ int drst_hold_init(void)
 }
 
 /**
- * drst_hold_exit() - wait for the last hold's work to return
+ * drst_hold_flush() - wait for the last hold's work to return
  *
- * Context: process, may sleep; at unload, when no connection is held.
+ * It counts the end of the hold after it has dropped the socket's pin on the
+ * module.
+ *
+ * Context: process, may sleep; at unload, when no socket's ULP is ours.
+ */
+void drst_hold_flush(void)
+{
+	flush_workqueue(drst_wq);
+}
+
+/**
+ * drst_hold_exit() - the reverse of drst_hold_init()
+ *
+ * Context: process, may sleep; at unload, when no namespace has work left.
  */
 void drst_hold_exit(void)
 {

@@ -156,6 +156,7 @@ void drst_proto_exit(void);
 bool drst_hold_close(struct sock *sk, long timeout);
 void drst_hold_shutdown(struct sock *sk);
 int drst_hold_init(void);
+void drst_hold_flush(void);
 void drst_hold_exit(void);
 
 /* inbound.c */
