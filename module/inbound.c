@@ -663,6 +663,12 @@ static const struct nf_hook_ops drst_nf_ops[] = {
 
 /* ---- when the hook is there ---- */
 
+static bool drst_nf_wanted(const struct drst_net *dn)
+{
+	return atomic_read(&dn->sockets) &&
+	       (READ_ONCE(dn->knob[DRST_MODE]) || atomic_read(&dn->in_held));
+}
+
 /**
  * drst_inbound_update() - register the hook of a namespace, or unregister it
  * @net: the namespace
@@ -679,15 +685,19 @@ void drst_inbound_update(struct net *net)
 	bool want;
 
 	mutex_lock(&dn->nf_mutex);
-	want = atomic_read(&dn->sockets) &&
-	       (READ_ONCE(dn->knob[DRST_MODE]) || atomic_read(&dn->in_held));
+	want = drst_nf_wanted(dn);
 	if (want && !dn->nf_there)
 		dn->nf_there = !nf_register_net_hooks(net, drst_nf_ops,
 						      ARRAY_SIZE(drst_nf_ops));
 	if (!want && dn->nf_there) {
-		nf_unregister_net_hooks(net, drst_nf_ops,
-					ARRAY_SIZE(drst_nf_ops));
-		dn->nf_there = false;
+		WRITE_ONCE(dn->nf_there, false);
+		/* drst_inbound_get(): it sees this, or we its socket. */
+		smp_mb();
+		if (drst_nf_wanted(dn))
+			WRITE_ONCE(dn->nf_there, true);
+		else
+			nf_unregister_net_hooks(net, drst_nf_ops,
+						ARRAY_SIZE(drst_nf_ops));
 	}
 	mutex_unlock(&dn->nf_mutex);
 }
@@ -711,6 +721,7 @@ void drst_inbound_get(struct net *net)
 	struct drst_net *dn = drst_pernet(net);
 
 	atomic_inc(&dn->sockets);
+	smp_mb__after_atomic();	/* drst_inbound_update() */
 	if (!READ_ONCE(dn->nf_there) && READ_ONCE(dn->knob[DRST_MODE]))
 		drst_inbound_update(net);
 }
