@@ -15,6 +15,7 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make deps             install the Debian packages that test and demo need'
@@ -46,6 +47,9 @@ test: deps
 check-style: deps
 	@selftests/vm.d/check-style
 
+model: deps
+	@selftests/model/run
+
 interop: deps
 	$(MAKE) -C userspace interop
 
@@ -65,5 +69,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test check-style interop demo \
+.PHONY: all help module modules_install userspace selftests deps test check-style model interop demo \
 	update-kernels clean clean-cache
