@@ -16,6 +16,7 @@ help:
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make deps             install the Debian packages that test and demo need'
@@ -50,6 +51,9 @@ torture: deps
 check-style: deps
 	@selftests/vm.d/check-style
 
+model: deps
+	@selftests/model/run
+
 interop: deps
 	$(MAKE) -C userspace interop
 
@@ -69,5 +73,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture check-style interop demo \
+.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop demo \
 	update-kernels clean clean-cache

@@ -192,14 +192,15 @@ static void drst_hold_kick(struct drst_hold *h)
 		mod_delayed_work(drst_wq, &h->work, 0);
 }
 
-static void drst_hold_progress(struct drst_hold *h)
+static bool drst_hold_progress(struct drst_hold *h)
 {
 	u32 snd_una = tcp_sk(h->sk)->snd_una;
 
 	if (snd_una == h->seen)
-		return;
+		return false;
 	h->seen = snd_una;
 	h->progress = jiffies;
+	return true;
 }
 
 /**
@@ -245,12 +246,14 @@ static bool drst_hold_due(const struct drst_hold *h)
 static void drst_write_space(struct sock *sk)
 {
 	struct drst_hold *h = drst_hold_of(sk);
+	bool last;
 
 	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
 	h->write_space(sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-	drst_hold_progress(h);
-	if (drst_hold_due(h))
+	/* Should kTLS get no memory now, only drst_hold_arm() helps. */
+	last = drst_hold_progress(h) && drst_tcp_flushed(sk);
+	if (last || drst_hold_due(h))
 		drst_hold_kick(h);
 }
 
@@ -488,7 +491,8 @@ void drst_hold_shutdown(struct sock *sk)
 	if (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_state != TCP_FIN_WAIT1)
 		return;
 	if (h) {
-		drst_hide_rcv_shutdown(sk);
+		if (h->stage == DRST_SHUT)
+			drst_hide_rcv_shutdown(sk);
 		return;
 	}
 	if (!drst_knob(sock_net(sk), DRST_MODE) || !drst_notified(sk) ||
@@ -621,11 +625,13 @@ static bool drst_hold_end_resets(const struct drst_hold *h, enum drst_stat how)
 	}
 }
 
-/* The process's struct socket goes on with the connection. */
+/*
+ * The process's struct socket goes on with the connection, after a RST that is
+ * due: a close() that found no hold would leave nothing to reset.
+ */
 static void drst_hold_give_back(struct drst_hold *h)
 {
 	lock_sock(h->sk);
-	drst_hold_unshut(h);
 	drst_hold_detach(h);
 	release_sock(h->sk);
 }
@@ -659,13 +665,13 @@ static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
 	struct net *net = get_net(sock_net(h->sk));
 	u64 flushed = tcp_sk(h->sk)->bytes_acked - h->acked;
 
-	if (!h->sock)
-		drst_hold_give_back(h);
 	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
 		how = drst_hold_closed(h);
 	drst_hold_leave(h, how);
 	if (h->sock)
 		drst_hold_finish(h, how);
+	else
+		drst_hold_give_back(h);
 	cancel_delayed_work(&h->work);
 
 	atomic_dec(&drst_pernet(net)->held);
@@ -786,6 +792,9 @@ static void drst_hold_work(struct work_struct *work)
 	rst = drst_hold_end_resets(h, how);
 	h->state = sk->sk_state;
 	h->stage = DRST_OVER;
+	/* Data that comes from now on is TCP's to answer. */
+	if (!h->sock)
+		drst_hold_unshut(h);
 	release_sock(sk);
 	drst_hold_end(h, how, rst);
 }
@@ -949,6 +958,7 @@ bool drst_hold_close(struct sock *sk, long timeout)
 	if (!h && drst_hold_wanted(sk, owed))
 		h = drst_hold_begin(sk, owed);
 	if (!h || !drst_hold_get_socket(h)) {
+		drst_proto_unwrap(sk);
 		release_sock(sk);
 		return false;
 	}
@@ -978,9 +988,22 @@ int drst_hold_init(void)
 }
 
 /**
- * drst_hold_exit() - wait for the last hold's work to return
+ * drst_hold_flush() - wait for the last hold's work to return
  *
- * Context: process, may sleep; at unload, when no connection is held.
+ * It counts the end of the hold after it has dropped the socket's pin on the
+ * module.
+ *
+ * Context: process, may sleep; at unload, when no socket's ULP is ours.
+ */
+void drst_hold_flush(void)
+{
+	flush_workqueue(drst_wq);
+}
+
+/**
+ * drst_hold_exit() - the reverse of drst_hold_init()
+ *
+ * Context: process, may sleep; at unload, when no namespace has work left.
  */
 void drst_hold_exit(void)
 {

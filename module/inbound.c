@@ -21,7 +21,7 @@
  * Locking: as in hold.c. Of one socket only one RST at a time is looked at
  * (DRST_RST_SEEN) or held (DRST_RST_HELD); the bits are in tls_context.flags.
  * A hold is in sk_user_data from INBOUND to OVER. Its work has the one reference
- * on it; who ends the hold elsewhere drops it if it gets to cancel the work.
+ * on it; who ends the hold elsewhere has the work run, and drop it.
  *
  * The hook is registered for a namespace while that has sockets with our ULP and
  * a mode that holds; drst_net.nf_mutex covers that.
@@ -168,12 +168,14 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	drst_stat_inc(net, how);
 }
 
-/* As drst_inbound_end(), for others than the work. */
+/*
+ * As drst_inbound_end(), for others than the work. The work may be queued and, at
+ * the same time, wait for the socket lock, so cancelling it would prove nothing.
+ */
 static void drst_inbound_end_elsewhere(struct drst_hold *h, enum drst_stat how)
 {
 	drst_inbound_end(h, how);
-	if (cancel_delayed_work(&h->work))
-		drst_hold_put(h);
+	mod_delayed_work(drst_wq, &h->work, 0);
 }
 
 /**
@@ -532,24 +534,27 @@ static void drst_rst_prepare(struct sk_buff *skb, unsigned int thoff)
 	cb->tcp_flags = TCPHDR_RST | (th->ack ? TCPHDR_ACK : 0);
 }
 
-static bool drst_rst_take(struct sock *sk, struct sk_buff *skb,
-			  unsigned int thoff)
+/* A second RST, on another CPU, is as one behind the first: drst_rst_before() */
+static unsigned int drst_rst_take(struct sock *sk, struct sk_buff *skb,
+				  unsigned int thoff)
 {
 	struct tls_context *ctx = rcu_dereference(inet_csk(sk)->icsk_ulp_data);
 	struct drst_hold *h;
 
-	if (!ctx || test_and_set_bit(DRST_RST_SEEN, &ctx->flags))
-		return false;
+	if (!ctx)
+		return NF_ACCEPT;
+	if (test_and_set_bit(DRST_RST_SEEN, &ctx->flags))
+		return NF_DROP;
 	h = drst_hold_alloc(sk, drst_inbound_work, GFP_ATOMIC);
 	if (!h) {
 		clear_bit(DRST_RST_SEEN, &ctx->flags);
-		return false;
+		return NF_ACCEPT;
 	}
 	drst_rst_prepare(skb, thoff);
 	h->stage = DRST_RST;
 	h->rst = skb;
 	queue_delayed_work(drst_wq, &h->work, 0);
-	return true;
+	return NF_STOLEN;
 }
 
 /*
@@ -586,11 +591,10 @@ static unsigned int drst_rst_in(struct sock *sk, struct sk_buff *skb,
 	    nf_checksum(skb, state->hook, thoff, IPPROTO_TCP, state->pf))
 		return NF_ACCEPT;
 
-	if (drst_rst_matters(sk, ntohl(th->seq)) &&
-	    pskb_may_pull(skb, thoff + th->doff * 4) &&
-	    drst_rst_take(sk, skb, thoff))
-		return NF_STOLEN;
-	return NF_ACCEPT;
+	if (!drst_rst_matters(sk, ntohl(th->seq)) ||
+	    !pskb_may_pull(skb, thoff + th->doff * 4))
+		return NF_ACCEPT;
+	return drst_rst_take(sk, skb, thoff);
 }
 
 static unsigned int drst_inbound_ipv4(void *priv, struct sk_buff *skb,
@@ -665,6 +669,12 @@ static const struct nf_hook_ops drst_nf_ops[] = {
 
 /* ---- when the hook is there ---- */
 
+static bool drst_nf_wanted(const struct drst_net *dn)
+{
+	return atomic_read(&dn->sockets) &&
+	       (READ_ONCE(dn->knob[DRST_MODE]) || atomic_read(&dn->in_held));
+}
+
 /**
  * drst_inbound_update() - register the hook of a namespace, or unregister it
  * @net: the namespace
@@ -681,15 +691,19 @@ void drst_inbound_update(struct net *net)
 	bool want;
 
 	mutex_lock(&dn->nf_mutex);
-	want = atomic_read(&dn->sockets) &&
-	       (READ_ONCE(dn->knob[DRST_MODE]) || atomic_read(&dn->in_held));
+	want = drst_nf_wanted(dn);
 	if (want && !dn->nf_there)
 		dn->nf_there = !nf_register_net_hooks(net, drst_nf_ops,
 						      ARRAY_SIZE(drst_nf_ops));
 	if (!want && dn->nf_there) {
-		nf_unregister_net_hooks(net, drst_nf_ops,
-					ARRAY_SIZE(drst_nf_ops));
-		dn->nf_there = false;
+		WRITE_ONCE(dn->nf_there, false);
+		/* drst_inbound_get(): it sees this, or we its socket. */
+		smp_mb();
+		if (drst_nf_wanted(dn))
+			WRITE_ONCE(dn->nf_there, true);
+		else
+			nf_unregister_net_hooks(net, drst_nf_ops,
+						ARRAY_SIZE(drst_nf_ops));
 	}
 	mutex_unlock(&dn->nf_mutex);
 }
@@ -713,6 +727,7 @@ void drst_inbound_get(struct net *net)
 	struct drst_net *dn = drst_pernet(net);
 
 	atomic_inc(&dn->sockets);
+	smp_mb__after_atomic();	/* drst_inbound_update() */
 	if (!READ_ONCE(dn->nf_there) && READ_ONCE(dn->knob[DRST_MODE]))
 		drst_inbound_update(net);
 }

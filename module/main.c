@@ -23,19 +23,25 @@ static int __net_init drst_net_init(struct net *net)
 	return err;
 }
 
+/* Between this and drst_net_exit() the kernel waits for the hook to return. */
+static void __net_exit drst_net_pre_exit(struct net *net)
+{
+	drst_inbound_net_exit(net);
+}
+
 /* A held connection keeps its namespace alive, so none is left here. */
 static void __net_exit drst_net_exit(struct net *net)
 {
 	drst_sysctl_net_exit(net);
-	drst_inbound_net_exit(net);
 	drst_stat_net_exit(net);
 }
 
 static struct pernet_operations drst_net_ops = {
-	.init	= drst_net_init,
-	.exit	= drst_net_exit,
-	.id	= &drst_net_id,
-	.size	= sizeof(struct drst_net),
+	.init	  = drst_net_init,
+	.pre_exit = drst_net_pre_exit,
+	.exit	  = drst_net_exit,
+	.id	  = &drst_net_id,
+	.size	  = sizeof(struct drst_net),
 };
 
 static int __init drst_init(void)
@@ -77,6 +83,7 @@ static void __exit drst_exit(void)
 {
 	drst_ulp_exit();
 	drst_proto_exit();
+	drst_hold_flush();
 	unregister_pernet_subsys(&drst_net_ops);
 	drst_hold_exit();
 	pr_info("unloaded\n");

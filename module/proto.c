@@ -356,6 +356,20 @@ void drst_proto_wrap(struct sock *sk)
 		drst_proto_set(sk, prot);
 }
 
+/**
+ * drst_proto_unwrap() - take our hooks off a socket for good
+ * @sk: a socket that its last process closes, and that is not held
+ *
+ * From here to sock_orphan() the socket lock is free twice: a RST that came
+ * meanwhile is not to be held, as nobody would end that hold.
+ *
+ * Context: process, socket lock held.
+ */
+void drst_proto_unwrap(struct sock *sk)
+{
+	drst_proto_set(sk, (struct proto *)drst_proto_tls(sk));
+}
+
 static bool drst_ops_are_ours(const struct proto_ops *ops)
 {
 	return ops->poll == drst_shut_poll || ops->poll == drst_inbound_poll;

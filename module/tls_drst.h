@@ -149,6 +149,7 @@ void drst_proto_learn(const struct sock *sk);
 const struct proto *drst_proto_base(const struct sock *sk);
 const struct proto *drst_proto_tls(const struct sock *sk);
 void drst_proto_wrap(struct sock *sk);
+void drst_proto_unwrap(struct sock *sk);
 void drst_proto_teardown(struct sock *sk);
 const struct proto_ops *drst_ops_tls(const struct socket *sock);
 bool drst_proto_is_ours(const struct sock *sk);
@@ -162,6 +163,7 @@ void drst_proto_exit(void);
 bool drst_hold_close(struct sock *sk, long timeout);
 void drst_hold_shutdown(struct sock *sk);
 int drst_hold_init(void);
+void drst_hold_flush(void);
 void drst_hold_exit(void);
 
 /* inbound.c */
