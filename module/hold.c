@@ -227,7 +227,11 @@ void drst_state_change(struct sock *sk)
 
 static void drst_data_ready(struct sock *sk)
 {
-	drst_hold_kick(drst_hold_of(sk));
+	struct drst_hold *h = drst_hold_of(sk);
+
+	/* kTLS's strparser can be late: drst_hold_redrain() */
+	if (h)
+		drst_hold_kick(h);
 }
 
 /* Is there something for the work to do, now that an ACK has come? */
@@ -441,6 +445,27 @@ static void drst_hold_drain(struct drst_hold *h, const struct tls_context *ctx)
 	h->data_ready = h->sk->sk_data_ready;
 	h->sk->sk_data_ready = drst_data_ready;
 	h->drains = true;
+}
+
+/**
+ * drst_hold_redrain() - kTLS has been set up to receive on a socket in SHUT
+ * @h: its hold
+ *
+ * net/tls has put its own sk_data_ready in, and taken ours for the one before.
+ *
+ * Context: process, socket lock held.
+ */
+void drst_hold_redrain(struct drst_hold *h)
+{
+	const struct tls_context *ctx = tls_get_ctx(h->sk);
+
+	if (!h->drains || h->sk->sk_data_ready == drst_data_ready)
+		return;
+	write_lock_bh(&h->sk->sk_callback_lock);
+	if (ctx->rx_conf != TLS_BASE)
+		tls_sw_ctx_rx(ctx)->saved_data_ready = h->data_ready;
+	drst_hold_drain(h, ctx);
+	write_unlock_bh(&h->sk->sk_callback_lock);
 }
 
 /* ---- SHUT ---- */

@@ -201,8 +201,10 @@ void drst_hold_rewrap(struct sock *sk)
 
 	if (!h)
 		return;
-	if (h->stage == DRST_SHUT)
+	if (h->stage == DRST_SHUT) {
 		drst_proto_shut(sk);
+		drst_hold_redrain(h);
+	}
 	if (h->stage == DRST_INBOUND && drst_proto_inbound(sk))
 		drst_inbound_end_elsewhere(h, DRST_STAT_IN_MEMORY);
 }

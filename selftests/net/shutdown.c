@@ -241,6 +241,24 @@ TEST_F(shutdown, rdwr_receiver)
 	conn_close(c);
 }
 
+/* Keys to receive with, when nothing is to be received any more */
+TEST_F(shutdown, rdwr_then_receiver)
+{
+	struct conn_opts opts = { .family = variant->family };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	ASSERT_EQ(0, dir_install(&c->rx, c->fd, TLS_RX));
+	peer_record(c, REC_ALERT, close_notify, sizeof(close_notify));
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	conn_close(c);
+}
+
 TEST_F(shutdown, rdwr_peer_closes_too)
 {
 	struct conn *c = &self->s.conn;
