@@ -228,17 +228,18 @@ static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
 }
 
 /*
- * Does the reset take effect now, because everything has been read? Then the
- * next call of the application's meets it.
+ * Does the reset take effect now, because everything has been read or a bound
+ * strikes? Then the next call of the application's meets it.
  */
 static void drst_inbound_check(struct sock *sk)
 {
 	struct drst_hold *h;
+	enum drst_stat how;
 
 	lock_sock(sk);
 	h = drst_hold_of(sk);
-	if (h && h->stage == DRST_INBOUND && !drst_undelivered(sk))
-		drst_inbound_end_elsewhere(h, DRST_STAT_IN_DELIVERED);
+	if (h && h->stage == DRST_INBOUND && drst_inbound_ends(h, &how))
+		drst_inbound_end_elsewhere(h, how);
 	release_sock(sk);
 }
 
@@ -482,7 +483,9 @@ static bool drst_rst_is_plain(struct sock *sk, struct sk_buff *skb)
 
 /*
  * Could TCP take this RST, and is there something to hold it for? Data in the
- * backlog may bring rcv_nxt to it, while the socket is in use.
+ * backlog may bring rcv_nxt to it, while the socket is in use. What TCP takes
+ * beyond RFC 5961 (tcp_validate_incoming(): behind data of which some is missing,
+ * one before the exact number) goes the ordinary way.
  */
 static bool drst_rst_matters(struct sock *sk, u32 seq)
 {
@@ -519,7 +522,7 @@ static void drst_rst_prepare(struct sk_buff *skb, unsigned int thoff)
 	memset(cb, 0, sizeof(*cb));
 	cb->header.h6 = parm;
 	cb->seq = ntohl(th->seq);
-	cb->end_seq = cb->seq;
+	cb->end_seq = cb->seq + skb->len - th->doff * 4;
 	cb->ack_seq = ntohl(th->ack_seq);
 	cb->tcp_flags = TCPHDR_RST | (th->ack ? TCPHDR_ACK : 0);
 }
@@ -574,8 +577,7 @@ static unsigned int drst_rst_in(struct sock *sk, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (drst_rst_before(sk, th))
 		return NF_DROP;
-	if (!th->rst || th->syn || th->fin ||
-	    skb->len > thoff + th->doff * 4 || !drst_rst_is_plain(sk, skb) ||
+	if (!th->rst || th->syn || th->fin || !drst_rst_is_plain(sk, skb) ||
 	    nf_checksum(skb, state->hook, thoff, IPPROTO_TCP, state->pf))
 		return NF_ACCEPT;
 

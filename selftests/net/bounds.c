@@ -5,7 +5,7 @@
  */
 #include "kselftest_harness.h"
 
-#include "lib/scene.h"
+#include "inbound.h"
 
 /* Short for the test, and long beside the pauses of a slow reader. */
 #define TIMEOUT_MS 800
@@ -321,6 +321,47 @@ TEST_F(memory, pressure_while_held)
 	ASSERT_LT(0, peer_read(&s->conn, 65536));
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "Memory");
+}
+
+/* The inbound hold: the machine's memory is in what the reader sends. */
+static void upload_to_heavy(TEST_ARG, struct scene *s)
+{
+	const struct conn_opts defaults = { 0 };
+
+	conn_open(&s->conn, &s->bed, &defaults);
+	conn_send(&s->conn, HEAVY);
+	peer_upload(&s->conn, 1, 1000);
+	ASSERT_TRUE(conn_await_unread(&s->conn));
+}
+
+TEST_F(memory, inbound_pressure)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(2);
+	upload_to_heavy(_metadata, s);
+	tcp_mem_set(s, "1 1 1");
+	peer_reset(&s->conn);
+	EXPECT_TRUE(conn_await_state(&s->conn, TCP_CLOSE));
+	EXPECT_EQ(1, drst_stat("InMemory"));
+	EXPECT_TRUE(inbound_adds_up());
+}
+
+TEST_F(memory, inbound_pressure_while_held)
+{
+	struct scene *s = &self->s;
+	char byte;
+
+	REQUIRE_MODE(2);
+	upload_to_heavy(_metadata, s);
+	peer_reset(&s->conn);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	tcp_mem_set(s, "1 1 1");
+	/* The next event, and the data is still there after it. */
+	EXPECT_EQ(1, recv(s->conn.fd, &byte, 1, 0));
+	EXPECT_EQ(TCP_CLOSE, conn_state(&s->conn));
+	EXPECT_EQ(1, drst_stat("InMemory"));
+	EXPECT_TRUE(inbound_adds_up());
 }
 
 TEST_F(memory, no_pressure)

@@ -52,6 +52,18 @@ static bool system_does(const char *command)
 	return !system(command);
 }
 
+/* How many connections this namespace has in TIME_WAIT */
+static int time_waits(void)
+{
+	char text[512];
+	const char *tw;
+
+	read_file("/proc/thread-self/net/sockstat", text, sizeof(text));
+	tw = strstr(text, " tw ");
+	MUST(tw);
+	return atoi(tw + 4);
+}
+
 TEST_F(wire, second_rst)
 {
 	int i;
@@ -96,6 +108,37 @@ TEST_F(wire, data_after_the_rst)
 	EXPECT_LE(before, res.plain);
 	EXPECT_EQ(ECONNRESET, res.final);
 	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
+}
+
+/* A RST may say why (RFC 9293 s. 3.5.2); nobody reads that. */
+TEST_F(wire, rst_with_text)
+{
+	struct conn *c = &self->s.conn;
+
+	UPLOAD();
+	peer_segment_text(c, &self->s.bed, &self->s.wire, TH_RST, 0);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
+/*
+ * One before the exact number: vanilla takes it where the peer's FIN has been,
+ * for peers that do not count that (tcp_reset_check()). RFC 5961 does not.
+ */
+TEST_F(as_vanilla, rst_that_does_not_count_the_fin)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	UPLOAD();
+	RST(-1);
+	if (peer_has_closed(cell)) {
+		EXPECT_TRUE(conn_await_state(c, TCP_CLOSE));
+	} else {
+		pause_ms(50);
+		EXPECT_EQ(cell->state, conn_state(c));
+	}
+	expect_never_held(_metadata);
 }
 
 /* In the window, but not exact: a challenge ACK (RFC 5961 s. 3.2) */
@@ -292,6 +335,33 @@ TEST_F(wire, rst_in_time_wait)
 	RST(0);
 	pause_ms(50);
 	expect_never_held(_metadata);
+}
+
+/* The next connection of the same ports takes the place of TIME_WAIT. */
+TEST_F(wire, time_wait_reused)
+{
+	const struct cell *cell = &variant->cell;
+	struct conn_opts opts = { .family = cell->family, .rx = cell->rx,
+				  .version = cell->version, .passive = true };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(cell->mode);
+	conn_open(c, &self->s.bed, &opts);
+	opts.port = c->port;
+	conn_close(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(EVENTUALLY(time_waits() == 1));
+	conn_free(c);
+	conn_open(c, &self->s.bed, &opts);
+	EXPECT_EQ(0, time_waits());
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	expect_delivered(_metadata, c, cell);
 }
 
 /*

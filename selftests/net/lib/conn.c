@@ -79,7 +79,7 @@ void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts)
 {
 	int family = opts->family ?: AF_INET;
-	union addr own = addr_of(SIDE_A, family, opts->mapped, 0);
+	union addr own = addr_of(SIDE_A, family, opts->mapped, opts->port);
 	union addr a = addr_of(SIDE_A, family, false, 0);
 	union addr b = addr_of(SIDE_B, family, opts->mapped, PEER_PORT);
 	union addr peer = addr_of(SIDE_B, family, false, PEER_PORT);
@@ -381,9 +381,9 @@ static uint32_t sum16(const void *data, size_t len, uint32_t sum)
 }
 
 static uint16_t tcp_sum(int family, const union addr *from,
-			const union addr *to, const struct tcphdr *th)
+			const union addr *to, const void *segment, size_t len)
 {
-	uint32_t sum = IPPROTO_TCP + sizeof(*th);
+	uint32_t sum = IPPROTO_TCP + len;
 
 	if (family == AF_INET) {
 		sum = sum16(&from->in.sin_addr, 4, sum);
@@ -392,36 +392,40 @@ static uint16_t tcp_sum(int family, const union addr *from,
 		sum = sum16(&from->in6.sin6_addr, 16, sum);
 		sum = sum16(&to->in6.sin6_addr, 16, sum);
 	}
-	sum = sum16(th, sizeof(*th), sum);
+	sum = sum16(segment, len, sum);
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons(~sum);
 }
 
 static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
-			 uint8_t flags, int off, bool broken)
+			 uint8_t flags, int off, size_t text, bool broken)
 {
 	const struct flow *flow = wire_flow(wire, conn->port);
 	union addr from = addr_of(SIDE_B, conn->family, false, 0);
 	union addr to = addr_of(SIDE_A, conn->family, false, 0);
-	struct tcphdr th = {
+	struct {
+		struct tcphdr th;
+		char text[SEGMENT_TEXT];
+	} segment = { .th = {
 		.th_sport = htons(PEER_PORT),
 		.th_dport = htons(conn->port),
 		.th_seq = htonl(flow->isn[SIDE_B] + flow->sent[SIDE_B] + off),
 		.th_ack = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
-		.th_off = sizeof(th) / 4,
+		.th_off = sizeof(segment.th) / 4,
 		.th_flags = flags,
 		.th_win = htons(1024),
-	};
+	} };
+	ssize_t len = sizeof(segment.th) + text;
 	int fd;
 
-	th.th_sum = tcp_sum(conn->family, &from, &to, &th);
+	segment.th.th_sum = tcp_sum(conn->family, &from, &to, &segment, len);
 	if (broken)
-		th.th_sum ^= 1;
+		segment.th.th_sum ^= 1;
 	bed_enter(bed, SIDE_B);
 	fd = socket(conn->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
 	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
-	MUST(sendto(fd, &th, sizeof(th), 0, &to.sa, sizeof(to)) == sizeof(th));
+	MUST(sendto(fd, &segment, len, 0, &to.sa, sizeof(to)) == len);
 	close(fd);
 	bed_enter(bed, SIDE_A);
 }
@@ -429,13 +433,19 @@ static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
 void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
 		  uint8_t flags, int off)
 {
-	segment_send(conn, bed, wire, flags, off, false);
+	segment_send(conn, bed, wire, flags, off, 0, false);
+}
+
+void peer_segment_text(struct conn *conn, struct bed *bed, struct wire *wire,
+		       uint8_t flags, int off)
+{
+	segment_send(conn, bed, wire, flags, off, SEGMENT_TEXT, false);
 }
 
 void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off)
 {
-	segment_send(conn, bed, wire, flags, off, true);
+	segment_send(conn, bed, wire, flags, off, 0, true);
 }
 
 ssize_t peer_read(struct conn *conn, size_t len)

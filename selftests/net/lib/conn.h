@@ -28,6 +28,7 @@ struct conn_opts {
 	int sndbuf;		/* the sender's; takes everything if 0 */
 	bool mapped;		/* IPv4 by an IPv6 socket */
 	bool passive;		/* the peer connects, the sender accepts */
+	uint16_t port;		/* the sender's; any if 0 */
 };
 
 struct conn {
@@ -111,6 +112,9 @@ void peer_keepalive(struct conn *conn);
  */
 void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
 		  uint8_t flags, int off);
+#define SEGMENT_TEXT 4
+void peer_segment_text(struct conn *conn, struct bed *bed, struct wire *wire,
+		       uint8_t flags, int off);	/* with so many bytes of text */
 void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off);	/* its checksum is */
 /* Reads up to @len bytes; returns what read() did. */
