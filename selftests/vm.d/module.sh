@@ -38,7 +38,7 @@ build_module() {
 	for file in $(module_sources); do
 		cmp -s "$top/$file" "$dir/$file" || cp "$top/$file" "$dir/$file" || return
 	done
-	make -C "$entry/build" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
+	kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; say "the module does not build"; return 1; }
 	# what modpost and objtool find is no error to make
 	if grep -E '(warning|WARNING):' "$dir/log"; then
@@ -46,4 +46,16 @@ build_module() {
 		return 1
 	fi
 	printf '%s' "$now" >"$dir/made-from"
+}
+
+# sparse KERNEL-ENTRY: looks at each source again in the same place, with the same flags, so that
+# nothing is compiled again under those who use it.
+sparse() {
+	local entry=$1 dir log
+	dir=$(dirname "$(built_module "$entry")") || return
+	log=$(kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror C=2 CF=-Wsparse-error modules 2>&1)
+	if [ $? != 0 ] || grep -qE '(warning|error):' <<<"$log"; then
+		printf '%s\n' "$log"
+		return 1
+	fi
 }
