@@ -17,7 +17,7 @@ debian_kernel() {
 	list=$(in_release "$suites" picked "linux-$flavour" choose_kernel "$series") || return
 	busybox=$(in_release '' picked busybox with_version busybox-static) || return
 	cached "kernels/$flavour-$(key "$list" "$busybox" "$suites" "$vmd/debian-kernel.sh" \
-		"$vmd/initramfs-init")" make_kernel "$list" "$busybox" "$suites"
+		"$vmd/toolchain.sh" "$vmd/initramfs-init")" make_kernel "$list" "$busybox" "$suites"
 }
 
 # newest_kernel_package WHAT SERIES FLAVOUR: FLAVOUR as in Debian's names, cloud-amd64 or amd64.
@@ -37,7 +37,7 @@ choose_kernel() {
 with_parts() {
 	local parts
 	mapfile -t parts < <(apt-cache depends "$@" |
-		sed -nE 's/^ *Depends: (linux-[a-z]+-[0-9].*)/\1/p' | sort -u)
+		sed -nE 's/^ *Depends: (linux-(headers|kbuild|base|binary|modules)-[0-9].*)/\1/p' | sort -u)
 	with_version "$@" "${parts[@]}"
 }
 
@@ -60,6 +60,37 @@ make_kernel() {
 	make_initrd "$dir" "$release" "$busybox" || return
 	pack_modules "$dir" "$release" || return
 	rm -rf "${dir:?}/boot"
+	link_headers "$dir" "$release"
+	name_toolchain "$list" "$suites" "$dir"
+}
+
+# debian_headers FLAVOUR SERIES [SUITES]: prints the path of an entry with no more of the newest
+# kernel of a series and a flavour than it takes to build the module.
+debian_headers() {
+	local flavour=$1 series=$2 suites=${3-} list
+
+	list=$(in_release "$suites" picked "headers-$series-$flavour" choose_headers \
+		"$series" "$flavour") || return
+	cached "headers/$series-$flavour-$(key "$list" "$suites" "$vmd/debian-kernel.sh" \
+		"$vmd/toolchain.sh")" make_headers "$list" "$suites"
+}
+
+choose_headers() {
+	local headers
+	headers=$(newest_kernel_package headers "$1" "$2")
+	[ -n "$headers" ] || return
+	with_parts "$headers"
+}
+
+# make_headers LIST SUITES DIR
+make_headers() {
+	local list=$1 suites=$2 dir=$3 release
+
+	unpack "$list" "$dir" || return
+	release=$(head -n 1 "$list")
+	release=${release#linux-headers-}
+	release=${release%%=*}
+	echo "$release" >"$dir/release"
 	link_headers "$dir" "$release"
 	name_toolchain "$list" "$suites" "$dir"
 }

@@ -47,15 +47,3 @@ build_module() {
 	fi
 	printf '%s' "$now" >"$dir/made-from"
 }
-
-# sparse KERNEL-ENTRY: looks at each source again in the same place, with the same flags, so that
-# nothing is compiled again under those who use it.
-sparse() {
-	local entry=$1 dir log
-	dir=$(dirname "$(built_module "$entry")") || return
-	log=$(kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror C=2 CF=-Wsparse-error modules 2>&1)
-	if [ $? != 0 ] || grep -qE '(warning|error):' <<<"$log"; then
-		printf '%s\n' "$log"
-		return 1
-	fi
-}

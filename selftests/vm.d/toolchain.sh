@@ -35,7 +35,7 @@ make_toolchain() {
 	# shellcheck disable=SC2086
 	release_lines $suites >"$dir/deb-lines"
 	mmdebstrap --quiet --variant=essential --format=tar \
-		--include="make,sparse,$(tail -n +2 "$named" | paste -sd,)" \
+		--include="binutils,make,$(tail -n +2 "$named" | paste -sd,)" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
