@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Very many connections: LOAD_CONNECTIONS one after the other, LOAD_HELD held at
+ * once. What the contract promises each of them holds for all of them, and
+ * afterwards nothing is left.
+ */
+#include "kselftest_harness.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "lib/scene.h"
+
+/* A few of the peer's windows. */
+#define UPLOAD (64 << 10)
+/* A late reader reads, or resets, when so many more have been started; */
+#define LATE 8
+/* a dead one is looked after when so many have, and its bound has struck. */
+#define WINDOW 256
+#define TIMEOUT_MS 3000
+
+static int number(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : otherwise;
+}
+
+enum kind {
+	READS_LATE,
+	REPLIES_LATE,		/* owed only after close(): cause C */
+	OWED_NOTHING,
+	LINGERS,		/* cause B */
+	SHUT_FIRST,		/* shutdown(RDWR), cause C before close() */
+	DEAD,			/* the peer never reads */
+	RUDE,			/* the peer resets */
+	FAST,			/* the peer reads at once */
+	KINDS
+};
+
+static void start(struct scene *s, struct conn *c, enum kind kind)
+{
+	struct conn_opts opts = { .family = kind % 2 ? AF_INET6 : AF_INET };
+
+	conn_open(c, &s->bed, &opts);
+	conn_upload(c, UPLOAD);
+	switch (kind) {
+	case LINGERS:
+		conn_linger0(c);
+		__attribute__((fallthrough));
+	case READS_LATE:
+	case DEAD:
+	case RUDE:
+	case FAST:
+		peer_reply(c);
+		peer_shutdown_wr(c);
+		MUST(conn_await_state(c, TCP_CLOSE_WAIT));
+		break;
+	case SHUT_FIRST:
+		MUST(!shutdown(c->fd, SHUT_RDWR));
+		peer_reply(c);
+		break;
+	default:
+		break;
+	}
+	conn_close(c);
+	if (kind == REPLIES_LATE)
+		peer_reply(c);
+	if (kind == RUDE)
+		peer_reset(c);
+}
+
+/* What of the promise did not come true? NULL: nothing */
+static const char *judge(struct conn *c, enum kind kind)
+{
+	struct result res;
+
+	peer_finish(c, &res);
+	if (!res.intact)
+		return "content changed";
+	if (kind == DEAD)
+		return res.final == ECONNRESET ? NULL : "not reset";
+	if (res.plain != c->sent || !res.alert)
+		return "not all arrived";
+	if (kind == FAST || kind == READS_LATE || kind == LINGERS)
+		return res.final == ECONNRESET ? NULL : "no RST at the end";
+	return res.final ? "an error instead of the end of file" : NULL;
+}
+
+static void finish(TEST_ARG, struct conn *c, enum kind kind)
+{
+	const char *wrong = kind == RUDE ? NULL : judge(c, kind);
+
+	EXPECT_EQ(NULL, wrong) {
+		TH_LOG("kind %d: %s", kind, wrong);
+	}
+	conn_free(c);
+}
+
+/* Bytes of the kernel's slabs */
+static long slab_bytes(void)
+{
+	char text[4096];
+	const char *line;
+
+	read_file("/proc/meminfo", text, sizeof(text));
+	line = strstr(text, "\nSlab:");
+	MUST(line);
+	return atol(line + 6) * 1024;
+}
+
+/* Sockets of TCP that exist in any form but TIME_WAIT */
+static int tcp_sockets(void)
+{
+	char text[512];
+	const char *tcp;
+	int inuse, orphan;
+
+	read_file("/proc/thread-self/net/sockstat", text, sizeof(text));
+	tcp = strstr(text, "TCP: ");
+	MUST(tcp && sscanf(tcp, "TCP: inuse %d orphan %d", &inuse, &orphan) == 2);
+	return inuse + orphan;
+}
+
+static void finish_one(TEST_ARG, struct conn *window, int i, int total,
+		       bool dead)
+{
+	if (i >= 0 && i < total && i % KINDS != FAST &&
+	    (i % KINDS == DEAD) == dead)
+		finish(_metadata, &window[i % WINDOW], i % KINDS);
+}
+
+SCENE_FIXTURE(load)
+
+FIXTURE_VARIANT(load) {
+	int mode;
+};
+
+FIXTURE_VARIANT_ADD(load, mode1) { 1 };
+FIXTURE_VARIANT_ADD(load, mode2) { 2 };
+
+TEST_F_TIMEOUT(load, one_after_the_other, 3600)
+{
+	int total = number("LOAD_CONNECTIONS", 400), i;
+	struct conn *window;
+
+	REQUIRE_MODE(variant->mode);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	window = calloc(WINDOW, sizeof(*window));
+	ASSERT_NE(NULL, window);
+	for (i = 0; i < total + WINDOW; i++) {
+		finish_one(_metadata, window, i - LATE, total, false);
+		finish_one(_metadata, window, i - WINDOW, total, true);
+		if (i >= total)
+			continue;
+		start(&self->s, &window[i % WINDOW], i % KINDS);
+		if (i % KINDS == FAST)
+			finish(_metadata, &window[i % WINDOW], FAST);
+	}
+	free(window);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(total, drst_stat("CloseNotify"));
+	EXPECT_LT(0, drst_stat("RstSent"));
+	EXPECT_LT(0, drst_stat("Flushed"));
+	EXPECT_LT(0, drst_stat("TimedOut"));
+	EXPECT_LT(0, drst_stat("PeerReset"));
+	EXPECT_EQ(0, drst_stat("OverLimit") + drst_stat("Memory"));
+	EXPECT_TRUE(EVENTUALLY(tcp_sockets() == 0));
+}
+
+TEST_F_TIMEOUT(load, held_at_once, 3600)
+{
+	int total = number("LOAD_HELD", 100), i;
+	long held;
+	struct rlimit files = { total + 100, total + 100 };
+	const struct conn_opts opts = { };
+	struct conn *conns;
+
+	REQUIRE_MODE(variant->mode);
+	MUST(!setrlimit(RLIMIT_NOFILE, &files));
+	drst_set("max_held", total);
+	drst_set("timeout_ms", 3000000);
+	drst_set("max_hold_ms", 3000000);
+	conns = calloc(total + 1, sizeof(*conns));
+	ASSERT_NE(NULL, conns);
+	held = slab_bytes();
+	for (i = 0; i < total; i++)
+		start(&self->s, &conns[i], READS_LATE);
+	held = slab_bytes() - held;
+	EXPECT_EQ(total, drst_stat("CurrHeld"));
+	EXPECT_TRUE(drst_adds_up(total));
+	TH_LOG("%d held: %ld bytes of slab each", total, held / total);
+
+	/* One more is not held. */
+	conn_open(&conns[total], &self->s.bed, &opts);
+	conn_upload(&conns[total], BULK);
+	peer_reply(&conns[total]);
+	peer_shutdown_wr(&conns[total]);
+	ASSERT_TRUE(conn_await_state(&conns[total], TCP_CLOSE_WAIT));
+	conn_close(&conns[total]);
+	EXPECT_EQ(1, drst_stat("OverLimit"));
+	conn_free(&conns[total]);
+
+	for (i = 0; i < total; i++)
+		finish(_metadata, &conns[i], READS_LATE);
+	free(conns);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(total, drst_stat("RstSent"));
+	EXPECT_TRUE(EVENTUALLY(tcp_sockets() == 0));
+}
+
+TEST_HARNESS_MAIN
