@@ -60,7 +60,7 @@ make_kernel() {
 	make_initrd "$dir" "$release" "$busybox" || return
 	pack_modules "$dir" "$release" || return
 	rm -rf "${dir:?}/boot"
-	link_headers "$dir" "$release"
+	link_headers "$dir" "$release" || return
 	name_toolchain "$list" "$suites" "$dir"
 }
 
@@ -91,7 +91,7 @@ make_headers() {
 	release=${release#linux-headers-}
 	release=${release%%=*}
 	echo "$release" >"$dir/release"
-	link_headers "$dir" "$release"
+	link_headers "$dir" "$release" || return
 	name_toolchain "$list" "$suites" "$dir"
 }
 

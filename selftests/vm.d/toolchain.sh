@@ -51,7 +51,7 @@ in_toolchain() {
 	[ "$(id -u)" = 0 ] || how+=(--map-root-user)
 	# shellcheck disable=SC2016 # the inner shell's
 	unshare "${how[@]}" sh -c '
-		root=$1
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin root=$1
 		for dir in /dev /proc "$2" "$3"; do
 			mkdir -p "$root$dir" && mount --rbind "$dir" "$root$dir" || exit
 		done
