@@ -14,6 +14,7 @@ help:
 	@echo 'make userspace        the FTPS helper, in userspace/build'
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
+	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make demo             an FTPS transfer without and with the module'
@@ -43,6 +44,9 @@ deps:
 test: deps
 	@selftests/vm.d/suite
 
+torture: deps
+	@selftests/vm.d/torture
+
 check-style: deps
 	@selftests/vm.d/check-style
 
@@ -65,5 +69,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test check-style interop demo \
+.PHONY: all help module modules_install userspace selftests deps test torture check-style interop demo \
 	update-kernels clean clean-cache

@@ -366,9 +366,13 @@ static void open_for_ever(struct scene *s, struct removals *removals)
 	}
 }
 
-/* Inserting the module leaves no moment without a ULP of the name tls. */
-TEST_F(lifecycle, reload_under_new_connections)
+/*
+ * Inserting the module leaves no moment without a ULP of the name tls. RELOADS
+ * is how often.
+ */
+TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 {
+	const char *reloads = getenv("RELOADS");
 	struct removals *removals;
 	int rounds, status;
 	pid_t pid;
@@ -381,7 +385,7 @@ TEST_F(lifecycle, reload_under_new_connections)
 	if (!pid)
 		open_for_ever(&self->s, removals);
 	ASSERT_LT(0, pid);
-	for (rounds = 0; rounds < 5; rounds++) {
+	for (rounds = reloads ? atoi(reloads) : 5; rounds; rounds--) {
 		EXPECT_EQ(0, module_insert(self->ko));
 		__sync_fetch_and_add(&removals->count, 1);
 		EXPECT_TRUE(module_removed());

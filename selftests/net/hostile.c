@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An unprivileged user who wants held connections to stay for ever, many of
+ * them: what he can have is bounded by the limits of init_net, whatever he does
+ * in namespaces of his own. See docs/security.md.
+ */
+#include "kselftest_harness.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "lib/scene.h"
+
+#define NOBODY 65534
+#define TRIES 20
+#define MAX_HELD 8
+#define TIMEOUT_MS 2000
+#define MAX_HOLD_MS 4000
+
+/* What the user's process tells. */
+struct booty {
+	long held;		/* at most, at any time */
+	int refused;		/* of the limits that it tried to raise */
+	bool done;
+};
+
+FIXTURE(hostile) {
+	struct booty *booty;
+	pid_t pid;
+	long refs;
+	long timeout_ms, max_hold_ms, max_held;
+};
+
+static long module_refs(void)
+{
+	char text[32];
+
+	read_file("/sys/module/tls_drst/refcnt", text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+FIXTURE_SETUP(hostile)
+{
+	self->booty = mmap(NULL, sizeof(*self->booty), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(self->booty != MAP_FAILED);
+	if (!drst_present())
+		return;
+	self->refs = module_refs();
+	self->timeout_ms = drst_get("timeout_ms");
+	self->max_hold_ms = drst_get("max_hold_ms");
+	self->max_held = drst_get("max_held");
+	drst_set("timeout_ms", TIMEOUT_MS);
+	drst_set("max_hold_ms", MAX_HOLD_MS);
+	drst_set("max_held", MAX_HELD);
+}
+
+FIXTURE_TEARDOWN(hostile)
+{
+	if (!drst_present())
+		return;
+	drst_set("timeout_ms", self->timeout_ms);
+	drst_set("max_hold_ms", self->max_hold_ms);
+	drst_set("max_held", self->max_held);
+}
+
+static void become_nobody(void)
+{
+	MUST(!setresgid(NOBODY, NOBODY, NOBODY));
+	MUST(!setresuid(NOBODY, NOBODY, NOBODY));
+	MUST(!unshare(CLONE_NEWUSER));
+}
+
+static void close_owing(struct bed *bed, struct conn *c)
+{
+	const struct conn_opts defaults = { };
+
+	conn_open(c, bed, &defaults);
+	conn_upload(c, BULK);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	MUST(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+}
+
+/* Holds as many as he can get. */
+static void grab(struct bed *bed, struct conn *conns, struct booty *booty)
+{
+	long held;
+	int i;
+
+	bed_open(bed);
+	drst_set("mode", 2);
+	booty->refused += drst_try("timeout_ms", "86400000") == -EINVAL;
+	booty->refused += drst_try("max_hold_ms", "86400000") == -EINVAL;
+	booty->refused += drst_try("max_held", "1000000") == -EINVAL;
+	for (i = 0; i < TRIES; i++) {
+		close_owing(bed, &conns[i]);
+		held = drst_stat("CurrHeld");
+		if (held > booty->held)
+			booty->held = held;
+	}
+}
+
+/* Starts @how as nobody, in a process of its own. */
+static void start(TEST_ARG, FIXTURE_DATA(hostile) *self,
+		  void (*how)(struct bed *, struct conn *, struct booty *))
+{
+	static struct conn conns[TRIES];
+	static struct bed bed;
+
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (self->pid)
+		return;
+	become_nobody();
+	how(&bed, conns, self->booty);
+	self->booty->done = true;
+	pause();
+}
+
+static void expect_free_again(TEST_ARG, FIXTURE_DATA(hostile) *self)
+{
+	EXPECT_EQ(3, self->booty->refused);
+	EXPECT_EQ(MAX_HELD, self->booty->held);
+	EXPECT_TRUE(EVENTUALLY(module_refs() == self->refs)) {
+		TH_LOG("%ld references on the module, not %ld", module_refs(),
+		       self->refs);
+	}
+}
+
+/* Nothing that the holds wait for can come any more. */
+static void cut_off(struct bed *bed, struct conn *conns, struct booty *booty)
+{
+	grab(bed, conns, booty);
+	link_set_up(bed, SIDE_B, false);
+}
+
+TEST_F(hostile, unreachable_peers)
+{
+	REQUIRE_MODE(1);
+	start(_metadata, self, cut_off);
+	ASSERT_TRUE(EVENTUALLY(self->booty->done));
+	kill(self->pid, SIGKILL);
+	waitpid(self->pid, NULL, 0);
+	/* What they hold now is a namespace that nobody is in. */
+	EXPECT_LT(self->refs, module_refs());
+	expect_free_again(_metadata, self);
+}
+
+/* Peers of his own that take a little now and then, for ever. */
+static void trickle(struct bed *bed, struct conn *conns, struct booty *booty)
+{
+	int i;
+
+	grab(bed, conns, booty);
+	booty->done = true;
+	for (;;) {
+		for (i = 0; i < TRIES; i++)
+			recv(conns[i].peer, (char [3000]) { 0 }, 3000,
+			     MSG_DONTWAIT);
+		pause_ms(50);
+	}
+}
+
+TEST_F(hostile, peers_that_take_their_time)
+{
+	REQUIRE_MODE(1);
+	start(_metadata, self, trickle);
+	ASSERT_TRUE(EVENTUALLY(self->booty->done));
+	expect_free_again(_metadata, self);
+	kill(self->pid, SIGKILL);
+	waitpid(self->pid, NULL, 0);
+}
+
+TEST_HARNESS_MAIN
