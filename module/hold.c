@@ -43,12 +43,14 @@
 #include "compat.h"
 #include "hold.h"
 #include "tls_drst.h"
+#include "trace.h"
 
-enum drst_owed {
-	DRST_OWED_NOTHING,
-	DRST_OWED_UNREAD,	/* received data unread at close() */
-	DRST_OWED_LINGER,	/* SO_LINGER { 1, 0 } */
-	DRST_OWED_DATA,		/* data after close() or shutdown() */
+const char *const drst_owed_names[DRST_NR_OWED] = {
+	[DRST_OWED_NOTHING]	= "none",
+	[DRST_OWED_UNREAD]	= "unread",
+	[DRST_OWED_LINGER]	= "linger",
+	[DRST_OWED_DATA]	= "data",
+	[DRST_OWED_BY_PEER]	= "peer",
 };
 
 struct workqueue_struct *drst_wq;
@@ -85,6 +87,60 @@ void drst_hold_put(struct drst_hold *h)
 		return;
 	sock_put(h->sk);
 	kfree(h);
+}
+
+/* ---- what can be seen of it: trace.h, stat.c ---- */
+
+/**
+ * drst_hold_bytes() - what a hold waits for
+ * @h: the hold
+ *
+ * Context: any.
+ * Return: bytes in TCP's send queue or, inbound, in its receive queue; without
+ * those that kTLS keeps.
+ */
+u32 drst_hold_bytes(const struct drst_hold *h)
+{
+	const struct tcp_sock *tp = tcp_sk(h->sk);
+
+	if (h->owed == DRST_OWED_BY_PEER)
+		return READ_ONCE(tp->rcv_nxt) - READ_ONCE(tp->copied_seq);
+	return READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_una);
+}
+
+/**
+ * drst_hold_enter() - a hold has begun
+ * @h: the hold, which has been counted
+ *
+ * Context: process, socket lock held.
+ */
+void drst_hold_enter(struct drst_hold *h)
+{
+	struct drst_net *dn = drst_pernet(sock_net(h->sk));
+
+	h->began_ns = ktime_get_ns();
+	h->bytes = drst_hold_bytes(h);
+	spin_lock(&dn->holds_lock);
+	list_add_tail(&h->list, &dn->holds);
+	spin_unlock(&dn->holds_lock);
+	trace_tls_drst_hold(h);
+}
+
+/**
+ * drst_hold_leave() - a hold has come to its end
+ * @h: the hold, with its .state
+ * @how: what it is to be counted as
+ *
+ * Context: process.
+ */
+void drst_hold_leave(struct drst_hold *h, enum drst_stat how)
+{
+	struct drst_net *dn = drst_pernet(sock_net(h->sk));
+
+	spin_lock(&dn->holds_lock);
+	list_del(&h->list);
+	spin_unlock(&dn->holds_lock);
+	trace_tls_drst_release(h, drst_stat_name(how));
 }
 
 /* ---- what is in the send queue ---- */
@@ -255,7 +311,7 @@ struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
  * ended at once, so that holds begun are always holds ended plus held now.
  * Socket lock held, may sleep.
  */
-static struct drst_hold *drst_hold_begin(struct sock *sk)
+static struct drst_hold *drst_hold_begin(struct sock *sk, enum drst_owed owed)
 {
 	struct net *net = sock_net(sk);
 	enum drst_stat refused = DRST_STAT_MEMORY;
@@ -274,7 +330,9 @@ static struct drst_hold *drst_hold_begin(struct sock *sk)
 		goto refuse;
 	}
 	h->notified = drst_notified(sk);
+	h->owed = owed;
 	rcu_assign_sk_user_data(sk, h);
+	drst_hold_enter(h);
 	return h;
 
 refuse:
@@ -311,6 +369,8 @@ static void drst_hold_give_up(struct drst_hold *h)
 {
 	const struct net *net = sock_net(h->sk);
 
+	h->state = h->sk->sk_state;
+	drst_hold_leave(h, DRST_STAT_MEMORY);
 	drst_hold_detach(h);
 	atomic_dec(&drst_pernet(net)->held);
 	drst_stat_inc(net, DRST_STAT_MEMORY);
@@ -435,7 +495,7 @@ void drst_hold_shutdown(struct sock *sk)
 	    tcp_sk(sk)->repair || sk->sk_user_data)
 		return;
 
-	h = drst_hold_begin(sk);
+	h = drst_hold_begin(sk, DRST_OWED_NOTHING);
 	if (!h)
 		return;
 	if (drst_proto_shut(sk)) {
@@ -603,6 +663,7 @@ static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
 		drst_hold_give_back(h);
 	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
 		how = drst_hold_closed(h);
+	drst_hold_leave(h, how);
 	if (h->sock)
 		drst_hold_finish(h, how);
 	cancel_delayed_work(&h->work);
@@ -723,6 +784,7 @@ static void drst_hold_work(struct work_struct *work)
 		return;
 	}
 	rst = drst_hold_end_resets(h, how);
+	h->state = sk->sk_state;
 	h->stage = DRST_OVER;
 	release_sock(sk);
 	drst_hold_end(h, how, rst);
@@ -885,7 +947,7 @@ bool drst_hold_close(struct sock *sk, long timeout)
 		h = drst_hold_retake(h);
 	owed = drst_owed_at_close(sk);
 	if (!h && drst_hold_wanted(sk, owed))
-		h = drst_hold_begin(sk);
+		h = drst_hold_begin(sk, owed);
 	if (!h || !drst_hold_get_socket(h)) {
 		release_sock(sk);
 		return false;

@@ -6,7 +6,10 @@
 #include <linux/completion.h>
 #include <linux/refcount.h>
 #include <linux/workqueue.h>
+#include <net/ipv6.h>
 #include <net/tcp.h>
+
+#include "tls_drst.h"
 
 struct tcp_ulp_ops;
 
@@ -21,6 +24,16 @@ enum drst_stage {
 	DRST_OVER,
 };
 
+/* Why is a RST owed? */
+enum drst_owed {
+	DRST_OWED_NOTHING,
+	DRST_OWED_UNREAD,	/* received data unread at close() */
+	DRST_OWED_LINGER,	/* SO_LINGER { 1, 0 } */
+	DRST_OWED_DATA,		/* data after close() or shutdown() */
+	DRST_OWED_BY_PEER,	/* inbound */
+	DRST_NR_OWED
+};
+
 /**
  * struct drst_hold - a connection that is held
  * @sk:		the connection
@@ -33,12 +46,16 @@ enum drst_stage {
  * @work:	advances the hold, on events and when a bound is due
  * @done:	completed when the hold has ended
  * @ref:	users of this structure
+ * @list:	in drst_net.holds, from the beginning to the end
+ * @began_ns:	ktime_get_ns() at the beginning
+ * @bytes:	drst_hold_bytes() at the beginning
  * @acked:	tcp_sock.bytes_acked at the beginning
  * @began:	jiffies at the beginning
  * @progress:	jiffies when @seen last moved
  * @seen:	tcp_sock.snd_una as last seen; .copied_seq of an inbound hold
  * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
  * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away
+ * @state:	the connection's when the hold came to its end
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
  * @notified:	the connection accepted a close_notify
@@ -60,6 +77,10 @@ struct drst_hold {
 	struct completion done;
 	refcount_t ref;
 
+	struct list_head list;
+	u64 began_ns;
+	u32 bytes;
+
 	u64 acked;
 	unsigned long began;
 	unsigned long progress;
@@ -67,6 +88,7 @@ struct drst_hold {
 	u32 rcv_nxt;
 	int err;
 
+	u8 state;
 	u8 stage;
 	u8 owed;
 	bool notified;
@@ -77,14 +99,35 @@ struct drst_hold {
 
 extern struct workqueue_struct *drst_wq;
 
+extern const char *const drst_owed_names[DRST_NR_OWED];
+
 struct drst_hold *drst_hold_of(const struct sock *sk);
 struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp);
 void drst_state_change(struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
+u32 drst_hold_bytes(const struct drst_hold *h);
+void drst_hold_enter(struct drst_hold *h);
+void drst_hold_leave(struct drst_hold *h, enum drst_stat how);
 bool drst_hold_admit(const struct net *net);
 bool drst_memory_short(const struct sock *sk);
 bool drst_unread(const struct sock *sk);
 unsigned long drst_hold_expires(const struct drst_hold *h);
 void drst_hold_arm(struct drst_hold *h);
+
+/* The addresses of a connection as IPv6 ones, those of IPv4 mapped. */
+static inline void drst_sock_addrs(const struct sock *sk,
+				   struct in6_addr *saddr,
+				   struct in6_addr *daddr)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		*saddr = sk->sk_v6_rcv_saddr;
+		*daddr = sk->sk_v6_daddr;
+		return;
+	}
+#endif
+	ipv6_addr_set_v4mapped(sk->sk_rcv_saddr, saddr);
+	ipv6_addr_set_v4mapped(sk->sk_daddr, daddr);
+}
 
 #endif /* _TLS_DRST_HOLD_H */

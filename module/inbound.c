@@ -148,7 +148,9 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	const struct net *net = sock_net(sk);
 	struct drst_net *dn = drst_pernet(net);
 
+	h->state = sk->sk_state;
 	h->stage = DRST_OVER;
+	drst_hold_leave(h, how);
 	drst_proto_normal(sk);
 	sk->sk_state_change = h->state_change;
 	rcu_assign_sk_user_data(sk, NULL);
@@ -395,6 +397,8 @@ static bool drst_inbound_begin(struct drst_hold *h)
 	h->seen = tcp_sk(sk)->copied_seq;
 	h->began = jiffies;
 	h->progress = jiffies;
+	h->owed = DRST_OWED_BY_PEER;
+	drst_hold_enter(h);
 
 	/* Wake who waits for more data, or for SO_RCVLOWAT. */
 	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;

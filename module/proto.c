@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "tls_drst.h"
+#include "trace.h"
 
 /* A copy, and what it is a copy of. */
 struct drst_prot {
@@ -213,6 +214,7 @@ static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 	if (notify && ret > 0) {
 		set_bit(DRST_NOTIFIED, &tls_get_ctx(sk)->flags);
 		drst_stat_inc(sock_net(sk), DRST_STAT_CLOSE_NOTIFY);
+		trace_tls_drst_notify(sk);
 	}
 	return ret;
 }

@@ -11,9 +11,11 @@
 #define _TLS_DRST_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
@@ -82,6 +84,8 @@ struct drst_mib {
  * @nf_mutex:	covers @nf_there
  * @nf_there:	the hook of inbound.c is registered
  * @nf_work:	unregisters it, some time after the last socket
+ * @holds_lock:	covers @holds
+ * @holds:	those that are counted in @held
  * @net:	the namespace
  * @mib:	the counters
  * @table:	the sysctl table whose .data points into @knob
@@ -95,6 +99,8 @@ struct drst_net {
 	struct mutex nf_mutex;	/* covers nf_there */
 	bool nf_there;
 	struct delayed_work nf_work;
+	spinlock_t holds_lock;	/* covers holds */
+	struct list_head holds;
 	struct net *net;
 	struct drst_mib __percpu *mib;
 	struct ctl_table *table;
@@ -128,6 +134,7 @@ int drst_sysctl_net_init(struct net *net);
 void drst_sysctl_net_exit(struct net *net);
 
 /* stat.c */
+const char *drst_stat_name(enum drst_stat stat);
 int drst_stat_net_init(struct net *net);
 void drst_stat_net_exit(struct net *net);
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "lib/diag.h"
 #include "lib/scene.h"
 
 static const struct {
@@ -243,30 +242,6 @@ TEST_F(sysctl, user_cannot_write)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(1, drst_get("mode"));
-}
-
-/* `ss -ti` tells a held connection by the name of its ULP. */
-SCENE_FIXTURE(visible)
-
-TEST_F(visible, ulp_name)
-{
-	static const struct conn_opts defaults;
-	struct conn *c = &self->s.conn;
-	char name[64];
-
-	if (drst_present()) {
-		conn_open(c, &self->s.bed, &defaults);
-		conn_upload(c, BULK);
-		conn_ulp_name(c, name, sizeof(name));
-		EXPECT_STREQ("tls", name);
-		conn_close(c);
-		EXPECT_TRUE(drst_adds_up(1));
-		conn_ulp_name(c, name, sizeof(name));
-		EXPECT_STRNE("tls", name);
-		EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
-		return;
-	}
-	REQUIRE_MODULE();
 }
 
 /* Two namespaces, two modes, the same close(): each goes by its own. */

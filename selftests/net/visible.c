@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What can be seen of a held connection: /proc/net/tls_drst, ss -ti, and the
+ * tracepoints tls_drst:*.
+ */
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "inbound.h"
+#include "lib/diag.h"
+
+#define TRACING "/sys/kernel/tracing/"
+#define LIST "/proc/thread-self/net/tls_drst"
+
+static void trace_events(const char *on)
+{
+	MUST(!write_file(TRACING "events/tls_drst/enable", on));
+}
+
+FIXTURE(visible) {
+	struct scene s;
+};
+
+FIXTURE_SETUP(visible)
+{
+	scene_open(&self->s);
+	if (!drst_present())
+		return;
+	close(open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
+	trace_events("1");
+}
+
+FIXTURE_TEARDOWN(visible)
+{
+	if (drst_present())
+		trace_events("0");
+	conn_free(&self->s.conn);
+	EXPECT_TRUE(inbound_adds_up());
+	EXPECT_TRUE(scene_close(&self->s));
+}
+
+FIXTURE_VARIANT(visible) {
+	int family;
+	const char *from, *to;	/* as the tracepoints write them */
+};
+
+FIXTURE_VARIANT_ADD(visible, ipv4) {
+	AF_INET, "[::ffff:192.0.2.1]", "[::ffff:192.0.2.2]"
+};
+FIXTURE_VARIANT_ADD(visible, ipv6) {
+	AF_INET6, "[2001:db8::1]", "[2001:db8::2]"
+};
+
+static void upload(struct scene *s, int family)
+{
+	struct conn_opts opts = { .family = family };
+
+	conn_open(&s->conn, &s->bed, &opts);
+	conn_upload(&s->conn, BULK);
+}
+
+static void to_close_wait(TEST_ARG, struct conn *c)
+{
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+}
+
+/* `ss -ti` tells a held connection by the name of its ULP. */
+TEST_F(visible, ulp_name)
+{
+	struct conn *c = &self->s.conn;
+	char name[64];
+
+	REQUIRE_MODE(1);
+	if (variant->family == AF_INET6)
+		SKIP(return, "lib/diag.c speaks IPv4");
+	upload(&self->s, variant->family);
+	conn_ulp_name(c, name, sizeof(name));
+	EXPECT_STREQ("tls", name);
+	conn_close(c);
+	EXPECT_TRUE(drst_adds_up(1));
+	conn_ulp_name(c, name, sizeof(name));
+	EXPECT_STRNE("tls", name);
+	EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
+}
+
+/* The lines of the list, without its head */
+static int listed(char *text, size_t size)
+{
+	const char *p;
+	int lines = -1;
+
+	read_file(LIST, text, size);
+	for (p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	return lines;
+}
+
+TEST_F(visible, list)
+{
+	struct conn *c = &self->s.conn;
+	char text[4096], local[80], remote[80], cause[16];
+	unsigned int state, bytes, held, idle;
+	unsigned long long cookie;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	to_close_wait(_metadata, c);
+	EXPECT_EQ(0, listed(text, sizeof(text)));
+	conn_close(c);
+	ASSERT_EQ(1, listed(text, sizeof(text)));
+	ASSERT_EQ(8, sscanf(strchr(text, '\n') + 1,
+			    "%79s %79s %X %15s %u %u %u %llx", local, remote,
+			    &state, cause, &bytes, &held, &idle, &cookie)) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_EQ(TCP_CLOSE_WAIT, state);
+	EXPECT_STREQ("unread", cause);
+	EXPECT_LT(0, bytes);
+	EXPECT_GE(c->stream, bytes);
+	EXPECT_EQ(c->port, atoi(strrchr(local, ':') + 1));
+	EXPECT_EQ(PEER_PORT, atoi(strrchr(remote, ':') + 1));
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(0, listed(text, sizeof(text)));
+}
+
+TEST_F(visible, list_inbound)
+{
+	const struct cell cell = { 2, variant->family, txrx, TCP_ESTABLISHED,
+				   TLS_1_3_VERSION };
+	char text[4096];
+
+	REQUIRE_MODE(2);
+	hold_in_cell(_metadata, &self->s, &cell);
+	ASSERT_EQ(1, listed(text, sizeof(text)));
+	EXPECT_TRUE(strstr(text, " 01 peer ")) {
+		TH_LOG("%s", text);
+	}
+	expect_delivered(_metadata, &self->s.conn, &cell);
+	EXPECT_EQ(0, listed(text, sizeof(text)));
+}
+
+/* The line of the trace with this event and this connection, up to its end */
+static const char *traced(char *text, size_t size, const char *event,
+			  const struct conn *c,
+			  const FIXTURE_VARIANT(visible) *variant)
+{
+	char tuple[128];
+	char *line, *save;
+
+	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%u ", variant->from,
+		 c->port, variant->to, PEER_PORT);
+	read_file(TRACING "trace", text, size);
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (strstr(line, event) && strstr(line, tuple))
+			return line;
+	return NULL;
+}
+
+#define EXPECT_TRACED(event, what) do {					\
+	const char *_line = traced(text, sizeof(text), event ": ", c, variant); \
+									\
+	EXPECT_NE(NULL, _line) {					\
+		TH_LOG("no " event);					\
+	}								\
+	EXPECT_TRUE(_line && strstr(_line, what)) {			\
+		TH_LOG("%s", _line);					\
+	}								\
+} while (0)
+
+TEST_F(visible, traced)
+{
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	EXPECT_TRACED("tls_drst_notify", "state=ESTABLISHED");
+	to_close_wait(_metadata, c);
+	conn_close(c);
+	EXPECT_TRACED("tls_drst_hold", "state=CLOSE_WAIT cause=unread bytes=");
+	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_release", c,
+			       variant));
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_TRACED("tls_drst_release",
+		      "state=CLOSE_WAIT cause=unread how=RstSent held=");
+	EXPECT_TRACED("tls_drst_release", " bytes=0 ns=");
+}
+
+TEST_F(visible, traced_inbound)
+{
+	const struct cell cell = { 2, variant->family, tx, TCP_ESTABLISHED,
+				   TLS_1_3_VERSION };
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+
+	REQUIRE_MODE(2);
+	hold_in_cell(_metadata, &self->s, &cell);
+	EXPECT_TRACED("tls_drst_hold", "state=ESTABLISHED cause=peer bytes=");
+	expect_delivered(_metadata, c, &cell);
+	EXPECT_TRACED("tls_drst_release",
+		      "state=ESTABLISHED cause=peer how=InDelivered held=");
+}
+
+TEST_HARNESS_MAIN
