@@ -12,6 +12,8 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "tls_drst.h"
+
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
 #ifdef HAVE_TLS_PROT_H
 #include <net/tls_prot.h>
@@ -56,6 +58,48 @@ static inline int drst_inbound_sendpage(struct sock *sk, struct page *page,
 }
 #endif
 
+/*
+ * recvmsg() of a proto had one more argument until 7.x: where to put the length
+ * of the sender's address, as only MSG_ERRQUEUE has one with TCP.
+ */
+static inline int drst_recvmsg(const struct proto *prot, struct sock *sk,
+			       struct msghdr *msg, size_t len, int flags)
+{
+#ifdef HAVE_RECVMSG_ADDR_LEN
+	return prot->recvmsg(sk, msg, len, flags, &msg->msg_namelen);
+#else
+	return prot->recvmsg(sk, msg, len, flags);
+#endif
+}
+
+/* drst_inbound_recvmsg() as a proto wants it */
+#ifdef HAVE_RECVMSG_ADDR_LEN
+static inline int drst_inbound_recvmsg_addr(struct sock *sk, struct msghdr *msg,
+					    size_t len, int flags,
+					    int *addr_len)
+{
+	int ret;
+
+	/* inet_recvmsg() sets the one by the other afterwards. */
+	msg->msg_namelen = *addr_len;
+	ret = drst_inbound_recvmsg(sk, msg, len, flags);
+	*addr_len = msg->msg_namelen;
+	return ret;
+}
+#else
+#define drst_inbound_recvmsg_addr drst_inbound_recvmsg
+#endif
+
+/* Until 7.x a TOE could make the records. */
+static inline bool drst_has_toe(const struct tls_context *ctx)
+{
+#ifdef HAVE_TLS_TOE
+	return ctx->tx_conf == TLS_HW_RECORD;
+#else
+	return false;
+#endif
+}
+
 /* Does a socket take signed segments only (TCP-MD5; 6.7: TCP-AO)? */
 static inline bool drst_has_auth(const struct sock *sk)
 {
@@ -72,14 +116,18 @@ static inline bool drst_has_auth(const struct sock *sk)
 
 /*
  * The connection of a segment, with a reference for sock_gen_put(), which can be
- * in TIME_WAIT; or NULL. In softirq, behind the routing.
+ * in TIME_WAIT; or NULL. In softirq, behind the routing. Since 6.18 the kernel
+ * knows by itself in which table to look.
  */
 static inline struct sock *drst_lookup_ipv4(struct net *net,
 					    struct sk_buff *skb,
 					    const struct iphdr *iph,
 					    const struct tcphdr *th)
 {
-	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
+	return __inet_lookup_established(net,
+#ifdef HAVE_LOOKUP_HASHINFO
+					 net->ipv4.tcp_death_row.hashinfo,
+#endif
 					 iph->saddr, th->source, iph->daddr,
 					 ntohs(th->dest), inet_iif(skb),
 					 inet_sdif(skb));
@@ -91,7 +139,10 @@ static inline struct sock *drst_lookup_ipv6(struct net *net,
 					    const struct ipv6hdr *iph,
 					    const struct tcphdr *th)
 {
-	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
+	return __inet6_lookup_established(net,
+#ifdef HAVE_LOOKUP_HASHINFO
+					  net->ipv4.tcp_death_row.hashinfo,
+#endif
 					  &iph->saddr, th->source, &iph->daddr,
 					  ntohs(th->dest), inet6_iif(skb),
 					  inet6_sdif(skb));

@@ -556,7 +556,7 @@ static bool drst_hold_reset(struct drst_hold *h)
 
 	lock_sock(sk);
 	if ((1 << sk->sk_state) & (TCPF_CLOSING | TCPF_LAST_ACK))
-		tcp_set_state(sk, TCP_FIN_WAIT1);
+		inet_sk_set_state(sk, TCP_FIN_WAIT1);
 	release_sock(sk);
 
 	if (tcp_abort(sk, ECONNRESET))

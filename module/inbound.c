@@ -255,7 +255,6 @@ static void drst_inbound_check(struct sock *sk)
  * @msg: where to
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
- * @addr_len: not used by TCP
  *
  * What has arrived is all there will be, so nothing is waited for.
  *
@@ -263,21 +262,21 @@ static void drst_inbound_check(struct sock *sk)
  * Return: bytes read, 0 at the end or a negative errno.
  */
 int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
-			 int flags, int *addr_len)
+			 int flags)
 {
 	const struct proto *tls = drst_proto_tls(sk);
 	int ret;
 
 	if (flags & MSG_ERRQUEUE)
-		return tls->recvmsg(sk, msg, len, flags, addr_len);
+		return drst_recvmsg(tls, sk, msg, len, flags);
 
 	drst_inbound_check(sk);
-	ret = tls->recvmsg(sk, msg, len,
-			   (flags & ~MSG_WAITALL) | MSG_DONTWAIT, addr_len);
+	ret = drst_recvmsg(tls, sk, msg, len,
+			   (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
 	drst_inbound_check(sk);
 	if (ret != -EAGAIN)
 		return ret;
-	return tls->recvmsg(sk, msg, len, flags, addr_len);
+	return drst_recvmsg(tls, sk, msg, len, flags);
 }
 
 /**

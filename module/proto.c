@@ -280,7 +280,7 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 		dp->normal.prot.close = drst_close;
 	}
 	dp->inbound = dp->normal;
-	dp->inbound.prot.recvmsg = drst_inbound_recvmsg;
+	dp->inbound.prot.recvmsg = drst_inbound_recvmsg_addr;
 	dp->inbound.prot.sendmsg = drst_inbound_sendmsg;
 #ifdef HAVE_PROTO_SENDPAGE
 	dp->inbound.prot.sendpage = drst_inbound_sendpage;
@@ -345,8 +345,7 @@ void drst_proto_wrap(struct sock *sk)
 
 	if (tls->setsockopt == drst_setsockopt)
 		return;
-	if (!ctx || ctx->sk_proto != drst_proto_base(sk) ||
-	    ctx->tx_conf == TLS_HW_RECORD)
+	if (!ctx || ctx->sk_proto != drst_proto_base(sk) || drst_has_toe(ctx))
 		return;
 	if (sk->sk_kern_sock || sk_is_mptcp(sk))
 		return;
@@ -481,7 +480,7 @@ int drst_proto_inbound(struct sock *sk)
 	/* Without memory for a copy a socket stays as net/tls left it. */
 	if (!dops || !drst_proto_is_ours(sk))
 		return -ENOMEM;
-	if (sk->sk_prot->recvmsg == drst_inbound_recvmsg)
+	if (sk->sk_prot->sendmsg == drst_inbound_sendmsg)
 		return 0;
 	dp = container_of(sk->sk_prot, struct drst_proto, normal.prot);
 	drst_proto_set(sk, &dp->inbound.prot);
@@ -500,7 +499,7 @@ void drst_proto_normal(struct sock *sk)
 	struct drst_proto *dp;
 
 	WRITE_ONCE(sk->sk_socket->ops, drst_ops_tls(sk->sk_socket));
-	if (sk->sk_prot->recvmsg != drst_inbound_recvmsg)
+	if (sk->sk_prot->sendmsg != drst_inbound_sendmsg)
 		return;
 	dp = container_of(sk->sk_prot, struct drst_proto, inbound.prot);
 	drst_proto_set(sk, &dp->normal.prot);

@@ -5,7 +5,7 @@
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
-#include <net/ip.h>
+#include <net/net_namespace.h>
 
 #include "hold.h"
 #include "tls_drst.h"
@@ -52,6 +52,16 @@ static void drst_stat_line(struct seq_file *seq, const char *name,
 	seq_printf(seq, "%-32s\t%lu\n", name, value);
 }
 
+static unsigned long drst_stat_sum(const struct drst_net *dn, int stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(dn->mib, cpu)->mibs[stat]);
+	return sum;
+}
+
 static int drst_stat_show(struct seq_file *seq, void *v)
 {
 	struct drst_net *dn = drst_pernet(seq->private);
@@ -62,7 +72,7 @@ static int drst_stat_show(struct seq_file *seq, void *v)
 	drst_stat_line(seq, "TlsDrstCurrInHeld", atomic_read(&dn->in_held));
 	for (i = 0; i < DRST_NR_STATS; i++)
 		drst_stat_line(seq, drst_names[i],
-			       snmp_fold_field(dn->mib, i));
+			       drst_stat_sum(dn, i));
 	return 0;
 }
 

@@ -170,7 +170,7 @@ void drst_hold_exit(void);
 void drst_inbound_close(struct drst_hold *h);
 void drst_hold_rewrap(struct sock *sk);
 int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
-			 int flags, int *addr_len);
+			 int flags);
 int drst_inbound_sendmsg(struct sock *sk, struct msghdr *msg, size_t size);
 void drst_inbound_shutdown(struct sock *sk, int how);
 ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,

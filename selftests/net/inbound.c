@@ -184,6 +184,24 @@ TEST_F(reader, waitall)
 		EXPECT_EQ(1, drst_stat("CurrInHeld"));
 }
 
+/* TCP names no sender, and has no errors queued. */
+TEST_F(reader, names_and_errors)
+{
+	struct conn *c = &self->s.conn;
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	char buf[64];
+
+	HOLD();
+	EXPECT_EQ(-1, recv(c->fd, buf, sizeof(buf), MSG_ERRQUEUE));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(sizeof(buf), recvfrom(c->fd, buf, sizeof(buf), MSG_PEEK,
+					(struct sockaddr *)&name, &len));
+	EXPECT_EQ(0, len);
+	expect_held(_metadata, c, &variant->cell);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
 TEST_F(reader, dontwait)
 {
 	struct conn *c = &self->s.conn;

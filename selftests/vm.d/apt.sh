@@ -2,27 +2,79 @@
 # shellcheck shell=bash
 # Debian packages by the machine's own apt: its mirrors, its keys, its verification.
 
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+suites='' # of another release: see in_release
+
 apt_update() {
-	say "apt-get update"
-	as_root apt-get -qq update >&2
+	if [ -n "$suites" ]; then
+		make_apt_root || return
+		say "apt-get update, for $suites"
+		apt-get -qq update >&2
+	else
+		say "apt-get update"
+		as_root apt-get -qq update >&2
+	fi
 }
 
-# The Debian package lists of this machine, one line each in the form that apt's option wants.
+# debian_targets FORMAT [FILTER]...: Debian's package lists, one line each in the form that apt's
+# option wants.
 debian_targets() {
-	apt-get indextargets --format "$1" 'Created-By: Packages' 'Origin: Debian'
+	apt-get indextargets --format "$1" 'Created-By: Packages' 'Origin: Debian' "${@:2}"
 }
 
 # A fresh machine or container has no package lists yet.
 have_lists() {
+	[ -z "$suites" ] || [ -e "$APT_CONFIG" ] || return
 	[ -n "$(debian_targets '$(FILENAME)')" ]
 }
 
 # The deb lines of this machine's Debian mirrors, for a root of the same release.
 deb_lines() {
-	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
 	have_lists || apt_update
 	debian_targets "deb [signed-by=$keyring] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" | sort -u
+}
+
+# release_lines SUITE...: the same for other suites. They are where this machine's own release is,
+# and are signed with keys that its keyring knows.
+release_lines() (
+	unset -v APT_CONFIG
+	suites=''
+	have_lists || apt_update
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	for suite; do
+		debian_targets "deb [signed-by=$keyring] \$(REPO_URI) $suite \$(COMPONENT)" \
+			"Codename: $VERSION_CODENAME"
+	done | sort -u
+)
+
+# in_release SUITES COMMAND...: COMMAND, for which apt knows these suites and nothing else, or,
+# where SUITES is empty, what the machine's own does. The machine's apt is left as it is.
+in_release() {
+	local suites=$1
+	[ -z "$suites" ] || local -x APT_CONFIG="$cache/apt/${suites// /_}/apt.conf"
+	shift
+	"$@"
+}
+
+make_apt_root() {
+	local dir=${APT_CONFIG%/*} lines
+
+	# shellcheck disable=SC2086
+	lines=$(release_lines $suites) && [ -n "$lines" ] ||
+		{ say "this machine's apt has no mirror of Debian's"; return 1; }
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	printf '%s\n' "$lines" >"$dir/sources.list"
+	: >"$dir/status"
+	cat >"$APT_CONFIG" <<-EOT
+		Dir::Etc::SourceList "$dir/sources.list";
+		Dir::Etc::SourceParts "/dev/null";
+		Dir::State::Lists "$dir/lists";
+		Dir::State::Status "$dir/status";
+		Dir::Cache "$dir/cache";
+		APT::Sandbox::User "root";
+		APT::Update::Error-Mode "any";
+	EOT
 }
 
 # newest_package REGEX: the newest package whose name matches.

@@ -9,7 +9,7 @@ cache=${TLS_DRST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tls_drst}
 
 # the test kernels there are
 # shellcheck disable=SC2034
-kernels=(6.1 6.12)
+kernels=(6.1 6.12 7)
 
 say() { printf 'vm: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }

@@ -38,7 +38,7 @@ build_module() {
 	for file in $(module_sources); do
 		cmp -s "$top/$file" "$dir/$file" || cp "$top/$file" "$dir/$file" || return
 	done
-	make -C "$entry/build" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
+	kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; say "the module does not build"; return 1; }
 	# what modpost and objtool find is no error to make
 	if grep -E '(warning|WARNING):' "$dir/log"; then

@@ -216,7 +216,9 @@ ssize_t conn_sendfile(struct conn *conn, int file, size_t len)
 	return pos;
 }
 
-bool conn_try_notify(struct conn *conn, int flags)
+/* A record that is no data, whole or not at all */
+static bool send_record(struct conn *conn, uint8_t type, const void *data,
+			size_t len, int flags)
 {
 	union {
 		struct cmsghdr hdr;
@@ -228,20 +230,25 @@ bool conn_try_notify(struct conn *conn, int flags)
 			.cmsg_type = TLS_SET_RECORD_TYPE,
 		},
 	};
-	struct iovec iov = {
-		.iov_base = (void *)close_notify,
-		.iov_len = sizeof(close_notify),
-	};
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control),
 	};
 
-	*CMSG_DATA(&control.hdr) = REC_ALERT;
-	if (sendmsg(conn->fd, &msg, flags | MSG_NOSIGNAL) != 2)
+	*CMSG_DATA(&control.hdr) = type;
+	if (sendmsg(conn->fd, &msg, flags | MSG_NOSIGNAL) != (ssize_t)len)
+		return false;
+	conn->stream += len + dir_overhead(&conn->tx);
+	return true;
+}
+
+bool conn_try_notify(struct conn *conn, int flags)
+{
+	if (!send_record(conn, REC_ALERT, close_notify, sizeof(close_notify),
+			 flags))
 		return false;
 	conn->notified = true;
-	conn->stream += sizeof(close_notify) + dir_overhead(&conn->tx);
 	return true;
 }
 
@@ -254,6 +261,23 @@ void conn_upload(struct conn *conn, size_t len)
 {
 	conn_send(conn, len);
 	conn_notify(conn);
+}
+
+bool conn_takes_keys_again(const struct conn *conn)
+{
+	int err = dir_install(&conn->tx, conn->fd, TLS_TX);
+
+	MUST(!err || err == -EBUSY);
+	return !err;
+}
+
+void conn_update_key(struct conn *conn)
+{
+	struct tls_dir next = conn->tx;
+
+	MUST(send_record(conn, REC_HANDSHAKE, key_update, KEY_UPDATE_LEN, 0));
+	dir_update(&next);
+	MUST(!dir_install(&next, conn->fd, TLS_TX));
 }
 
 void conn_linger0(struct conn *conn)
@@ -335,6 +359,12 @@ void peer_upload(struct conn *conn, int records, size_t len)
 void peer_notify(struct conn *conn)
 {
 	peer_record(conn, REC_ALERT, close_notify, sizeof(close_notify));
+}
+
+void peer_update_key(struct conn *conn)
+{
+	peer_record(conn, REC_HANDSHAKE, key_update, KEY_UPDATE_LEN);
+	dir_update(&conn->rx);
 }
 
 size_t peer_flood(struct conn *conn, size_t len)
@@ -469,6 +499,12 @@ ssize_t peer_read(struct conn *conn, size_t len)
 	return got;
 }
 
+static bool is_key_update(uint8_t type, const uint8_t *plain, int len)
+{
+	return type == REC_HANDSHAKE && len == KEY_UPDATE_LEN &&
+	       !memcmp(plain, key_update, KEY_UPDATE_LEN);
+}
+
 static void judge_record(struct result *res, uint8_t type, const uint8_t *plain,
 			 int len)
 {
@@ -511,7 +547,10 @@ static void judge(struct tls_dir *dir, const uint8_t *raw, size_t have,
 			res->intact = false;
 			return;
 		}
-		judge_record(res, type, plain, got);
+		if (is_key_update(type, plain, got))
+			dir_update(dir);
+		else
+			judge_record(res, type, plain, got);
 		at += len;
 	}
 }
@@ -544,6 +583,17 @@ static ssize_t record_read(int fd, uint8_t *buf, size_t len, uint8_t *type)
 	return got;
 }
 
+/* Nothing can be read before the next key is there. */
+static void take_key(struct conn *conn)
+{
+	struct tls_dir dir = conn->rx;
+	char byte;
+
+	MUST(recv(conn->fd, &byte, 1, 0) < 0 && errno == EKEYEXPIRED);
+	dir.seq = 0;
+	MUST(!dir_install(&dir, conn->fd, TLS_RX));
+}
+
 void conn_finish(struct conn *conn, size_t piece, struct result *res)
 {
 	struct tls_dir dir = conn->rx;
@@ -556,7 +606,9 @@ void conn_finish(struct conn *conn, size_t piece, struct result *res)
 	memset(res, 0, sizeof(*res));
 	res->intact = true;
 	while ((got = record_read(conn->fd, buf + have, piece, &type)) > 0) {
-		if (conn->ktls_rx)
+		if (is_key_update(type, buf + have, got))
+			take_key(conn);
+		else if (conn->ktls_rx)
 			judge_record(res, type, buf + have, got);
 		have += got;
 		MUST(have + piece <= room);

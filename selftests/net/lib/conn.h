@@ -76,6 +76,9 @@ void conn_send(struct conn *conn, size_t len);
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags);
 void conn_notify(struct conn *conn);
 bool conn_try_notify(struct conn *conn, int flags);	/* else errno */
+/* Does this kernel take keys for a second time (TLS 1.3, since 6.14)? */
+bool conn_takes_keys_again(const struct conn *conn);
+void conn_update_key(struct conn *conn);	/* KeyUpdate, the next TLS_TX */
 /* Content and close_notify: a whole upload, most of it still queued. */
 void conn_upload(struct conn *conn, size_t len);
 /* The same content by sendfile(), whose records are the kernel's to cut. */
@@ -101,6 +104,8 @@ void peer_reply(struct conn *conn);		/* a short data record */
 /* Content in @records records of @len bytes; close_notify is extra. */
 void peer_upload(struct conn *conn, int records, size_t len);
 void peer_notify(struct conn *conn);
+/* KeyUpdate; conn_finish() then installs the next TLS_RX. */
+void peer_update_key(struct conn *conn);
 /* Writes junk as long as it is taken in; returns how much of @len that was. */
 size_t peer_flood(struct conn *conn, size_t len);
 void peer_shutdown_wr(struct conn *conn);

@@ -17,6 +17,7 @@
 #define TAG 16
 
 const uint8_t close_notify[2] = { 1, 0 };
+const uint8_t key_update[KEY_UPDATE_LEN] = { 24, 0, 0, 1, 0 };
 
 static int is_13(const struct tls_dir *dir)
 {
@@ -45,6 +46,11 @@ void dir_init(struct tls_dir *dir, uint16_t version, uint16_t cipher, int seed)
 		dir->key[i] = seed + 7 * i;
 	for (i = 0; i < sizeof(dir->iv); i++)
 		dir->iv[i] = seed + 11 * i + 1;
+}
+
+void dir_update(struct tls_dir *dir)
+{
+	dir_init(dir, dir->version, dir->cipher, dir->key[0] + 1);
 }
 
 static void put_be64(uint8_t *out, uint64_t val)

@@ -19,6 +19,10 @@
 
 extern const uint8_t close_notify[2];
 
+/* A record of REC_HANDSHAKE: what follows is made with the next key. */
+#define KEY_UPDATE_LEN 5
+extern const uint8_t key_update[KEY_UPDATE_LEN];
+
 /* One direction of a TLS connection. */
 struct tls_dir {
 	uint16_t version;	/* TLS_1_2_VERSION, TLS_1_3_VERSION */
@@ -29,6 +33,9 @@ struct tls_dir {
 };
 
 void dir_init(struct tls_dir *dir, uint16_t version, uint16_t cipher, int seed);
+
+/* Moves on to the next key. */
+void dir_update(struct tls_dir *dir);
 
 /* Gives the keys to the kernel: @optname is TLS_TX or TLS_RX; 0 or -errno. */
 int dir_install(const struct tls_dir *dir, int fd, int optname);

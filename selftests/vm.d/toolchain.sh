@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What builds modules for kernels of another release of Debian than the host's: a small root of
+# that release with its make and its compiler.
+
+# name_toolchain LIST SUITES ENTRY: notes in a kernel's entry what its module is built with: the
+# suites, and the packages that the headers on the list depend on.
+name_toolchain() {
+	local list=$1 suites=$2 entry=$3 line
+
+	[ -n "$suites" ] || return 0
+	{
+		echo "$suites"
+		while read -r line; do
+			case $line in
+			linux-headers-* | linux-kbuild-*) dpkg-deb -f "$(deb_file "$line")" Depends ;;
+			esac
+		done <"$list" | tr , '\n' | sed -nE 's/^ *([^ |]+).*/\1/p' | grep -v '^linux-' |
+			sort -u
+	} >"$entry/toolchain"
+}
+
+# toolchain ENTRY: prints the path of the root that a kernel's entry names, or nothing.
+toolchain() {
+	[ -e "$1/toolchain" ] || return 0
+	cached "toolchain/$(key "$1/toolchain" "$vmd/toolchain.sh")" make_toolchain "$1/toolchain"
+}
+
+# make_toolchain NAMED DIR
+make_toolchain() {
+	local named=$1 dir=$2 suites
+
+	read -r suites <"$named"
+	say "building a root of $suites to compile in (once, about two minutes)"
+	# shellcheck disable=SC2086
+	release_lines $suites >"$dir/deb-lines"
+	mmdebstrap --quiet --variant=essential --format=tar \
+		--include="binutils,make,$(tail -n +2 "$named" | paste -sd,)" \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*' \
+		'' "$dir/root.tar" - <"$dir/deb-lines" || return
+	tar -x -f "$dir/root.tar" -C "$dir" --exclude='./dev/*' && rm "$dir/root.tar"
+}
+
+# in_toolchain ROOT COMMAND...: there, with this tree and the cache in their places.
+in_toolchain() {
+	local how=(--mount)
+
+	[ "$(id -u)" = 0 ] || how+=(--map-root-user)
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare "${how[@]}" sh -c '
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin root=$1
+		for dir in /dev /proc "$2" "$3"; do
+			mkdir -p "$root$dir" && mount --rbind "$dir" "$root$dir" || exit
+		done
+		shift 3
+		unset TMPDIR
+		exec chroot "$root" "$@"
+	' sh "$1" "$top" "$cache" "${@:2}"
+}
+
+# kernel_make ENTRY ARGUMENT...: make, in the headers of a kernel's entry.
+kernel_make() {
+	local root
+	root=$(toolchain "$1") || return
+	if [ -n "$root" ]; then
+		in_toolchain "$root" make -C "$1/build" "${@:2}"
+	else
+		make -C "$1/build" "${@:2}"
+	fi
+}
