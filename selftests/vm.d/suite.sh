@@ -8,7 +8,7 @@ vm=$vmd/../vm
 
 # run NAME COMMAND...: COMMAND's TAP, tallied.
 run() {
-	local name=$1 log=$out/${1// /-}.tap
+	local name=$1 log=$out/${1// /-}.tap start=$SECONDS
 	shift
 	echo "== $name"
 	{
@@ -17,6 +17,16 @@ run() {
 	} | tee "$log" | "$vmd/tally" "$name" "$out/counts" || fail "$name: nobody counted"
 	# of a failed guest this is the kernel's log
 	[ "$(tail -n 1 "$log")" = "exit 0" ] || cat "$log.err"
+	echo "   took $((SECONDS - start)) seconds"
+}
+
+# beside NAME COMMAND...: as run, two at a time: a guest has two CPUs and mostly waits. What is
+# said comes in one piece at the end. `wait` waits for all.
+beside() {
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+	done
+	{ said=$(run "$@" 2>&1); printf '%s\n' "$said"; } &
 }
 
 fail() {
