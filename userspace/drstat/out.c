@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What drstat has to do with the rest of the system. */
+#include "drstat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NETNS_DIR "/run/netns"
+
+#define HIDE_CURSOR "\033[?25l"
+#define SHOW_CURSOR "\033[?25h"
+#define HOME "\033[H"
+#define CLEAR_LINE "\033[K"
+#define CLEAR_BELOW "\033[J"
+
+volatile sig_atomic_t stop_signal;
+static bool drawing;
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	screen_end();
+	fputs("drstat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- network namespaces ---- */
+
+static enum xs bad_netns(const char *name, int err)
+{
+	if (err == ENOENT && !strchr(name, '/'))
+		say("no network namespace %s: ip netns list shows the names; others go by a path, such as /proc/PID/ns/net",
+		    name);
+	else if (err == EINVAL)
+		say("%s is no network namespace", name);
+	else if (err == EPERM || err == EACCES)
+		say("network namespace %s: %s: only root may enter it", name, strerror(err));
+	else
+		say("network namespace %s: %s", name, strerror(err));
+	return XS_NETNS;
+}
+
+enum xs enter_netns(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, err = 0;
+
+	if (strchr(name, '/'))
+		snprintf(path, sizeof(path), "%s", name);
+	else
+		snprintf(path, sizeof(path), NETNS_DIR "/%s", name);
+	/* A name that is none must not wait for a pipe's writer. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return bad_netns(name, errno);
+	if (setns(fd, CLONE_NEWNET) < 0)
+		err = errno;
+	close(fd);
+	return err ? bad_netns(name, err) : XS_OK;
+}
+
+/* ---- signals ---- */
+
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void on_stop(int sig)
+{
+	stop_signal = sig;
+}
+
+void catch_signals(void)
+{
+	/* No SA_RESTART: a write that waits for a pipe's reader has to end. */
+	struct sigaction sa = { .sa_handler = on_stop }, old;
+
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
+		/* nohup and shells' background jobs ignore some of these: leave it so. */
+		if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(caught[i], &sa, NULL);
+}
+
+void sleep_until(double deadline)
+{
+	double left = deadline - now_s();
+	struct timespec t = { 0 };
+	sigset_t block, outside;
+
+	if (left > 0) {
+		t.tv_sec = (time_t)left;
+		t.tv_nsec = (long)((left - (double)t.tv_sec) * 1e9);
+	}
+
+	/* Blocked, so that a signal just before ppoll() ends it, too */
+	sigemptyset(&block);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
+		sigaddset(&block, caught[i]);
+	sigprocmask(SIG_BLOCK, &block, &outside);
+	if (!stop_signal)
+		ppoll(NULL, 0, &t, &outside);
+	sigprocmask(SIG_SETMASK, &outside, NULL);
+}
+
+/* ---- output ---- */
+
+/* Return: 0, or a negative errno; -EINTR where a signal asks us to stop. */
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && (errno != EINTR || stop_signal))
+			return -errno;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+enum xs put_stdout(const char *text, size_t len)
+{
+	int err = write_all(STDOUT_FILENO, text, len);
+
+	if (!err || err == -EINTR)
+		return XS_OK;
+	say("standard output: %s", strerror(-err));
+	return XS_OUTPUT;
+}
+
+/* Beside the file, and with a name that a collector of *.prom does not take up */
+static int make_temp(const char *name, char *temp)
+{
+	const char *slash = strrchr(name, '/');
+	int dir = slash ? (int)(slash + 1 - name) : 0;
+	mode_t mask;
+	int fd;
+
+	if (snprintf(temp, PATH_MAX, "%.*s.%s.XXXXXX", dir, name, name + dir) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* mkstemp() gives it to us alone, but collectors run as other users. */
+	mask = umask(0);
+	umask(mask);
+	if (fchmod(fd, 0666 & ~mask) < 0)
+		say("%s: %s", temp, strerror(errno));
+	return fd;
+}
+
+/*
+ * No fsync(): what a crash leaves of it is of a kernel that is gone, and the next
+ * run replaces it.
+ */
+static int replace(const char *name, const char *text, size_t len)
+{
+	char temp[PATH_MAX];
+	int fd = make_temp(name, temp), err;
+
+	if (fd < 0)
+		return fd;
+	do {
+		err = write_all(fd, text, len);
+	} while (err == -EINTR);
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	if (!err && rename(temp, name) < 0)
+		err = -errno;
+	if (err)
+		unlink(temp);
+	return err;
+}
+
+enum xs put_file(const char *name, const char *text, size_t len)
+{
+	int err = replace(name, text, len);
+
+	if (!err)
+		return XS_OK;
+	say("%s: %s", name, strerror(-err));
+	return XS_OUTPUT;
+}
+
+/* ---- the terminal ---- */
+
+static void draw(const char *text)
+{
+	write_all(STDOUT_FILENO, text, strlen(text));
+}
+
+/* Ctrl-Z: the shell gets its cursor, and takes it away from nobody. */
+static void on_suspend(int sig)
+{
+	(void)sig;
+	draw(SHOW_CURSOR);
+	raise(SIGSTOP);
+	draw(HIDE_CURSOR);
+}
+
+bool screen_begin(void)
+{
+	struct sigaction sa = { .sa_handler = on_suspend, .sa_flags = SA_RESTART };
+	const char *term = getenv("TERM");
+
+	drawing = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+	if (!drawing)
+		return false;
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTSTP, &sa, NULL);
+	draw(HIDE_CURSOR);
+	return true;
+}
+
+void screen_end(void)
+{
+	if (!drawing)
+		return;
+	drawing = false;
+	signal(SIGTSTP, SIG_DFL);
+	draw("\n" SHOW_CURSOR);
+}
+
+void screen_size(size_t *rows, size_t *cols)
+{
+	struct winsize size = { 0 };
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	*rows = size.ws_row ? size.ws_row : 24;
+	*cols = size.ws_col ? size.ws_col : 80;
+}
+
+/* Over what is there, line by line, so that nothing flickers; what does not fit is cut. */
+enum xs put_screen(const char *text)
+{
+	size_t rows, cols, len;
+	enum xs xs = XS_OK;
+	char *frame = NULL;
+	FILE *f = open_memstream(&frame, &len);
+
+	if (!f) {
+		say("no memory");
+		return XS_OUTPUT;
+	}
+	screen_size(&rows, &cols);
+	fputs(HOME, f);
+	for (size_t row = 0; *text && row < rows; row++) {
+		size_t line = strcspn(text, "\n");
+
+		fprintf(f, "%s%.*s" CLEAR_LINE, row ? "\n" : "",
+			(int)(line < cols ? line : cols), text);
+		text += line + (text[line] == '\n');
+	}
+	fputs(CLEAR_BELOW, f);
+	if (fclose(f) == 0)
+		xs = put_stdout(frame, len);
+	free(frame);
+	return xs;
+}

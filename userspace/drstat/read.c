@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Read what the module shows. */
+#include "drstat.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAT "net/tls_drst_stat"
+#define LIST "net/tls_drst"
+
+/* Columns may be added behind these. */
+#define LIST_HEAD "local remote state cause bytes held_ms idle_ms cookie"
+
+/* As ss and nstat have it */
+static const char *proc_root(void)
+{
+	const char *root = getenv("PROC_ROOT");
+
+	return root && *root ? root : "/proc";
+}
+
+static void proc_path(char *path, const char *name)
+{
+	snprintf(path, PATH_MAX, "%s/%s", proc_root(), name);
+}
+
+enum xs no_module(void)
+{
+	say("tls_drst is not loaded (no %s/" STAT "): try modprobe tls_drst, or insmod tls_drst.ko",
+	    proc_root());
+	return XS_NO_MODULE;
+}
+
+static enum xs not_understood(const char *name, const char *why)
+{
+	say("%s/%s: %s: are the module and drstat of the same version?", proc_root(), name, why);
+	return XS_FILE;
+}
+
+/* Return: 0, XS_NO_MODULE, or XS_FILE after a word about it. */
+static enum xs proc_open(const char *name, FILE **f)
+{
+	char path[PATH_MAX];
+	int err;
+
+	proc_path(path, name);
+	*f = fopen(path, "re");
+	if (*f)
+		return XS_OK;
+	err = errno;
+	proc_path(path, "net");
+	if (err == ENOENT && access(path, F_OK) == 0)
+		return XS_NO_MODULE;
+	if (err == ENOENT)
+		say("no %s: is /proc mounted?", path);
+	else
+		say("%s/%s: %s", proc_root(), name, strerror(err));
+	return XS_FILE;
+}
+
+/* Close a file that was read to its end. @xs: what became of it so far */
+static enum xs proc_close(FILE *f, const char *name, enum xs xs)
+{
+	if (ferror(f) && !xs) {
+		say("%s/%s: %s", proc_root(), name, strerror(errno));
+		xs = XS_FILE;
+	}
+	fclose(f);
+	return xs;
+}
+
+/* "Name    123" */
+static bool parse_counter(const char *line, struct counter *c)
+{
+	size_t len = 0;
+	char *end;
+
+	while (isalnum((unsigned char)line[len]) || line[len] == '_')
+		len++;
+	if (!len || len >= sizeof(c->name) || isdigit((unsigned char)*line))
+		return false;
+	memcpy(c->name, line, len);
+	c->name[len] = '\0';
+	line += len;
+	line += strspn(line, " \t");
+	if (!isdigit((unsigned char)*line))
+		return false;
+	errno = 0;
+	c->value = strtoull(line, &end, 10);
+	return !errno && !strcmp(end, "\n");
+}
+
+enum xs stats_read(struct stats *s)
+{
+	enum xs xs;
+	char line[256];
+	FILE *f;
+
+	s->n = 0;
+	s->restarted = false;
+	s->at = now_s();
+	xs = proc_open(STAT, &f);
+	if (xs)
+		return xs;
+	while (!xs && fgets(line, sizeof(line), f)) {
+		if (s->n == COUNTERS_MAX || !parse_counter(line, &s->counter[s->n]))
+			xs = not_understood(STAT, "a line is no counter");
+		else
+			s->n++;
+	}
+	xs = proc_close(f, STAT, xs);
+	if (!xs && !s->n)
+		xs = not_understood(STAT, "no counter is in it");
+	if (xs)
+		s->n = 0;
+	return xs;
+}
+
+bool counter_is_gauge(const struct counter *c)
+{
+	return strstr(c->name, "Curr") != NULL;
+}
+
+/* The counter of the same name, most likely at the same place */
+static const struct counter *find(const struct stats *s, size_t i, const char *name)
+{
+	if (i < s->n && !strcmp(s->counter[i].name, name))
+		return &s->counter[i];
+	for (i = 0; i < s->n; i++)
+		if (!strcmp(s->counter[i].name, name))
+			return &s->counter[i];
+	return NULL;
+}
+
+void stats_compare(struct stats *now, const struct stats *before)
+{
+	/* It was not there in the meantime. */
+	now->restarted = !before->n;
+	for (size_t i = 0; i < now->n; i++) {
+		const struct counter *c = &now->counter[i];
+		const struct counter *old = find(before, i, c->name);
+
+		if (old && !counter_is_gauge(c) && c->value < old->value)
+			now->restarted = true;
+	}
+}
+
+struct change stats_change(const struct stats *now, const struct stats *before, size_t i)
+{
+	const struct counter *c = &now->counter[i];
+	const struct counter *old = find(before, i, c->name);
+	uint64_t from = old ? old->value : 0;
+
+	if (!counter_is_gauge(c) && now->restarted)
+		from = 0;
+	if (c->value < from)
+		return (struct change){ .less = true, .by = from - c->value };
+	return (struct change){ .by = c->value - from };
+}
+
+static bool parse_hold(const char *line, struct hold *h)
+{
+	static const char address[] = "0123456789abcdefABCDEF.:[]";
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz_";
+	int end = 0;
+
+	if (sscanf(line, "%63s %63s %x %15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx64 "%n",
+		   h->local, h->remote, &h->state, h->cause, &h->bytes, &h->held_ms,
+		   &h->idle_ms, &h->cookie, &end) != 8)
+		return false;
+	return isspace((unsigned char)line[end]) && !h->local[strspn(h->local, address)] &&
+	       !h->remote[strspn(h->remote, address)] && !h->cause[strspn(h->cause, word)];
+}
+
+/* Return: room for one more, or NULL. */
+static struct hold *holds_room(struct holds *h)
+{
+	if (h->n == h->room) {
+		size_t room = h->room ? h->room * 2 : 64;
+		struct hold *more = reallocarray(h->hold, room, sizeof(*more));
+
+		if (!more)
+			return NULL;
+		h->hold = more;
+		h->room = room;
+	}
+	return &h->hold[h->n];
+}
+
+static enum xs read_list(FILE *f, struct holds *h)
+{
+	char line[512];
+
+	if (!fgets(line, sizeof(line), f) || strncmp(line, LIST_HEAD, strlen(LIST_HEAD)) != 0 ||
+	    !isspace((unsigned char)line[strlen(LIST_HEAD)]))
+		return ferror(f) ? XS_OK : not_understood(LIST, "the columns are other ones");
+	while (fgets(line, sizeof(line), f)) {
+		struct hold *hold = holds_room(h);
+
+		if (!hold) {
+			say("no memory for %zu held connections", h->n + 1);
+			return XS_OUTPUT;
+		}
+		if (!parse_hold(line, hold))
+			return not_understood(LIST, "a line is no held connection");
+		h->n++;
+	}
+	return XS_OK;
+}
+
+enum xs holds_read(struct holds *h)
+{
+	enum xs xs;
+	FILE *f;
+
+	h->n = 0;
+	xs = proc_open(LIST, &f);
+	if (xs)
+		return xs;
+	xs = proc_close(f, LIST, read_list(f, h));
+	if (xs)
+		h->n = 0;
+	return xs;
+}
