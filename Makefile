@@ -8,10 +8,10 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 all: module userspace
 
 help:
-	@echo 'make                  the module and the FTPS helper'
+	@echo 'make                  the module, the FTPS helper and drstat'
 	@echo 'make module           tls_drst.ko for the running kernel, or for KDIR=<headers>'
 	@echo 'make modules_install  put it where modprobe finds it'
-	@echo 'make userspace        the FTPS helper, in userspace/build'
+	@echo 'make userspace        the FTPS helper and drstat, in userspace/build'
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'

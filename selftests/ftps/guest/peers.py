@@ -8,6 +8,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FTPS = os.path.join(os.path.dirname(HERE), "ftps")
+DRSTAT = os.path.join(os.path.dirname(HERE), "drstat")
 HOST = "127.0.0.1"
 ETC = "/etc/ssl/interop"
 CERT, KEY, BOTH = ETC + "/cert.pem", ETC + "/key.pem", ETC + "/both.pem"
