@@ -90,16 +90,21 @@ static void on_stop(int sig)
 	stop_signal = sig;
 }
 
+/* nohup and shells' background jobs ignore some signals: leave it so. */
+static void catch(int sig, void (*handler)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags }, old;
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaction(sig, &sa, NULL);
+}
+
 void catch_signals(void)
 {
 	/* No SA_RESTART: a write that waits for a pipe's reader has to end. */
-	struct sigaction sa = { .sa_handler = on_stop }, old;
-
-	sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
-		/* nohup and shells' background jobs ignore some of these: leave it so. */
-		if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			sigaction(caught[i], &sa, NULL);
+		catch(caught[i], on_stop, 0);
 }
 
 void sleep_until(double deadline)
@@ -212,7 +217,7 @@ static void draw(const char *text)
 	write_all(STDOUT_FILENO, text, strlen(text));
 }
 
-/* Ctrl-Z: the shell gets its cursor, and takes it away from nobody. */
+/* Ctrl-Z: the shell has its cursor meanwhile. */
 static void on_suspend(int sig)
 {
 	(void)sig;
@@ -223,14 +228,12 @@ static void on_suspend(int sig)
 
 bool screen_begin(void)
 {
-	struct sigaction sa = { .sa_handler = on_suspend, .sa_flags = SA_RESTART };
 	const char *term = getenv("TERM");
 
 	drawing = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 	if (!drawing)
 		return false;
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGTSTP, &sa, NULL);
+	catch(SIGTSTP, on_suspend, SA_RESTART);
 	draw(HIDE_CURSOR);
 	return true;
 }
@@ -240,7 +243,7 @@ void screen_end(void)
 	if (!drawing)
 		return;
 	drawing = false;
-	signal(SIGTSTP, SIG_DFL);
+	catch(SIGTSTP, SIG_DFL, 0);
 	draw("\n" SHOW_CURSOR);
 }
 
@@ -266,6 +269,8 @@ enum xs put_screen(const char *text)
 		return XS_OUTPUT;
 	}
 	screen_size(&rows, &cols);
+	/* Behind the last column CLEAR_LINE would take away what is in it. */
+	cols--;
 	fputs(HOME, f);
 	for (size_t row = 0; *text && row < rows; row++) {
 		size_t line = strcspn(text, "\n");

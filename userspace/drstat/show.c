@@ -12,8 +12,8 @@ static const struct {
 	const char *name;
 	const char *help;
 } helps[] = {
-	{ "TlsDrstCurrHeld", "Connections whose RST is held now" },
-	{ "TlsDrstCurrInHeld", "Connections whose RST, sent by the peer, is held now" },
+	{ "TlsDrstCurrHeld", "Connections held now" },
+	{ "TlsDrstCurrInHeld", "Connections whose reset, sent by the peer, is held now" },
 	{ "TlsDrstCloseNotify", "close_notify alerts that sockets accepted to send" },
 	{ "TlsDrstHeld", "Holds begun" },
 	{ "TlsDrstFlushed", "Holds that ended: all acknowledged, and no RST owed" },
