@@ -231,7 +231,7 @@ static const struct stats *before(const struct options *o, const struct sample *
 /* The counters are few: connections get what is left of the screen, but always some lines. */
 static size_t lines_for_holds(const char *above)
 {
-	size_t rows, cols, used = 2;
+	size_t rows, cols, used = 1;	/* the names of the columns */
 
 	screen_size(&rows, &cols);
 	for (; *above; above++)
