@@ -515,8 +515,12 @@ static enum xs put_status(struct client *cl)
 
 	if (reset_after_all(cl))
 		return XS_COMPLETE;
-	/* A permanent no says more than the reset that came with it (RFC 959 s. 4.2.1). */
-	if (cl->transfer.end == TS_END_RESET && cl->reply / 100 == 5)
+	/*
+	 * A permanent no says more than how the data connection went down with it (RFC 959
+	 * s. 4.2.1): by a reset, or by what OpenSSL makes of one that it has met before.
+	 */
+	if ((cl->transfer.end == TS_END_RESET || cl->transfer.end == TS_ERROR) &&
+	    cl->transfer.fault != TS_FAULT_CERT && cl->reply / 100 == 5)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
 	xs = data_status(cl);
 	return xs ? xs : reply_status(cl);
