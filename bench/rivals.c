@@ -22,7 +22,6 @@
 #include "conn.h"
 #include "drst.h"
 
-#define SHORT 2000
 /* What the slow reader takes at a time, and how often. */
 #define GULP 65536
 #define GULP_MS 4
@@ -115,10 +114,10 @@ static void job_start(struct job *job, const struct way *way, size_t len)
 		close(job->conn.peer);
 		conn_send(&job->conn, len);
 		start = now_ms();
-		write(job->told[1], &start, sizeof(start));
+		MUST(write(job->told[1], &start, sizeof(start)) > 0);
 		way->end(&job->conn);
 		start = now_ms();
-		write(job->told[1], &start, sizeof(start));
+		MUST(write(job->told[1], &start, sizeof(start)) > 0);
 		_exit(0);
 	}
 	close(job->conn.fd);
