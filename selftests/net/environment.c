@@ -8,6 +8,7 @@
 
 #include <linux/io_uring.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
 #include <pthread.h>
@@ -615,11 +616,18 @@ FIXTURE_VARIANT_ADD(closing, mode2) { 2 };
 /* Sits this process, or thread, in the system call @nr? */
 static bool sits_in(pid_t pid, long nr)
 {
-	char path[64], text[256];
+	char path[64];
+	bool sits;
+	long in;
+	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-	read_file(path, text, sizeof(text));
-	return text[0] != 'r' && strtol(text, NULL, 10) == nr;
+	f = fopen(path, "re");
+	if (!f)
+		return false;	/* it has gone */
+	sits = fscanf(f, "%ld", &in) == 1 && in == nr;	/* or "running" */
+	fclose(f);
+	return sits;
 }
 
 static void nothing(int sig)
@@ -695,12 +703,54 @@ TEST_F(closing, stopped_and_killed)
 	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
 }
 
+/* All that has arrived, and then the reset. */
+static int read_to_reset(int fd, size_t len)
+{
+	char buf[256];
+	ssize_t got;
+
+	while ((got = recv(fd, buf, sizeof(buf), 0)) > 0)
+		len -= got;
+	return got < 0 && errno == ECONNRESET && !len ? 0 : 1;
+}
+
+/* Stopped, it does not read, and a bound ends the hold of the peer's RST. */
+TEST_F(closing, stopped_reader)
+{
+	struct conn *c = &self->s.conn;
+	int status;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->mode);
+	if (variant->mode)
+		drst_set("timeout_ms", TIMEOUT_MS);
+	conn_open(c, &self->s.bed, &defaults);
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	pid = child(c);
+	if (!pid) {
+		raise(SIGSTOP);
+		_exit(read_to_reset(c->fd, c->replied));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	peer_reset(c);
+	if (variant->mode == 2) {
+		EXPECT_TRUE(drst_stat_await("InTimedOut", 1));
+	}
+	EXPECT_TRUE(conn_await_state(c, TCP_CLOSE));
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+	EXPECT_EQ(0, child_status(pid, 10));
+	EXPECT_TRUE(inbound_adds_up());
+}
+
 /*
  * A thread sits in a call on the socket when another closes the descriptor: the
  * socket is closed when the call returns.
  */
 struct sitter {
 	struct conn *conn;
+	int flags;
 	pid_t tid;
 	int fd;			/* stays known */
 	ssize_t ret;
@@ -713,8 +763,8 @@ static void *sit_in_recv(void *arg)
 	char buf[4096];
 
 	__atomic_store_n(&s->tid, gettid(), __ATOMIC_RELEASE);
-	/* Until the end of file, and it all stays unread. */
-	s->ret = recv(s->fd, buf, sizeof(buf), MSG_PEEK | MSG_WAITALL);
+	/* Until the end of file. */
+	s->ret = recv(s->fd, buf, sizeof(buf), s->flags | MSG_WAITALL);
 	return NULL;
 }
 
@@ -753,10 +803,11 @@ static void close_beside(TEST_ARG, struct scene *s, struct sitter *sitter,
 	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
 }
 
+/* It all stays unread. */
 TEST_F(closing, beside_recv)
 {
 	struct conn *c = &self->s.conn;
-	struct sitter sitter = { 0 };
+	struct sitter sitter = { .flags = MSG_PEEK };
 
 	REQUIRE_MODE(variant->mode);
 	open_and_upload(_metadata, &self->s, AF_INET, false);
@@ -767,6 +818,29 @@ TEST_F(closing, beside_recv)
 	ASSERT_EQ(0, pthread_join(sitter.thread, NULL));
 	EXPECT_EQ((ssize_t)c->replied, sitter.ret);
 	expect_by_mode(_metadata, &self->s, variant->mode, true);
+}
+
+/*
+ * Nobody else could end a hold of the peer's RST. Without one the reader can lose
+ * what comes right before it.
+ */
+TEST_F(closing, beside_recv_and_reset)
+{
+	struct conn *c = &self->s.conn;
+	struct sitter sitter = { 0 };
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	close_beside(_metadata, &self->s, &sitter, sit_in_recv, SYS_recvfrom);
+	peer_upload(c, RECORDS, RECORD_LEN);
+	peer_notify(c);
+	peer_reset(c);
+	ASSERT_EQ(0, pthread_join(sitter.thread, NULL));
+	if (variant->mode == 2) {
+		EXPECT_EQ((ssize_t)c->replied, sitter.ret);
+	}
+	EXPECT_TRUE(inbound_adds_up());
+	expect_hold(_metadata, NULL);
 }
 
 TEST_F(closing, beside_poll)
@@ -785,10 +859,21 @@ TEST_F(closing, beside_poll)
 	expect_by_mode(_metadata, &self->s, variant->mode, true);
 }
 
+/* As much room as three quarters of what TCP has now: none, for a while. */
+static void take_room(struct conn *c)
+{
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+
+	MUST(!getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
+	/* it gets doubled */
+	set_int(c, SOL_SOCKET, SO_SNDBUF, mem[SK_MEMINFO_WMEM_QUEUED] / 8 * 3);
+}
+
 /* It is close_notify that waits for room, and gets it after close(). */
 TEST_F(closing, beside_send)
 {
-	struct conn_opts opts = { .sndbuf = 65536 };
+	struct conn_opts opts = { .sndbuf = 131072 };
 	struct conn *c = &self->s.conn;
 	struct sitter sitter = { 0 };
 
@@ -796,6 +881,7 @@ TEST_F(closing, beside_send)
 	conn_open(c, &self->s.bed, &opts);
 	while (conn_send_flags(c, REC_MAX_PLAIN, MSG_DONTWAIT) > 0)
 		;
+	take_room(c);
 	owe(_metadata, c);
 	close_beside(_metadata, &self->s, &sitter, sit_in_send,
 		     SYS_sendmsg);

@@ -64,6 +64,7 @@ static void keepalive(int fd)
 	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 1);
 }
 
+/* A sender that blocks would wait for the peer: set when all is sent. */
 static void notsent_lowat(int fd)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
@@ -105,16 +106,18 @@ static void timestamps(int fd)
 SCENE_FIXTURE(option)
 
 FIXTURE_VARIANT(option) {
-	void (*set)(int fd);
+	void (*before)(int fd);
+	void (*after)(int fd);		/* all has been sent */
 };
 
-#define OPTION(name) FIXTURE_VARIANT_ADD(option, name) { name }
+#define OPTION(name) FIXTURE_VARIANT_ADD(option, name) { .before = name }
+#define OPTION_AFTER(name) FIXTURE_VARIANT_ADD(option, name) { .after = name }
 OPTION(mark);
 OPTION(priority);
 OPTION(device);
 OPTION(user_timeout);
 OPTION(keepalive);
-OPTION(notsent_lowat);
+OPTION_AFTER(notsent_lowat);
 OPTION(pacing);
 OPTION(cork_and_uncork);
 OPTION(reno);
@@ -122,17 +125,20 @@ OPTION(small_segments);
 OPTION(low_receive_mark);
 OPTION(timestamps);
 
-static void with_option(struct scene *s, void (*set)(int fd))
+static void with_option(struct scene *s, const FIXTURE_VARIANT(option) *variant)
 {
 	conn_open(&s->conn, &s->bed, &defaults);
-	set(s->conn.fd);
+	if (variant->before)
+		variant->before(s->conn.fd);
 	conn_upload(&s->conn, BULK);
+	if (variant->after)
+		variant->after(s->conn.fd);
 }
 
 TEST_F(option, mode0)
 {
 	REQUIRE_MODE(0);
-	with_option(&self->s, variant->set);
+	with_option(&self->s, variant);
 	close_unread(_metadata, &self->s.conn);
 	expect_by_mode(_metadata, &self->s, 0);
 }
@@ -140,7 +146,7 @@ TEST_F(option, mode0)
 TEST_F(option, mode1)
 {
 	REQUIRE_MODE(1);
-	with_option(&self->s, variant->set);
+	with_option(&self->s, variant);
 	close_unread(_metadata, &self->s.conn);
 	expect_by_mode(_metadata, &self->s, 1);
 }
@@ -151,7 +157,7 @@ TEST_F(option, mode2)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(2);
-	with_option(&self->s, variant->set);
+	with_option(&self->s, variant);
 	conn_close(c);
 	peer_reply(c);
 	expect_whole_fin_rst(_metadata, &self->s);
