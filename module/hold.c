@@ -527,18 +527,38 @@ void drst_hold_shutdown(struct sock *sk)
 	h = drst_hold_begin(sk, DRST_OWED_NOTHING);
 	if (!h)
 		return;
-	if (drst_proto_shut(sk)) {
-		drst_hold_give_up(h);
-		return;
-	}
-	drst_hide_rcv_shutdown(sk);
 	h->stage = DRST_SHUT;
 	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_state_change = drst_state_change;
+	WRITE_ONCE(sk->sk_state_change, drst_state_change);
 	if (!drst_unread(sk))
 		drst_hold_drain(h, tls_get_ctx(sk));
 	write_unlock_bh(&sk->sk_callback_lock);
+	smp_wmb();	/* drst_poll(): who sees the next sees the hold */
+	drst_hide_rcv_shutdown(sk);
 	drst_hold_kick(h);
+}
+
+/**
+ * drst_hold_poll() - what poll() is to say of a socket that has a hold
+ * @sk: the socket
+ * @mask: what net/tls's poll() says; is set right
+ *
+ * Context: process, socket lock not held.
+ * Return: false if there is no hold any more.
+ */
+bool drst_hold_poll(struct sock *sk, __poll_t *mask)
+{
+	struct drst_hold *h;
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	h = drst_hold_of(sk);
+	if (h && h->stage == DRST_INBOUND)
+		*mask = drst_inbound_poll(h, *mask);
+	else if (h && h->owed != DRST_OWED_BY_PEER)
+		/* As tcp_poll() says of SHUTDOWN_MASK. */
+		*mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLHUP;
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return h;
 }
 
 /* ---- the end ---- */

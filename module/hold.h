@@ -106,6 +106,8 @@ struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp);
 void drst_state_change(struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
 void drst_hold_redrain(struct drst_hold *h);
+bool drst_hold_poll(struct sock *sk, __poll_t *mask);
+__poll_t drst_inbound_poll(struct drst_hold *h, __poll_t mask);
 u32 drst_hold_bytes(const struct drst_hold *h);
 void drst_hold_enter(struct drst_hold *h);
 void drst_hold_leave(struct drst_hold *h, enum drst_stat how);

@@ -201,10 +201,8 @@ void drst_hold_rewrap(struct sock *sk)
 
 	if (!h)
 		return;
-	if (h->stage == DRST_SHUT) {
-		drst_proto_shut(sk);
+	if (h->stage == DRST_SHUT)
 		drst_hold_redrain(h);
-	}
 	if (h->stage == DRST_INBOUND && drst_proto_inbound(sk))
 		drst_inbound_end_elsewhere(h, DRST_STAT_IN_MEMORY);
 }
@@ -337,36 +335,24 @@ ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 
 /**
  * drst_inbound_poll() - poll() of a socket whose reset is held
- * @file: its file
- * @sock: the struct socket
- * @wait: who waits
+ * @h: the hold, in %DRST_INBOUND
+ * @mask: what net/tls's poll() says
  *
- * Neither HUP nor ERR, nor RDHUP without a FIN. Where everything has been read by a call that began
- * before the hold did, the work is told: here nothing can sleep.
+ * Neither HUP nor ERR, nor RDHUP without a FIN. Where everything has been read by
+ * a call that began before the hold did, the work is told: here nothing can sleep.
  *
- * Context: process.
+ * Context: process, socket lock held (its spinlock part).
  * Return: EPOLL bits.
  */
-__poll_t drst_inbound_poll(struct file *file, struct socket *sock,
-			   struct poll_table_struct *wait)
+__poll_t drst_inbound_poll(struct drst_hold *h, __poll_t mask)
 {
-	const struct proto_ops *ops = drst_ops_tls(sock);
-	struct sock *sk = sock->sk;
-	struct drst_hold *h;
-	__poll_t mask;
+	struct sock *sk = h->sk;
 
-	mask = ops->poll(file, sock, wait);
-
-	spin_lock_bh(&sk->sk_lock.slock);
-	h = drst_hold_of(sk);
-	if (h && h->stage == DRST_INBOUND) {
-		mask &= ~(EPOLLHUP | EPOLLERR);
-		if (!h->peer_fin)
-			mask &= ~EPOLLRDHUP;
-		if (!sock_owned_by_user(sk) && !drst_undelivered(sk))
-			mod_delayed_work(drst_wq, &h->work, 0);
-	}
-	spin_unlock_bh(&sk->sk_lock.slock);
+	mask &= ~(EPOLLHUP | EPOLLERR);
+	if (!h->peer_fin)
+		mask &= ~EPOLLRDHUP;
+	if (!sock_owned_by_user(sk) && !drst_undelivered(sk))
+		mod_delayed_work(drst_wq, &h->work, 0);
 	return mask;
 }
 
@@ -395,7 +381,7 @@ static bool drst_inbound_begin(struct drst_hold *h)
 	atomic_inc(&drst_pernet(net)->in_held);
 	rcu_assign_sk_user_data(sk, h);
 	h->state_change = sk->sk_state_change;
-	sk->sk_state_change = drst_state_change;
+	WRITE_ONCE(sk->sk_state_change, drst_state_change);
 	set_bit(DRST_RST_HELD, &tls_get_ctx(sk)->flags);
 	h->stage = DRST_INBOUND;
 	h->seen = tcp_sk(sk)->copied_seq;
@@ -406,6 +392,7 @@ static bool drst_inbound_begin(struct drst_hold *h)
 
 	/* Wake who waits for more data, or for SO_RCVLOWAT. */
 	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
+	smp_wmb();	/* drst_poll(): who sees this sees the hold */
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	h->state_change(sk);
 	return true;
@@ -413,9 +400,8 @@ static bool drst_inbound_begin(struct drst_hold *h)
 
 /*
  * Senders get EPIPE from drst_inbound_sendmsg(), except those that were in
- * net/tls's already and wait for space. SEND_SHUTDOWN sends them away; it is not
- * set for nothing, as a poll() that was under way when the hold began would see
- * HUP with it. Socket lock held.
+ * net/tls's already and wait for space. SEND_SHUTDOWN sends them away. Socket lock
+ * held.
  */
 static void drst_inbound_wake_senders(struct drst_hold *h)
 {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies of net/tls's protos with our hooks in them.
+ * Copies of net/tls's protos and proto_ops with our hooks in them.
  *
  * net/tls gives each socket one of its struct protos, by address family and by
- * what is offloaded. Each is copied when a socket is first seen with it and
- * the copy is kept until unload, so a lockless reader of sk->sk_prot never
- * meets freed memory. No table of net/tls or of TCP is written.
+ * what is offloaded, and one of its proto_ops. Each is copied when a socket is
+ * first seen with it and the copy is kept until unload, so a lockless reader of
+ * sk->sk_prot or sock->ops never meets freed memory. No table of net/tls or of
+ * TCP is written.
  *
  * Overridden: setsockopt (net/tls changes sk_prot there), and once TX keys are
- * installed sendmsg (to see the close_notify), shutdown and close.
+ * installed sendmsg (to see the close_notify), shutdown and close; of the
+ * proto_ops poll and splice_read.
  *
  * Locking: sk->sk_prot is written with the socket lock held and under
  * sk_callback_lock, as net/tls does; it is read locklessly. The list of copies
@@ -23,6 +25,7 @@
 #include <net/tls.h>
 
 #include "compat.h"
+#include "hold.h"
 #include "tls_drst.h"
 #include "trace.h"
 
@@ -38,15 +41,10 @@ struct drst_proto {
 	struct drst_prot inbound;	/* while a RST of the peer's is held */
 };
 
-struct drst_op {
-	const struct proto_ops *tls;
-	struct proto_ops ops;
-};
-
 struct drst_ops {
 	struct list_head list;
-	struct drst_op shut;		/* while RCV_SHUTDOWN is hidden */
-	struct drst_op inbound;
+	const struct proto_ops *tls;
+	struct proto_ops ops;
 };
 
 static LIST_HEAD(drst_protos);
@@ -66,8 +64,9 @@ static struct proto drst_inner_prots[2];
 static int drst_setsockopt(struct sock *sk, int level, int optname,
 			   sockptr_t optval, unsigned int optlen);
 static void drst_close(struct sock *sk, long timeout);
-static __poll_t drst_shut_poll(struct file *file, struct socket *sock,
-			       struct poll_table_struct *wait);
+static __poll_t drst_poll(struct file *file, struct socket *sock,
+			  struct poll_table_struct *wait);
+static struct drst_ops *drst_ops_get(const struct proto_ops *tls);
 
 static void drst_proto_set(struct sock *sk, struct proto *prot)
 {
@@ -341,6 +340,7 @@ void drst_proto_wrap(struct sock *sk)
 {
 	const struct proto *tls = READ_ONCE(sk->sk_prot);
 	const struct tls_context *ctx = tls_get_ctx(sk);
+	struct drst_ops *dops = NULL;
 	struct proto *prot;
 
 	if (tls->setsockopt == drst_setsockopt)
@@ -350,9 +350,17 @@ void drst_proto_wrap(struct sock *sk)
 	if (sk->sk_kern_sock || sk_is_mptcp(sk))
 		return;
 
+	if (ctx->tx_conf != TLS_BASE) {
+		dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
+		if (!dops)
+			return;
+	}
 	prot = drst_proto_get(sk, tls, ctx->tx_conf != TLS_BASE);
-	if (prot)
-		drst_proto_set(sk, prot);
+	if (!prot)
+		return;
+	drst_proto_set(sk, prot);
+	if (dops)
+		WRITE_ONCE(sk->sk_socket->ops, &dops->ops);
 }
 
 /**
@@ -369,34 +377,67 @@ void drst_proto_unwrap(struct sock *sk)
 	drst_proto_set(sk, (struct proto *)drst_proto_tls(sk));
 }
 
-static bool drst_ops_are_ours(const struct proto_ops *ops)
-{
-	return ops->poll == drst_shut_poll || ops->poll == drst_inbound_poll;
-}
-
 /**
  * drst_ops_tls() - net/tls's ops of a socket
  * @sock: the struct socket of a socket whose ULP is ours
  *
  * Context: any.
- * Return: the ops under ours, or sock->ops where ours are not on, which can
- * have changed since the caller's caller read it.
+ * Return: the ops under ours, or sock->ops where ours are not on.
  */
 const struct proto_ops *drst_ops_tls(const struct socket *sock)
 {
 	const struct proto_ops *ops = READ_ONCE(sock->ops);
 
-	if (!drst_ops_are_ours(ops))
+	if (ops->poll != drst_poll)
 		return ops;
-	return container_of(ops, struct drst_op, ops)->tls;
+	return container_of(ops, struct drst_ops, ops)->tls;
+}
+
+/*
+ * Is there a hold that a poll() is to know of? Its beginning and its end change
+ * sk_shutdown, which net/tls's poll() looks at: see drst_poll().
+ */
+static bool drst_poll_has_hold(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_state_change) == drst_state_change;
+}
+
+/* A poll() under way when a hold begins must not tell of it, either. */
+static __poll_t drst_poll(struct file *file, struct socket *sock,
+			  struct poll_table_struct *wait)
+{
+	const struct proto_ops *ops = drst_ops_tls(sock);
+	struct sock *sk = sock->sk;
+	bool had_hold = drst_poll_has_hold(sk);
+	__poll_t mask;
+
+	mask = ops->poll(file, sock, wait);
+	smp_rmb();	/* what it saw of a hold, we see, too */
+	if (likely(!had_hold && !drst_poll_has_hold(sk)))
+		return mask;
+	if (!drst_hold_poll(sk, &mask))
+		mask = ops->poll(file, sock, NULL);	/* it is over */
+	return mask;
+}
+
+static ssize_t drst_splice_read(struct socket *sock, loff_t *ppos,
+				struct pipe_inode_info *pipe, size_t len,
+				unsigned int flags)
+{
+	const struct proto_ops *ops = drst_ops_tls(sock);
+
+	if (unlikely(drst_poll_has_hold(sock->sk)))
+		return drst_inbound_splice_read(sock, ppos, pipe, len, flags);
+	return ops->splice_read(sock, ppos, pipe, len, flags);
 }
 
 static struct drst_ops *drst_ops_find(const struct proto_ops *tls)
 {
 	struct drst_ops *dops;
 
-	list_for_each_entry(dops, &drst_proto_ops, list) {
-		if (dops->shut.tls == tls)
+	list_for_each_entry_rcu(dops, &drst_proto_ops, list,
+				lockdep_is_held(&drst_copies_lock)) {
+		if (dops->tls == tls)
 			return dops;
 	}
 	return NULL;
@@ -410,20 +451,24 @@ static struct drst_ops *drst_ops_copy(const struct proto_ops *tls)
 	if (!dops)
 		return NULL;
 
-	dops->shut.tls = tls;
-	dops->shut.ops = *tls;
-	dops->inbound = dops->shut;
-	dops->shut.ops.poll = drst_shut_poll;
-	dops->inbound.ops.poll = drst_inbound_poll;
+	dops->tls = tls;
+	dops->ops = *tls;
+	dops->ops.poll = drst_poll;
 	if (tls->splice_read)
-		dops->inbound.ops.splice_read = drst_inbound_splice_read;
-	list_add_tail(&dops->list, &drst_proto_ops);
+		dops->ops.splice_read = drst_splice_read;
+	list_add_tail_rcu(&dops->list, &drst_proto_ops);
 	return dops;
 }
 
 static struct drst_ops *drst_ops_get(const struct proto_ops *tls)
 {
 	struct drst_ops *dops;
+
+	rcu_read_lock();
+	dops = drst_ops_find(tls);
+	rcu_read_unlock();
+	if (dops)
+		return dops;
 
 	mutex_lock(&drst_copies_lock);
 	dops = drst_ops_find(tls);
@@ -433,63 +478,29 @@ static struct drst_ops *drst_ops_get(const struct proto_ops *tls)
 	return dops;
 }
 
-/*
- * What tcp_poll() says of SHUTDOWN_MASK, for a socket from whose sk_shutdown
- * RCV_SHUTDOWN is hidden.
- */
-static __poll_t drst_shut_poll(struct file *file, struct socket *sock,
-			       struct poll_table_struct *wait)
-{
-	const struct proto_ops *ops = READ_ONCE(sock->ops);
-	__poll_t mask = drst_ops_tls(sock)->poll(file, sock, wait);
-
-	if (ops->poll == drst_shut_poll)
-		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLHUP;
-	return mask;
-}
-
 /**
- * drst_proto_shut() - let poll() tell of both directions shut down
+ * drst_proto_inbound() - let reads and writes go by inbound.c
  * @sk: a socket that has a struct socket of user space
  *
- * Context: process, socket lock held, may sleep.
- * Return: 0 or -ENOMEM.
- */
-int drst_proto_shut(struct sock *sk)
-{
-	struct drst_ops *dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
-
-	if (!dops)
-		return -ENOMEM;
-	WRITE_ONCE(sk->sk_socket->ops, &dops->shut.ops);
-	return 0;
-}
-
-/**
- * drst_proto_inbound() - let reads and poll() go by inbound.c
- * @sk: a socket that has a struct socket of user space and all our hooks on
- *
- * Context: process, socket lock held, may sleep.
- * Return: 0 or -ENOMEM.
+ * Context: process, socket lock held.
+ * Return: 0, or -ENOMEM where our hooks are not on.
  */
 int drst_proto_inbound(struct sock *sk)
 {
-	struct drst_ops *dops = drst_ops_get(drst_ops_tls(sk->sk_socket));
 	struct drst_proto *dp;
 
 	/* Without memory for a copy a socket stays as net/tls left it. */
-	if (!dops || !drst_proto_is_ours(sk))
+	if (!drst_proto_is_ours(sk))
 		return -ENOMEM;
 	if (sk->sk_prot->sendmsg == drst_inbound_sendmsg)
 		return 0;
 	dp = container_of(sk->sk_prot, struct drst_proto, normal.prot);
 	drst_proto_set(sk, &dp->inbound.prot);
-	WRITE_ONCE(sk->sk_socket->ops, &dops->inbound.ops);
 	return 0;
 }
 
 /**
- * drst_proto_normal() - the reverse of drst_proto_shut(), drst_proto_inbound()
+ * drst_proto_normal() - the reverse of drst_proto_inbound()
  * @sk: the socket
  *
  * Context: process, socket lock held.
@@ -498,7 +509,6 @@ void drst_proto_normal(struct sock *sk)
 {
 	struct drst_proto *dp;
 
-	WRITE_ONCE(sk->sk_socket->ops, drst_ops_tls(sk->sk_socket));
 	if (sk->sk_prot->sendmsg != drst_inbound_sendmsg)
 		return;
 	dp = container_of(sk->sk_prot, struct drst_proto, inbound.prot);

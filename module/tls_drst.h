@@ -153,7 +153,6 @@ void drst_proto_unwrap(struct sock *sk);
 void drst_proto_teardown(struct sock *sk);
 const struct proto_ops *drst_ops_tls(const struct socket *sock);
 bool drst_proto_is_ours(const struct sock *sk);
-int drst_proto_shut(struct sock *sk);
 int drst_proto_inbound(struct sock *sk);
 void drst_proto_normal(struct sock *sk);
 bool drst_notified(const struct sock *sk);
@@ -176,8 +175,6 @@ void drst_inbound_shutdown(struct sock *sk, int how);
 ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 				 struct pipe_inode_info *pipe, size_t len,
 				 unsigned int flags);
-__poll_t drst_inbound_poll(struct file *file, struct socket *sock,
-			   struct poll_table_struct *wait);
 void drst_inbound_get(struct net *net);
 void drst_inbound_put(struct net *net);
 void drst_inbound_update(struct net *net);

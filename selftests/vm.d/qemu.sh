@@ -25,6 +25,9 @@ accelerator() {
 
 tcg='tcg,thread=multi'
 
+# With this the guest's clock counts instructions, one a nanosecond, and skips what is idle.
+tcg_icount='tcg,thread=single'
+
 probe_kvm() {
 	local entry=$1 dir=$2
 
@@ -61,6 +64,7 @@ qemu_args() {
 	printf '%s\n' "${qemu_machine[@]}" -accel "$accel" -m "$memory" \
 		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
 		-serial "file:$run/console" -device virtio-rng-pci -device virtio-serial-pci
+	[ "$accel" != "$tcg_icount" ] || printf '%s\n' -icount shift=0,sleep=off
 	disk root "$root"
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"

@@ -8,11 +8,12 @@ qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' entry root accel
+	local memory=2048 log='' entry root accel icount=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-module) load='' ; shift; continue ;;
+		--icount) icount=yes; shift; continue ;;
 		--) shift; break ;;
 		--*) [ $# -gt 1 ] || usage_error "$1 wants a value" ;;
 		*) usage_error "the command comes after --" ;;
@@ -36,6 +37,7 @@ vm_run() {
 
 	entry=$(kernel_entry "$kernel") && root=$(root_image) && accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
+	[ -z "$icount" ] || accel=$tcg_icount
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP

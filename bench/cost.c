@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What operations cost, in nanoseconds of CLOCK_MONOTONIC: on a guest whose clock
+ * counts instructions (vm run --icount) that is how many there were.
+ *
+ *	cost ROUNDS STATE...	STATE: absent, mode0, mode1, mode2
+ *
+ * The states take turns in each round. A line for each measurement:
+ *
+ *	ROUND STATE OPERATION NANOSECONDS-EACH
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "drst.h"
+
+#define MODULE "tls_drst"
+
+static struct bed bed;
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* ---- the module's state ---- */
+
+static void module_in(void)
+{
+	const char *ko = getenv("TLS_DRST_KO");
+	int fd;
+
+	if (drst_present())
+		return;
+	MUST(ko);
+	fd = open(ko, O_RDONLY | O_CLOEXEC);
+	MUST(fd >= 0 && !syscall(SYS_finit_module, fd, "", 0));
+	close(fd);
+}
+
+static void module_out(void)
+{
+	MUST(EVENTUALLY(!drst_present() ||
+			!syscall(SYS_delete_module, MODULE, O_NONBLOCK)));
+}
+
+static void enter_state(const char *state)
+{
+	if (!strcmp(state, "absent"))
+		return module_out();
+	module_in();
+	MUST(!strncmp(state, "mode", 4));
+	drst_set("mode", atoi(state + 4));
+}
+
+/* ---- operations: each returns the nanoseconds of all its repetitions ---- */
+
+static char payload[16384];
+
+/* A stream in which each piece is read before the next is sent. */
+static uint64_t stream(size_t len, bool ktls, bool rx, int times)
+{
+	struct conn_opts opts = { .rx = rx, .rcvbuf = 1 << 20 };
+	static char in[2 * sizeof(payload)];
+	struct conn conn;
+	uint64_t spent = 0, start;
+	ssize_t want, got;
+	int i;
+
+	if (ktls)
+		conn_open(&conn, &bed, &opts);
+	else
+		conn_connect(&conn, &bed, &opts);
+	want = ktls ? (ssize_t)(len + dir_overhead(&conn.tx)) : (ssize_t)len;
+	for (i = 0; i < times; i++) {
+		start = now();
+		MUST(send(conn.fd, payload, len, 0) == (ssize_t)len);
+		spent += now() - start;
+		for (got = 0; got < want;)
+			got += recv(conn.peer, in, want - got, 0);
+	}
+	conn_free(&conn);
+	return spent;
+}
+
+static uint64_t send_16k(int times) { return stream(16384, true, false, times); }
+static uint64_t send_1k(int times) { return stream(1024, true, false, times); }
+static uint64_t send_1(int times) { return stream(1, true, false, times); }
+static uint64_t tcp_16k(int times) { return stream(16384, false, false, times); }
+
+/* Records of @len bytes that wait in the socket are read. */
+static uint64_t receive(size_t len, int times)
+{
+	struct conn_opts opts = { .rx = true };
+	static char in[sizeof(payload)];
+	uint64_t spent = 0, start;
+	struct conn conn;
+	ssize_t got;
+	int i;
+
+	conn_open(&conn, &bed, &opts);
+	for (i = 0; i < times; i++) {
+		peer_upload(&conn, 1, len);
+		MUST(conn_await_unread(&conn));
+		start = now();
+		for (got = 0; got < (ssize_t)len;)
+			got += recv(conn.fd, in, len - got, 0);
+		spent += now() - start;
+	}
+	conn_free(&conn);
+	return spent;
+}
+
+static uint64_t recv_16k(int times) { return receive(16384, times); }
+static uint64_t recv_1k(int times) { return receive(1024, times); }
+
+static uint64_t sendfile_16k(int times)
+{
+	struct conn_opts opts = { .rcvbuf = 1 << 20 };
+	static char in[sizeof(payload)];
+	int file = open("/tmp/cost.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	uint64_t spent = 0, start;
+	struct conn conn;
+	off_t off;
+	int i;
+
+	MUST(file >= 0 && write(file, payload, sizeof(payload)) == sizeof(payload));
+	conn_open(&conn, &bed, &opts);
+	for (i = 0; i < times; i++) {
+		off = 0;
+		start = now();
+		MUST(sendfile(conn.fd, file, &off, sizeof(payload)) ==
+		     sizeof(payload));
+		spent += now() - start;
+		while (recv(conn.peer, in, sizeof(in), MSG_DONTWAIT) > 0)
+			;
+	}
+	conn_free(&conn);
+	close(file);
+	return spent;
+}
+
+/* A whole short connection, closed when everything has been acknowledged. */
+static uint64_t connections(bool ktls, int times)
+{
+	struct conn_opts opts = { .rx = true };
+	uint64_t spent = 0, start;
+	struct conn conn;
+	char in[1024];
+	int i;
+
+	for (i = 0; i < times; i++) {
+		start = now();
+		if (ktls)
+			conn_open(&conn, &bed, &opts);
+		else
+			conn_connect(&conn, &bed, &opts);
+		MUST(send(conn.fd, payload, 500, 0) == 500);
+		if (ktls)
+			conn_notify(&conn);
+		MUST(recv(conn.peer, in, sizeof(in), 0) > 0);
+		while (conn_queued(&conn))
+			;
+		MUST(!close(conn.fd));
+		conn.fd = -1;
+		spent += now() - start;
+		conn_free(&conn);
+	}
+	return spent;
+}
+
+static uint64_t connection(int times) { return connections(true, times); }
+static uint64_t tcp_connection(int times) { return connections(false, times); }
+
+/* close() alone, with a full send queue and, if @unread, a RST that is owed. */
+static uint64_t close_full(bool unread, int times)
+{
+	const struct conn_opts opts = { 0 };
+	uint64_t spent = 0, start;
+	struct conn conn;
+	int i;
+
+	for (i = 0; i < times; i++) {
+		conn_open(&conn, &bed, &opts);
+		conn_upload(&conn, 65536);
+		if (unread) {
+			peer_reply(&conn);
+			peer_shutdown_wr(&conn);
+			MUST(conn_await_state(&conn, TCP_CLOSE_WAIT));
+		}
+		start = now();
+		MUST(!close(conn.fd));
+		spent += now() - start;
+		conn.fd = -1;
+		conn_free(&conn);
+	}
+	return spent;
+}
+
+static uint64_t close_owing(int times) { return close_full(true, times); }
+static uint64_t close_plain(int times) { return close_full(false, times); }
+
+static const struct op {
+	const char *name;
+	uint64_t (*run)(int times);
+	int times;
+} ops[] = {
+	{ "send_16k", send_16k, 200 },
+	{ "send_1k", send_1k, 500 },
+	{ "send_1", send_1, 500 },
+	{ "sendfile_16k", sendfile_16k, 200 },
+	{ "recv_16k", recv_16k, 100 },
+	{ "recv_1k", recv_1k, 200 },
+	{ "connection", connection, 50 },
+	{ "close_queue", close_plain, 50 },
+	{ "close_queue_owing", close_owing, 50 },
+	{ "tcp_send_16k", tcp_16k, 200 },
+	{ "tcp_connection", tcp_connection, 50 },
+};
+
+int main(int argc, char **argv)
+{
+	int rounds = argc > 2 ? atoi(argv[1]) : 0, round, state;
+	const struct op *op;
+
+	if (rounds < 1) {
+		fprintf(stderr, "usage: cost ROUNDS absent|mode0|mode1|mode2...\n");
+		return 2;
+	}
+	bed_open(&bed);
+	for (round = 0; round < rounds; round++) {
+		for (state = 2; state < argc; state++) {
+			enter_state(argv[state]);
+			for (op = ops; op < ops + sizeof(ops) / sizeof(*ops); op++)
+				printf("%d %s %s %lu\n", round, argv[state],
+				       op->name, op->run(op->times) / op->times);
+			fflush(stdout);
+		}
+	}
+	bed_close(&bed);
+	return 0;
+}
