@@ -139,7 +139,6 @@ TEST_F(path, comes_back)
 
 	REQUIRE_MODE(variant->mode);
 	open_and_upload(_metadata, &self->s, variant->family, variant->owing);
-	peer_keepalive(c);	/* asks, should a window update be lost */
 	trouble_set(self, variant->trouble, variant->family, true);
 	conn_close(c);
 	if (variant->mode || !variant->owing) {
@@ -151,6 +150,7 @@ TEST_F(path, comes_back)
 	}
 	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
 	trouble_set(self, variant->trouble, variant->family, false);
+	peer_keepalive(c);	/* asks, should a window update be lost */
 	peer_drain(c);
 	expect_by_mode(_metadata, &self->s, variant->mode, variant->owing);
 }
@@ -165,12 +165,12 @@ TEST_F(path, stays_away)
 	REQUIRE_MODE(variant->mode);
 	drst_set("timeout_ms", TIMEOUT_MS);
 	open_and_upload(_metadata, &self->s, variant->family, variant->owing);
-	peer_keepalive(c);	/* asks, should a window update be lost */
 	trouble_set(self, variant->trouble, variant->family, true);
 	conn_close(c);
 	expect_hold(_metadata, "TimedOut");
 	EXPECT_EQ(0, tls_stat("CurrTxSw"));
 	trouble_set(self, variant->trouble, variant->family, false);
+	peer_keepalive(c);	/* as above */
 	if (variant->owing) {
 		/* The RST went nowhere; who asks now gets one. */
 		EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
