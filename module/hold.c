@@ -586,19 +586,25 @@ static bool drst_hold_reset(struct drst_hold *h)
 	return true;
 }
 
-/* How does a hold end whose connection has got to TCP_CLOSE by itself? */
+/*
+ * How does a hold end whose connection has got to TCP_CLOSE by itself? An error
+ * can be an ICMP message's, too (IP_RECVERR), which ends nothing: what has been
+ * acknowledged has not timed out.
+ */
 static enum drst_stat drst_hold_closed(const struct drst_hold *h)
 {
 	switch (h->err ? h->err : h->sk->sk_err) {
-	case 0:
-		return h->owed ? DRST_STAT_MOOT : DRST_STAT_FLUSHED;
 	case ECONNRESET:
 	case EPIPE:
 		return DRST_STAT_PEER_RESET;
 	case ECONNABORTED:
 		return DRST_STAT_ABORTED;
 	default:
-		return DRST_STAT_TIMED_OUT;	/* as tcp_write_err() */
+		if (!drst_tcp_flushed(h->sk))
+			return DRST_STAT_TIMED_OUT;	/* as tcp_write_err() */
+		fallthrough;
+	case 0:
+		return h->owed ? DRST_STAT_MOOT : DRST_STAT_FLUSHED;
 	}
 }
 

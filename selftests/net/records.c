@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 
 #include <linux/sock_diag.h>
+#include <netinet/ip_icmp.h>
 #include <sched.h>
 
 #include "lib/scene.h"
@@ -256,6 +257,24 @@ TEST_F(records, pending_alert_late_data)
 	expect_reply_taken(_metadata, &self->s);
 	expect_whole_fin_rst(_metadata, &self->s);
 	expect_hold(_metadata, "RstSent");
+}
+
+/*
+ * An ICMP message that IP_RECVERR makes an error of the socket's: TCP takes no
+ * more from TLS, which gives up. That is no reason for a RST, as in vanilla.
+ */
+TEST_F(records, pending_alert_error)
+{
+	struct conn *c = &self->s.conn;
+	int on = 1;
+
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	MUST(!setsockopt(c->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)));
+	conn_close(c);
+	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
+	expect_short(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
 TEST_HARNESS_MAIN

@@ -107,23 +107,66 @@ static void veth_create(int ns_b)
 	nl_do(&req, "RTM_NEWLINK veth");
 }
 
-static void addr_add(int family, const char *text, int prefix)
+/* Puts the address of @side where @addr is; returns its length. */
+static int addr_of(enum side side, int family, char *addr)
+{
+	static const char * const text[][2] = {
+		[SIDE_A] = { "192.0.2.1", "2001:db8::1" },
+		[SIDE_B] = { "192.0.2.2", "2001:db8::2" },
+	};
+
+	MUST(inet_pton(family, text[side][family == AF_INET6], addr) == 1);
+	return family == AF_INET ? 4 : 16;
+}
+
+static void addr_change(enum side side, int family, bool there)
 {
 	struct ifaddrmsg ifa = {
 		.ifa_family = family,
-		.ifa_prefixlen = prefix,
+		.ifa_prefixlen = family == AF_INET ? 24 : 64,
 		.ifa_flags = IFA_F_NODAD,	/* usable at once */
 		.ifa_index = if_nametoindex("veth0"),
 	};
 	struct nlreq req;
 	char addr[16];
-	int len = family == AF_INET ? 4 : 16;
+	int len = addr_of(side, family, addr);
 
-	MUST(inet_pton(family, text, addr) == 1);
-	nl_start(&req, RTM_NEWADDR, NLM_F_CREATE, &ifa, sizeof(ifa));
+	nl_start(&req, there ? RTM_NEWADDR : RTM_DELADDR,
+		 there ? NLM_F_CREATE : 0, &ifa, sizeof(ifa));
 	nl_attr(&req, IFA_LOCAL, addr, len);
 	nl_attr(&req, IFA_ADDRESS, addr, len);
-	nl_do(&req, "RTM_NEWADDR");
+	nl_do(&req, "RTM_NEWADDR, RTM_DELADDR");
+}
+
+void addr_set(struct bed *bed, enum side side, int family, bool there)
+{
+	bed_enter(bed, side);
+	addr_change(side, family, there);
+	bed_enter(bed, SIDE_A);
+}
+
+void route_set(struct bed *bed, enum side side, int family, int type,
+	       bool there)
+{
+	enum side to = side == SIDE_A ? SIDE_B : SIDE_A;
+	struct rtmsg rtm = {
+		.rtm_family = family,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = type,
+	};
+	struct nlreq req;
+	char addr[16];
+	int len = addr_of(to, family, addr);
+
+	rtm.rtm_dst_len = 8 * len;
+	bed_enter(bed, side);
+	nl_start(&req, there ? RTM_NEWROUTE : RTM_DELROUTE,
+		 there ? NLM_F_CREATE | NLM_F_EXCL : 0, &rtm, sizeof(rtm));
+	nl_attr(&req, RTA_DST, addr, len);
+	nl_do(&req, "RTM_NEWROUTE, RTM_DELROUTE");
+	bed_enter(bed, SIDE_A);
 }
 
 static void link_flags(unsigned int flags)
@@ -143,6 +186,19 @@ void link_set_up(struct bed *bed, enum side side, bool up)
 {
 	bed_enter(bed, side);
 	link_flags(up ? IFF_UP : 0);
+	bed_enter(bed, SIDE_A);
+}
+
+void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
+{
+	struct ifinfomsg ifi = { 0 };
+	struct nlreq req;
+
+	bed_enter(bed, side);
+	ifi.ifi_index = if_nametoindex("veth0");
+	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	nl_attr(&req, IFLA_MTU, &mtu, sizeof(mtu));
+	nl_do(&req, "RTM_NEWLINK mtu");
 	bed_enter(bed, SIDE_A);
 }
 
@@ -207,9 +263,44 @@ static int ns_current(void)
 static void side_up(struct bed *bed, enum side side)
 {
 	bed_enter(bed, side);
-	addr_add(AF_INET, side == SIDE_A ? "192.0.2.1" : "192.0.2.2", 24);
-	addr_add(AF_INET6, side == SIDE_A ? "2001:db8::1" : "2001:db8::2", 64);
+	addr_change(side, AF_INET, true);
+	addr_change(side, AF_INET6, true);
 	link_flags(IFF_UP);
+}
+
+static void link_to(int ns)
+{
+	struct ifinfomsg ifi = { .ifi_index = if_nametoindex("veth0") };
+	struct nlreq req;
+
+	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	nl_attr(&req, IFLA_NET_NS_FD, &ns, sizeof(ns));
+	nl_do(&req, "RTM_NEWLINK net_ns_fd");
+}
+
+void link_leave(struct bed *bed, enum side side, int ns)
+{
+	bed_enter(bed, side);
+	link_to(ns);
+	bed_enter(bed, SIDE_A);
+}
+
+void link_return(struct bed *bed, enum side side, int ns)
+{
+	ns_enter(ns);
+	link_to(bed->ns[side]);
+	side_up(bed, side);
+	bed_enter(bed, SIDE_A);
+}
+
+int ns_create(struct bed *bed)
+{
+	int ns;
+
+	MUST(unshare(CLONE_NEWNET) == 0);
+	ns = ns_current();
+	bed_enter(bed, SIDE_A);
+	return ns;
 }
 
 void bed_open(struct bed *bed)

@@ -35,11 +35,23 @@ void bed_close(struct bed *bed);
 void ns_enter(int ns);
 void bed_enter(struct bed *bed, enum side side);
 void bed_enter_home(struct bed *bed);
+int ns_create(struct bed *bed);		/* another one */
 
 void link_set_up(struct bed *bed, enum side side, bool up);
 
 /* TCP connections from now on make segments of one packet each, no more. */
 void link_single_packets(struct bed *bed, enum side side);
+
+void link_mtu(struct bed *bed, enum side side, unsigned int mtu);
+
+/* The interface of @side moves to another namespace; it comes back as new. */
+void link_leave(struct bed *bed, enum side side, int ns);
+void link_return(struct bed *bed, enum side side, int ns);
+
+/* The address of @side, there or not; a route of type RTN_... to its peer. */
+void addr_set(struct bed *bed, enum side side, int family, bool there);
+void route_set(struct bed *bed, enum side side, int family, int type,
+	       bool there);
 
 /* Delay in milliseconds and loss in percent of what @side sends. */
 void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/icmp.h>
+#include <linux/ip.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
@@ -66,13 +68,30 @@ static int tcp_socket(const union addr *addr)
 	return fd;
 }
 
-static void join(int active, int listener, const union addr *to, int *passive)
+static void join(int active, int listener, const union addr *to, int *passive,
+		 const struct conn_opts *opts)
 {
+	const ssize_t early = strlen(EARLY_DATA);
+	char data[sizeof(EARLY_DATA)];
+
+	if (opts->defer_accept)
+		set_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
 	MUST(!listen(listener, 1));
-	MUST(!connect(active, &to->sa, sizeof(*to)));
+	if (opts->fast_open) {
+		MUST(sendto(active, EARLY_DATA, early, MSG_FASTOPEN, &to->sa,
+			    sizeof(*to)) == early);
+	} else {
+		MUST(!connect(active, &to->sa, sizeof(*to)));
+		if (opts->defer_accept)
+			MUST(send(active, EARLY_DATA, early, 0) == early);
+	}
 	*passive = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	MUST(*passive >= 0);
 	close(listener);
+	if (opts->fast_open || opts->defer_accept) {
+		MUST(recv(*passive, data, early, MSG_WAITALL) == early);
+		MUST(!memcmp(data, EARLY_DATA, early));
+	}
 }
 
 void conn_connect(struct conn *conn, struct bed *bed,
@@ -103,10 +122,12 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	a.in.sin_port = own.in.sin_port;	/* the same place in sin6 */
 	if (opts->passive) {
 		conn->peer = fd_b;
-		join(fd_b, fd_a, &a, &conn->fd);
+		join(fd_b, fd_a, &a, &conn->fd, opts);
 	} else {
 		conn->fd = fd_a;
-		join(fd_a, fd_b, &b, &conn->peer);
+		join(fd_a, fd_b, &b, &conn->peer, opts);
+		if (opts->fast_open || opts->defer_accept)
+			conn->early = strlen(EARLY_DATA);
 	}
 	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 }
@@ -413,6 +434,13 @@ static uint32_t sum16(const void *data, size_t len, uint32_t sum)
 	return sum;
 }
 
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
 static uint16_t tcp_sum(int family, const union addr *from,
 			const union addr *to, const void *segment, size_t len)
 {
@@ -425,10 +453,7 @@ static uint16_t tcp_sum(int family, const union addr *from,
 		sum = sum16(&from->in6.sin6_addr, 16, sum);
 		sum = sum16(&to->in6.sin6_addr, 16, sum);
 	}
-	sum = sum16(segment, len, sum);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons(~sum);
+	return htons(~fold(sum16(segment, len, sum)));
 }
 
 static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
@@ -479,6 +504,57 @@ void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off)
 {
 	segment_send(conn, bed, wire, flags, off, 0, true);
+}
+
+void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
+	       uint8_t code, uint16_t mtu)
+{
+	const struct flow *flow = wire_flow(wire, conn->port);
+	union addr from = addr_of(SIDE_B, AF_INET, false, 0);
+	union addr to = addr_of(SIDE_A, AF_INET, false, 0);
+	struct {
+		struct icmphdr icmp;
+		struct iphdr ip;
+		uint16_t ports[2];
+		uint32_t seq;
+	} msg = {
+		.icmp = {
+			.type = ICMP_DEST_UNREACH,
+			.code = code,
+			.un.frag.mtu = htons(mtu),
+		},
+		.ip = {
+			.version = 4,
+			.ihl = sizeof(msg.ip) / 4,
+			.tot_len = htons(1500),
+			.ttl = 64,
+			.protocol = IPPROTO_TCP,
+			.saddr = to.in.sin_addr.s_addr,
+			.daddr = from.in.sin_addr.s_addr,
+		},
+		.ports = { htons(conn->port), htons(PEER_PORT) },
+		.seq = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
+	};
+	uint32_t sum;
+	int fd;
+
+	msg.ip.check = htons(~fold(sum16(&msg.ip, sizeof(msg.ip), 0)));
+	sum = sum16(&msg, sizeof(msg), 0);
+	msg.icmp.checksum = htons(~fold(sum));
+	bed_enter(bed, SIDE_B);
+	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
+	MUST(sendto(fd, &msg, sizeof(msg), 0, &to.sa, sizeof(to)) == sizeof(msg));
+	close(fd);
+	bed_enter(bed, SIDE_A);
+}
+
+void peer_drain(struct conn *conn)
+{
+	int unread;
+
+	while (!ioctl(conn->peer, SIOCINQ, &unread) && unread > 0)
+		MUST(peer_read(conn, unread) > 0);
 }
 
 ssize_t peer_read(struct conn *conn, size_t len)

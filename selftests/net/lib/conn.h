@@ -29,7 +29,12 @@ struct conn_opts {
 	bool mapped;		/* IPv4 by an IPv6 socket */
 	bool passive;		/* the peer connects, the sender accepts */
 	uint16_t port;		/* the sender's; any if 0 */
+	bool defer_accept;	/* TCP_DEFER_ACCEPT for who accepts */
+	bool fast_open;		/* EARLY_DATA comes with the SYN */
 };
+
+/* What who connects says first, in plain text, with the last two of these. */
+#define EARLY_DATA "AUTH TLS\r\n"
 
 struct conn {
 	int fd;			/* the sender's socket */
@@ -39,6 +44,7 @@ struct conn {
 	uint16_t port;		/* the sender's */
 	struct tls_dir tx;	/* for the peer to open records */
 	struct tls_dir rx;	/* for the peer to make records */
+	size_t early;		/* bytes sent before there was TLS */
 	size_t sent;		/* content bytes accepted from the sender */
 	size_t stream;		/* their length as records, alert included */
 	size_t replied;		/* bytes sent by the peer */
@@ -122,6 +128,14 @@ void peer_segment_text(struct conn *conn, struct bed *bed, struct wire *wire,
 		       uint8_t flags, int off);	/* with so many bytes of text */
 void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off);	/* its checksum is */
+/*
+ * An ICMP error, ICMP_UNREACH_..., in answer to what the peer has acknowledged
+ * last (IPv4 only). @mtu is for ICMP_UNREACH_NEEDFRAG.
+ */
+void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
+	       uint8_t code, uint16_t mtu);
+/* Reads what is there, so that the peer's window opens. */
+void peer_drain(struct conn *conn);
 /* Reads up to @len bytes; returns what read() did. */
 ssize_t peer_read(struct conn *conn, size_t len);
 /* Reads to the end and judges. */

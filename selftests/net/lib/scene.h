@@ -76,7 +76,7 @@ static inline void expect_cut(TEST_ARG, struct scene *s)
 	EXPECT_FALSE(res.alert);
 	flow = wire_flow(&s->wire, c->port);
 	EXPECT_EQ(0, flow->fin[SIDE_A]);
-	EXPECT_LT(flow->acked_at_rst, c->stream);
+	EXPECT_LT(flow->acked_at_rst, c->early + c->stream);
 }
 
 static inline void expect_whole(TEST_ARG, struct scene *s, int final)
@@ -100,7 +100,7 @@ static inline void expect_whole_rst(TEST_ARG, struct scene *s)
 	flow = wire_flow(&s->wire, s->conn.port);
 	EXPECT_EQ(1, flow->rst[SIDE_A]);
 	EXPECT_EQ(0, flow->fin[SIDE_A]);
-	EXPECT_EQ(s->conn.stream, flow->acked_at_rst);
+	EXPECT_EQ(s->conn.early + s->conn.stream, flow->acked_at_rst);
 }
 
 /* The peer has seen the end of file; the RST shows as its socket's error. */
@@ -114,7 +114,7 @@ static inline void expect_whole_fin_rst(TEST_ARG, struct scene *s)
 	flow = wire_flow(&s->wire, s->conn.port);
 	EXPECT_EQ(1, flow->rst[SIDE_A]);
 	EXPECT_LE(1, flow->fin[SIDE_A]);
-	EXPECT_EQ(s->conn.stream + 1, flow->acked_at_rst);
+	EXPECT_EQ(s->conn.early + s->conn.stream + 1, flow->acked_at_rst);
 }
 
 static inline void expect_whole_fin(TEST_ARG, struct scene *s)
@@ -122,8 +122,8 @@ static inline void expect_whole_fin(TEST_ARG, struct scene *s)
 	const struct flow *flow;
 
 	expect_whole(_metadata, s, 0);
-	EXPECT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port,
-			       flow->acked[SIDE_A] == s->conn.stream + 1));
+	EXPECT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port, flow->acked[SIDE_A] ==
+			       s->conn.early + s->conn.stream + 1));
 	EXPECT_TRUE(drst_settled());
 	flow = wire_flow(&s->wire, s->conn.port);
 	EXPECT_LE(1, flow->fin[SIDE_A]);

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a program may have done to its socket before: options, sockmaps, ways of
+ * connecting. All bytes arrive, and what is refused without the module is with it.
+ */
+#include "kselftest_harness.h"
+
+#include <linux/bpf.h>
+#include <linux/net_tstamp.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "inbound.h"
+#include "lib/diag.h"
+
+static const struct conn_opts defaults;
+
+static void set_int(int fd, int level, int name, int value)
+{
+	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+static void close_unread(TEST_ARG, struct conn *c)
+{
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+}
+
+static void expect_by_mode(TEST_ARG, struct scene *s, int mode)
+{
+	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
+	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
+/* ---- options ---- */
+
+static void mark(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_MARK, 7);
+}
+
+static void priority(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_PRIORITY, 6);
+}
+
+static void device(int fd)
+{
+	MUST(!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "veth0", 6));
+}
+
+static void user_timeout(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 60000);
+}
+
+static void keepalive(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 1);
+}
+
+/* A sender that blocks would wait for the peer: set when all is sent. */
+static void notsent_lowat(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+}
+
+/* So slow that most is still to be sent when close() is there. */
+static void pacing(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 2 << 20);
+}
+
+static void cork_and_uncork(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_CORK, 1);
+	set_int(fd, IPPROTO_TCP, TCP_CORK, 0);
+}
+
+static void reno(int fd)
+{
+	MUST(!setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+}
+
+static void small_segments(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 200);
+}
+
+static void low_receive_mark(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, 4096);
+}
+
+static void timestamps(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_ACK |
+		SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE);
+}
+
+SCENE_FIXTURE(option)
+
+FIXTURE_VARIANT(option) {
+	void (*before)(int fd);
+	void (*after)(int fd);		/* all has been sent */
+};
+
+#define OPTION(name) FIXTURE_VARIANT_ADD(option, name) { .before = name }
+#define OPTION_AFTER(name) FIXTURE_VARIANT_ADD(option, name) { .after = name }
+OPTION(mark);
+OPTION(priority);
+OPTION(device);
+OPTION(user_timeout);
+OPTION(keepalive);
+OPTION_AFTER(notsent_lowat);
+OPTION(pacing);
+OPTION(cork_and_uncork);
+OPTION(reno);
+OPTION(small_segments);
+OPTION(low_receive_mark);
+OPTION(timestamps);
+
+static void with_option(struct scene *s, const FIXTURE_VARIANT(option) *variant)
+{
+	conn_open(&s->conn, &s->bed, &defaults);
+	if (variant->before)
+		variant->before(s->conn.fd);
+	conn_upload(&s->conn, BULK);
+	if (variant->after)
+		variant->after(s->conn.fd);
+}
+
+TEST_F(option, mode0)
+{
+	REQUIRE_MODE(0);
+	with_option(&self->s, variant);
+	close_unread(_metadata, &self->s.conn);
+	expect_by_mode(_metadata, &self->s, 0);
+}
+
+TEST_F(option, mode1)
+{
+	REQUIRE_MODE(1);
+	with_option(&self->s, variant);
+	close_unread(_metadata, &self->s.conn);
+	expect_by_mode(_metadata, &self->s, 1);
+}
+
+/* Nothing is owed at close(); the peer's record comes later. */
+TEST_F(option, mode2)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(2);
+	with_option(&self->s, variant);
+	conn_close(c);
+	peer_reply(c);
+	expect_whole_fin_rst(_metadata, &self->s);
+	expect_hold(_metadata, "RstSent");
+}
+
+/* ---- what takes more than an option ---- */
+
+SCENE_FIXTURE(special)
+
+FIXTURE_VARIANT(special) {
+	int mode;
+};
+
+FIXTURE_VARIANT_ADD(special, mode0) { 0 };
+FIXTURE_VARIANT_ADD(special, mode1) { 1 };
+FIXTURE_VARIANT_ADD(special, mode2) { 2 };
+
+/* A connection that has been in TCP_REPAIR is one like any other afterwards. */
+TEST_F(special, repair_on_and_off)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 0);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(special, zerocopy_is_refused)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	set_int(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+	EXPECT_EQ(-1, conn_send_flags(c, 4096, MSG_ZEROCOPY));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* Pages of the program's own are in TCP's queue, from before there was TLS. */
+TEST_F(special, zerocopy_before_tls)
+{
+	const size_t early = 16 * 4096;
+	struct conn *c = &self->s.conn;
+	static char buf[16 * 4096];
+	char *pages;
+
+	REQUIRE_MODE(variant->mode);
+	conn_connect(c, &self->s.bed, &defaults);
+	set_int(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+	pages = mmap(NULL, early, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, pages);
+	memset(pages, 'z', early);
+	ASSERT_EQ((ssize_t)early, send(c->fd, pages, early, MSG_ZEROCOPY));
+	c->early = early;
+	conn_tls(c, &defaults);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	munmap(pages, early);
+	if (variant->mode) {
+		ASSERT_EQ((ssize_t)early, recv(c->peer, buf, early, MSG_WAITALL));
+		EXPECT_EQ('z', buf[0]);
+		EXPECT_EQ(0, memcmp(buf, buf + 1, early - 1));
+		expect_whole_rst(_metadata, &self->s);
+	} else {
+		EXPECT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_A]));
+	}
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+}
+
+/* The peer's host has been restarted: it knows of no connection. */
+TEST_F(special, peer_forgets)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	keepalive(c->fd);
+	conn_upload(c, BULK);
+	conn_close(c);
+	set_int(c->peer, IPPROTO_TCP, TCP_REPAIR, 1);
+	ASSERT_EQ(0, close(c->peer));
+	c->peer = -1;
+	/* The next probe of its window finds out. */
+	EXPECT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_B]));
+	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
+	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
+}
+
+/* ... or is switched off: TCP gives the connection up, and the data stays. */
+TEST_F(special, keepalive_ends_the_inbound_hold)
+{
+	const struct cell cell = { .mode = 2, .state = TCP_ESTABLISHED,
+				   .family = AF_INET,
+				   .version = TLS_1_3_VERSION };
+	struct conn *c = &self->s.conn;
+	struct result res;
+
+	if (variant->mode != 2)
+		SKIP(return, "not held");
+	REQUIRE_MODE(variant->mode);
+	hold_in_cell(_metadata, &self->s, &cell);
+	keepalive(c->fd);
+	link_set_up(&self->s.bed, SIDE_B, false);
+	EXPECT_TRUE(drst_stat_await("InClosed", 1));
+	conn_finish(c, 8192, &res);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(c->uploaded, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_EQ(ETIMEDOUT, res.final);
+	EXPECT_TRUE(inbound_adds_up());
+}
+
+SCENE_FIXTURE(early)
+
+FIXTURE_VARIANT(early) {
+	int mode;
+	bool passive;
+	bool fast_open;
+};
+
+FIXTURE_VARIANT_ADD(early, fast_open_mode0) { 0, false, true };
+FIXTURE_VARIANT_ADD(early, fast_open_mode1) { 1, false, true };
+FIXTURE_VARIANT_ADD(early, fast_open_accepted_mode0) { 0, true, true };
+FIXTURE_VARIANT_ADD(early, fast_open_accepted_mode2) { 2, true, true };
+FIXTURE_VARIANT_ADD(early, defer_accept_mode1) { 1, true, false };
+FIXTURE_VARIANT_ADD(early, defer_accept_peer_mode2) { 2, false, false };
+
+/* Who connects speaks first, in plain text, and TLS begins after that. */
+TEST_F(early, then_tls)
+{
+	struct conn_opts opts = { .passive = variant->passive,
+				  .fast_open = variant->fast_open,
+				  .defer_accept = !variant->fast_open };
+	struct conn *c = &self->s.conn;
+	enum side side;
+
+	REQUIRE_MODE(variant->mode);
+	for (side = SIDE_A; side <= SIDE_B; side++) {
+		bed_enter(&self->s.bed, side);
+		/* both sides, no cookies, every listener */
+		MUST(!write_file("/proc/sys/net/ipv4/tcp_fastopen", "1543"));
+	}
+	conn_open(c, &self->s.bed, &opts);
+	EXPECT_EQ(variant->fast_open, tcpext(variant->passive ?
+			"TCPFastOpenPassive" : "TCPFastOpenActive"));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* ---- sockmaps ---- */
+
+static int bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+static int sockmap_create(void)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_SOCKMAP,
+		.key_size = 4,
+		.value_size = 4,
+		.max_entries = 1,
+	};
+
+	return bpf(BPF_MAP_CREATE, &attr);
+}
+
+/* The only element becomes @fd or, with -1, is deleted. */
+static int sockmap_set(int map, int fd)
+{
+	union bpf_attr attr = { .map_fd = map };
+	uint32_t key = 0, value = fd;
+
+	attr.key = (uintptr_t)&key;
+	attr.value = fd < 0 ? 0 : (uintptr_t)&value;
+	return bpf(fd < 0 ? BPF_MAP_DELETE_ELEM : BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+FIXTURE(sockmap) {
+	struct scene s;
+	int map;
+};
+
+FIXTURE_SETUP(sockmap)
+{
+	scene_open(&self->s);
+	self->map = sockmap_create();
+}
+
+FIXTURE_TEARDOWN(sockmap)
+{
+	EXPECT_TRUE(scene_close(&self->s));
+	if (self->map >= 0)
+		close(self->map);
+}
+
+FIXTURE_VARIANT(sockmap) {
+	int mode;
+};
+
+FIXTURE_VARIANT_ADD(sockmap, mode0) { 0 };
+FIXTURE_VARIANT_ADD(sockmap, mode1) { 1 };
+FIXTURE_VARIANT_ADD(sockmap, mode2) { 2 };
+
+#define REQUIRE_SOCKMAP() do {						\
+	if (self->map < 0)						\
+		SKIP(return, "kernel without sockmaps");		\
+} while (0)
+
+/* The kernel refuses it, and nothing has changed. */
+TEST_F(sockmap, not_after_tls)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_SOCKMAP();
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	EXPECT_EQ(-1, sockmap_set(self->map, c->fd));
+	EXPECT_EQ(EINVAL, errno);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* In a sockmap with the ULP alone: not either. */
+TEST_F(sockmap, not_after_ulp)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_SOCKMAP();
+	REQUIRE_MODE(variant->mode);
+	conn_connect(c, &self->s.bed, &defaults);
+	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	EXPECT_EQ(-1, sockmap_set(self->map, c->fd));
+	EXPECT_EQ(EINVAL, errno);
+	dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
+	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	ASSERT_EQ(0, dir_install(&c->tx, c->fd, TLS_TX));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/*
+ * TLS for a socket in a sockmap is the kernel's to allow; since 7.x it does not.
+ * Where it does, the socket stays vanilla's.
+ */
+static bool tls_in_sockmap(TEST_ARG, struct scene *s, int map)
+{
+	struct conn *c = &s->conn;
+	int err;
+
+	conn_connect(c, &s->bed, &defaults);
+	ASSERT_EQ(0, sockmap_set(map, c->fd)) {
+		return false;
+	}
+	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4)) {
+		return false;
+	}
+	dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
+	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	err = dir_install(&c->tx, c->fd, TLS_TX);
+	if (!err)
+		return true;
+	EXPECT_EQ(-EINVAL, err);
+	conn_close(c);
+	expect_whole_fin(_metadata, s);
+	return false;
+}
+
+TEST_F(sockmap, before_tls)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_SOCKMAP();
+	REQUIRE_MODE(variant->mode);
+	if (tls_in_sockmap(_metadata, &self->s, self->map)) {
+		conn_upload(c, BULK);
+		close_unread(_metadata, c);
+		expect_cut(_metadata, &self->s);
+	}
+	expect_hold(_metadata, NULL);
+}
+
+TEST_F(sockmap, before_tls_nothing_owed)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_SOCKMAP();
+	REQUIRE_MODE(variant->mode);
+	if (tls_in_sockmap(_metadata, &self->s, self->map)) {
+		conn_upload(c, BULK);
+		conn_close(c);
+		expect_whole_fin(_metadata, &self->s);
+	}
+	expect_hold(_metadata, NULL);
+}
+
+/* Out of the map again before TLS: as if it had never been there. */
+TEST_F(sockmap, left_before_tls)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_SOCKMAP();
+	REQUIRE_MODE(variant->mode);
+	conn_connect(c, &self->s.bed, &defaults);
+	ASSERT_EQ(0, sockmap_set(self->map, c->fd));
+	ASSERT_EQ(0, sockmap_set(self->map, -1));
+	conn_tls(c, &defaults);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_HARNESS_MAIN
