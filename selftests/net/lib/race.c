@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sockios.h>
@@ -12,11 +14,14 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "drst.h"
 #include "race.h"
 
 #define RECORDS 3
 #define RECORD_LEN 100
 #define PIECE 16
+/* A reader that is told nothing for so long has been forgotten. */
+#define PATIENCE_MS 20000
 
 const char *const race_readers[] = {
 	[READ_RECV]	= "recv",
@@ -76,7 +81,7 @@ static bool take(int fd, size_t len, int flags, struct seen *seen)
 		return true;
 	}
 	if (n < 0 && errno == EAGAIN)
-		return true;
+		return flags & MSG_DONTWAIT;	/* else SO_RCVTIMEO */
 	seen->ended = true;
 	if (n < 0) {
 		seen->error = true;
@@ -106,7 +111,8 @@ static void by_poll(int fd, struct seen *seen)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	do {
-		MUST(poll(&p, 1, 20000) == 1);
+		if (poll(&p, 1, PATIENCE_MS) != 1)
+			return;
 		note_hup(fd, p.revents, seen);
 	} while (take(fd, 8192, MSG_DONTWAIT, seen));
 }
@@ -120,7 +126,8 @@ static void by_epoll(int fd, unsigned int edge, struct seen *seen)
 
 	MUST(ep >= 0 && !epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
 	while (more) {
-		MUST(epoll_wait(ep, &ev, 1, 20000) == 1);
+		if (epoll_wait(ep, &ev, 1, PATIENCE_MS) != 1)
+			break;
 		note_hup(fd, ev.events, seen);
 		if (!edge) {
 			more = take(fd, 8192, MSG_DONTWAIT, seen);
@@ -245,8 +252,15 @@ static void reader_stop(struct reader *r)
 	}
 }
 
+static void no_end(const struct conn *c, const struct seen *seen)
+{
+	printf("# no end: state %d, %zu bytes read, %ld challenge ACKs\n",
+	       conn_state(c), seen->bytes, tcpext("TCPChallengeACK"));
+}
+
 static void one_try(struct race *race, struct bed *bed, struct reader *r)
 {
+	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	struct conn_opts opts = { .family = race->family, .rx = race->rx };
 	size_t want = RECORDS * RECORD_LEN + sizeof(close_notify);
 	struct conn conn;
@@ -256,6 +270,8 @@ static void one_try(struct race *race, struct bed *bed, struct reader *r)
 
 	conn_open(&conn, bed, &opts);
 	MUST(!setsockopt(conn.peer, SOL_TCP, TCP_NODELAY, &on, sizeof(on)));
+	MUST(!setsockopt(conn.fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience)));
 	if (race->state == RACE_FIN_WAIT2) {
 		MUST(!shutdown(conn.fd, SHUT_WR));
 		MUST(conn_await_state(&conn, TCP_FIN_WAIT2));
@@ -269,6 +285,8 @@ static void one_try(struct race *race, struct bed *bed, struct reader *r)
 		put(r->order, &byte, 1);
 	get(r->answer, &seen, sizeof(seen));
 
+	if (!seen.ended)
+		no_end(&conn, &seen);
 	race->early_error += seen.early_error;
 	race->early_hup += seen.early_hup;
 	race->late_data += seen.late_data;
@@ -289,6 +307,19 @@ static pid_t spin(void)
 	return pid;
 }
 
+/*
+ * The peer keeps to one CPU, as a network card's queue does: else the RST can
+ * overtake the data, and is none for TCP then.
+ */
+static void stay_here(void)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
+}
+
 /**
  * race_run() - tries @race->tries times and counts
  * @race: what to try; the counts are added to what is there
@@ -298,13 +329,17 @@ void race_run(struct race *race, struct bed *bed)
 {
 	int tries = race->tries, i;
 	struct reader reader;
+	cpu_set_t anywhere;
 	pid_t load[8];
 
+	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
 	for (i = 0; i < race->load; i++)
 		load[i] = spin();
 	reader_start(&reader, race->reader);
+	stay_here();
 	for (; race->tries; race->tries--)
 		one_try(race, bed, &reader);
+	MUST(!sched_setaffinity(0, sizeof(anywhere), &anywhere));
 	reader_stop(&reader);
 	race->tries = tries;
 	for (i = 0; i < race->load; i++) {
