@@ -21,7 +21,7 @@
 #define RECORD_LEN 100
 #define PIECE 16
 /* A reader that is told nothing for so long has been forgotten. */
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 10000
 
 const char *const race_readers[] = {
 	[READ_RECV]	= "recv",
@@ -252,10 +252,21 @@ static void reader_stop(struct reader *r)
 	}
 }
 
+/* What is to be known of a reader that has been forgotten */
 static void no_end(const struct conn *c, const struct seen *seen)
 {
-	printf("# no end: state %d, %zu bytes read, %ld challenge ACKs\n",
-	       conn_state(c), seen->bytes, tcpext("TCPChallengeACK"));
+	char stat[2048] = "", *line, *save;
+	int unread = -1;
+
+	ioctl(c->fd, SIOCINQ, &unread);
+	printf("# no end: state %d, %zu bytes read, %d unread, %ld challenge ACKs\n",
+	       conn_state(c), seen->bytes, unread, tcpext("TCPChallengeACK"));
+	if (drst_present())
+		read_file(DRST_STAT, stat, sizeof(stat));
+	for (line = strtok_r(stat, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (strstr(line, "In"))
+			printf("# %s\n", line);
 }
 
 static void one_try(struct race *race, struct bed *bed, struct reader *r)
