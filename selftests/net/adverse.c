@@ -35,9 +35,7 @@ static void close_owing(TEST_ARG, struct scene *s, size_t len, bool close_wait)
 
 	conn_upload(c, len);
 	if (close_wait) {
-		peer_reply(c);
-		peer_shutdown_wr(c);
-		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+		to_close_wait(_metadata, c);
 	}
 	conn_close(c);
 	if (!close_wait)
@@ -382,9 +380,7 @@ static void hold(TEST_ARG, struct scene *s, bool owing)
 	conn_open(&s->conn, &s->bed, &defaults);
 	conn_upload(&s->conn, BULK);
 	if (owing) {
-		peer_reply(&s->conn);
-		peer_shutdown_wr(&s->conn);
-		ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE_WAIT));
+		to_close_wait(_metadata, &s->conn);
 	}
 }
 

@@ -34,9 +34,7 @@ static void upload(struct scene *s, struct conn *c, int family, size_t len)
 static void upload_unread(TEST_ARG, struct scene *s, struct conn *c, int family)
 {
 	upload(s, c, family, BULK);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, c);
 }
 
 TEST_F(bounds, timeout_silent_peer)
@@ -291,9 +289,7 @@ static void upload_heavy(TEST_ARG, struct scene *s)
 {
 	upload(s, &s->conn, AF_INET, HEAVY);
 	peer_keepalive(&s->conn);
-	peer_reply(&s->conn);
-	peer_shutdown_wr(&s->conn);
-	ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, &s->conn);
 }
 
 TEST_F(memory, pressure_at_close)

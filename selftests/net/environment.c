@@ -30,9 +30,7 @@ static void set_int(const struct conn *c, int level, int name, int value)
 /* All but the close() that owes a RST in CLOSE_WAIT. */
 static void owe(TEST_ARG, struct conn *c)
 {
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, c);
 }
 
 static void open_and_upload(TEST_ARG, struct scene *s, int family, bool owing)

@@ -69,13 +69,6 @@ static void open_variant(struct scene *s, const FIXTURE_VARIANT(faults) *variant
 	conn_open(&s->conn, &s->bed, &opts);
 }
 
-static void to_close_wait(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-}
-
 /* Whole or, with a fault, perhaps cut as vanilla does it; never anything else. */
 static void expect_whole_or_cut(TEST_ARG, struct scene *s, bool hit)
 {
@@ -123,8 +116,7 @@ TEST_F(faults, setting_up)
 		MUST(!(err_ulp | err_tx | err_rx) || !variant->rx ||
 		     !dir_install(&c->rx, c->fd, TLS_RX));
 		conn_upload(c, BULK);
-		to_close_wait(_metadata, c);
-		conn_close(c);
+		close_unread(_metadata, c);
 		expect_whole_rst(_metadata, &self->s);
 		conn_free(c)
 	);
@@ -149,8 +141,7 @@ TEST_F(faults, close_notify)
 		if (err && err != EBADMSG)
 			conn_notify(c);
 		if (c->notified)
-			to_close_wait(_metadata, c);
-		conn_close(c);
+			close_unread(_metadata, c);
 		expect_whole_or_cut(_metadata, &self->s, !c->notified)
 	);
 }
@@ -212,8 +203,7 @@ TEST_F(faults, while_held)
 	REQUIRE_MODE(2);
 	open_variant(&self->s, variant);
 	conn_upload(c, BULK);
-	to_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
 	fault_all(true);
 	expect_whole_or_cut(_metadata, &self->s, true);
@@ -271,8 +261,7 @@ TEST_F(faults, mode_written)
 		EXPECT_EQ(err ? 0 : 2, drst_get("mode"))
 	);
 	conn_upload(c, BULK);
-	to_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_whole_rst(_metadata, &self->s);
 }
 

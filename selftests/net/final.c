@@ -43,10 +43,7 @@ TEST_F(final, close_wait_unread)
 
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
 
@@ -116,9 +113,7 @@ TEST_F(final, both_sides_closed)
 
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, c);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
 	conn_close(c);
 	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN : CUT);
@@ -134,10 +129,7 @@ TEST_F(final, bound_resets)
 	if (variant->mode)
 		drst_set("max_held", 0);
 	upload(&self->s, variant->family);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode ? "OverLimit" : NULL);
 }

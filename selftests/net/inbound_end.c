@@ -309,10 +309,7 @@ TEST_F(held, max_held_is_shared)
 	drst_set("max_held", 1);
 	conn_open(&out, &s->bed, &defaults);
 	conn_upload(&out, BULK);
-	peer_reply(&out);
-	peer_shutdown_wr(&out);
-	ASSERT_TRUE(conn_await_state(&out, TCP_CLOSE_WAIT));
-	conn_close(&out);
+	close_unread(_metadata, &out);
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
 	expect_over_limit(_metadata, s, &variant->cell);
 	conn_free(&out);
@@ -326,10 +323,7 @@ TEST_F(held, outbound_hold_ends)
 	REQUIRE_MODE(variant->cell.mode);
 	open_cell(&self->s, c, &variant->cell);
 	conn_upload(c, BULK);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
+	close_unread(_metadata, c);
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
 	peer_reset(c);
 	expect_hold(_metadata, "PeerReset");

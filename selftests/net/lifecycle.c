@@ -104,14 +104,6 @@ FIXTURE_TEARDOWN(lifecycle)
 
 static const struct conn_opts defaults;
 
-/* The last step before a RST is owed in CLOSE_WAIT. */
-static void unread_close_wait(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-}
-
 TEST_F(lifecycle, insert_remove_insert)
 {
 	int i;
@@ -199,8 +191,7 @@ TEST_F(lifecycle, works_when_inserted_late)
 	EXPECT_EQ(1, drst_get("mode"));
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_whole_rst(_metadata, &self->s);
 	expect_hold(_metadata, "RstSent");
 }
@@ -216,8 +207,7 @@ TEST_F(lifecycle, older_connection_is_vanilla)
 	ASSERT_EQ(0, module_insert(self->ko));
 	drst_set("mode", 2);
 	conn_upload(c, BULK);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
 	EXPECT_EQ(0, drst_stat("CloseNotify"));
@@ -237,8 +227,7 @@ TEST_F(lifecycle, older_ulp_is_vanilla)
 	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
 	ASSERT_EQ(0, dir_install(&c->tx, c->fd, TLS_TX));
 	conn_upload(c, BULK);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
 }
@@ -282,8 +271,7 @@ TEST_F(lifecycle, busy_while_open)
 	expect_busy(_metadata);
 	conn_upload(c, BULK);
 	expect_busy(_metadata);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_whole_rst(_metadata, &self->s);
 	EXPECT_TRUE(module_removed());
 }
@@ -296,8 +284,7 @@ TEST_F(lifecycle, busy_while_held)
 	ASSERT_EQ(0, module_insert(self->ko));
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_busy(_metadata);
 	expect_whole_rst(_metadata, &self->s);
 	EXPECT_TRUE(module_removed());
@@ -326,8 +313,7 @@ TEST_F(lifecycle, vanilla_again_after_removal)
 	ASSERT_EQ(0, module_remove());
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
-	unread_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_cut(_metadata, &self->s);
 }
 

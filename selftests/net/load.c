@@ -203,10 +203,7 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 	/* One more is not held. */
 	conn_open(&conns[total], &self->s.bed, &opts);
 	conn_upload(&conns[total], BULK);
-	peer_reply(&conns[total]);
-	peer_shutdown_wr(&conns[total]);
-	ASSERT_TRUE(conn_await_state(&conns[total], TCP_CLOSE_WAIT));
-	conn_close(&conns[total]);
+	close_unread(_metadata, &conns[total]);
 	EXPECT_EQ(1, drst_stat("OverLimit"));
 	conn_free(&conns[total]);
 

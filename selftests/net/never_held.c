@@ -32,9 +32,7 @@ static const struct conn_opts defaults;
 
 static void reply_and_close_wait(TEST_ARG, struct conn *c)
 {
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, c);
 }
 
 TEST_F(never_held, not_notified_unread)

@@ -20,20 +20,6 @@ static void set_int(int fd, int level, int name, int value)
 	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
 }
 
-static void close_unread(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
-}
-
-static void expect_by_mode(TEST_ARG, struct scene *s, int mode)
-{
-	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
-	expect_hold(_metadata, mode ? "RstSent" : NULL);
-}
-
 /* ---- options ---- */
 
 static void mark(int fd)
@@ -140,7 +126,7 @@ TEST_F(option, mode0)
 	REQUIRE_MODE(0);
 	with_option(&self->s, variant);
 	close_unread(_metadata, &self->s.conn);
-	expect_by_mode(_metadata, &self->s, 0);
+	expect_rst_by_mode(_metadata, &self->s, 0);
 }
 
 TEST_F(option, mode1)
@@ -148,7 +134,7 @@ TEST_F(option, mode1)
 	REQUIRE_MODE(1);
 	with_option(&self->s, variant);
 	close_unread(_metadata, &self->s.conn);
-	expect_by_mode(_metadata, &self->s, 1);
+	expect_rst_by_mode(_metadata, &self->s, 1);
 }
 
 /* Nothing is owed at close(); the peer's record comes later. */
@@ -187,7 +173,7 @@ TEST_F(special, repair_on_and_off)
 	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
 	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 0);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(special, zerocopy_is_refused)
@@ -201,7 +187,7 @@ TEST_F(special, zerocopy_is_refused)
 	EXPECT_EQ(EOPNOTSUPP, errno);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* Pages of the program's own are in TCP's queue, from before there was TLS. */
@@ -314,7 +300,7 @@ TEST_F(early, then_tls)
 			"TCPFastOpenPassive" : "TCPFastOpenActive"));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* ---- sockmaps ---- */
@@ -390,7 +376,7 @@ TEST_F(sockmap, not_after_tls)
 	EXPECT_EQ(EINVAL, errno);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* In a sockmap with the ULP alone: not either. */
@@ -409,7 +395,7 @@ TEST_F(sockmap, not_after_ulp)
 	ASSERT_EQ(0, dir_install(&c->tx, c->fd, TLS_TX));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /*
@@ -480,7 +466,7 @@ TEST_F(sockmap, left_before_tls)
 	conn_tls(c, &defaults);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_HARNESS_MAIN

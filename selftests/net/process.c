@@ -31,9 +31,7 @@ static void upload_unread(TEST_ARG, struct scene *s)
 
 	conn_open(c, &s->bed, &defaults);
 	conn_upload(c, BULK);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	to_close_wait(_metadata, c);
 }
 
 /* Leaves the sender's descriptor to a child that does nothing with it. */
@@ -181,10 +179,7 @@ TEST_F(process, notified_by_child)
 	ASSERT_EQ(0, status);
 	c->notified = true;
 	c->stream += sizeof(close_notify) + dir_overhead(&c->tx);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_outcome(_metadata, &self->s, variant->want);
 	expect_hold(_metadata, variant->ending);
 }

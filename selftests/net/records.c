@@ -219,10 +219,7 @@ TEST_F(records, pending_alert_unread)
 
 	REQUIRE_MODE(variant->mode);
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
+	close_unread(_metadata, c);
 	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_RST : CUT);
 	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
 }

@@ -30,14 +30,6 @@ FIXTURE_VARIANT_ADD(rekey, ipv6_mode2) { 2, AF_INET6 };
 	REKEYED_OR_SKIP(&self->s.conn);					\
 } while (0)
 
-static void close_unread(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
-}
-
 TEST_F(rekey, before_the_alert)
 {
 	struct conn *c = &self->s.conn;
@@ -47,8 +39,7 @@ TEST_F(rekey, before_the_alert)
 	conn_update_key(c);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_RST : CUT);
-	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(rekey, twice_and_to_receive)
@@ -61,8 +52,7 @@ TEST_F(rekey, twice_and_to_receive)
 	EXPECT_EQ(0, dir_install(&c->rx, c->fd, TLS_RX));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_RST : CUT);
-	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* A key for nobody, while the module watches a socket that is shut down. */

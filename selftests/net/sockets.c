@@ -37,21 +37,6 @@ static void sender_open(struct scene *s, int family)
 	conn_open(&s->conn, &s->bed, &opts);
 }
 
-static void close_unread(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
-}
-
-/* The outcome of close_unread(), or of any other owed RST without our FIN. */
-static void expect_by_mode(TEST_ARG, struct scene *s, int mode)
-{
-	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
-	expect_hold(_metadata, mode ? "RstSent" : NULL);
-}
-
 TEST_F(sockets, accepted)
 {
 	struct conn_opts opts = { .family = variant->family, .passive = true };
@@ -61,7 +46,7 @@ TEST_F(sockets, accepted)
 	conn_open(c, &self->s.bed, &opts);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* An IPv6 socket, and IPv4 on the wire. */
@@ -74,7 +59,7 @@ TEST_F(sockets, mapped)
 	conn_open(c, &self->s.bed, &opts);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(sockets, mapped_accepted)
@@ -86,7 +71,7 @@ TEST_F(sockets, mapped_accepted)
 	conn_open(c, &self->s.bed, &opts);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* Becoming an IPv4 socket would change the protocol under TLS: refused. */
@@ -103,7 +88,7 @@ TEST_F(sockets, addrform_is_refused)
 	EXPECT_EQ(EBUSY, errno);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* A cork keeps the tail back: close() has to pull it. */
@@ -116,7 +101,7 @@ TEST_F(sockets, corked)
 	set_int(_metadata, c, IPPROTO_TCP, TCP_CORK, 1);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(sockets, corked_nothing_owed)
@@ -174,7 +159,7 @@ TEST_F(sockets, linger_with_time_unread)
 				sizeof(linger)));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(sockets, watched_by_epoll)
@@ -189,7 +174,7 @@ TEST_F(sockets, watched_by_epoll)
 	ASSERT_EQ(0, epoll_ctl(epfd, EPOLL_CTL_ADD, c->fd, &event));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 	/* The descriptor has gone, and its events with it. */
 	EXPECT_EQ(0, epoll_wait(epfd, &event, 1, 0));
 	close(epfd);
@@ -204,7 +189,7 @@ TEST_F(sockets, nonblocking)
 	ASSERT_EQ(0, fcntl(c->fd, F_SETFL, O_NONBLOCK));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
 /* What TCP has been given in all, when nothing more can be acknowledged. */
@@ -232,7 +217,7 @@ TEST_F(sockets, sendfile)
 	conn_notify(c);
 	c->stream = given_to_tcp(&self->s);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 	close(file);
 }
 
@@ -246,7 +231,7 @@ TEST_F(sockets, tls_stat_balances)
 	conn_open(c, &self->s.bed, &opts);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
-	expect_by_mode(_metadata, &self->s, variant->mode);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw") && !tls_stat("CurrRxSw")));
 	EXPECT_EQ(1, tls_stat("TxSw"));
 	EXPECT_EQ(1, tls_stat("RxSw"));

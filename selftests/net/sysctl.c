@@ -263,29 +263,26 @@ FIXTURE_TEARDOWN(two_namespaces)
 	EXPECT_TRUE(scene_close(&self->vanilla));
 }
 
-static void close_unread(TEST_ARG, struct scene *s)
+static void upload_and_close(TEST_ARG, struct scene *s)
 {
 	static const struct conn_opts defaults;
 
 	conn_open(&s->conn, &s->bed, &defaults);
 	conn_upload(&s->conn, BULK);
-	peer_reply(&s->conn);
-	peer_shutdown_wr(&s->conn);
-	ASSERT_TRUE(conn_await_state(&s->conn, TCP_CLOSE_WAIT));
-	conn_close(&s->conn);
+	close_unread(_metadata, &s->conn);
 }
 
 TEST_F(two_namespaces, each_by_its_own_mode)
 {
 	bed_enter(&self->vanilla.bed, SIDE_A);
 	REQUIRE_MODE(0);
-	close_unread(_metadata, &self->vanilla);
+	upload_and_close(_metadata, &self->vanilla);
 	expect_cut(_metadata, &self->vanilla);
 	expect_hold(_metadata, NULL);
 
 	bed_enter(&self->held.bed, SIDE_A);
 	REQUIRE_MODE(1);
-	close_unread(_metadata, &self->held);
+	upload_and_close(_metadata, &self->held);
 	EXPECT_TRUE(drst_adds_up(1));
 	bed_enter(&self->vanilla.bed, SIDE_A);
 	EXPECT_EQ(0, drst_stat("CurrHeld"));
@@ -299,10 +296,10 @@ TEST_F(two_namespaces, each_its_own_limit)
 	bed_enter(&self->vanilla.bed, SIDE_A);
 	REQUIRE_MODE(1);
 	drst_set("max_held", 1);
-	close_unread(_metadata, &self->vanilla);
+	upload_and_close(_metadata, &self->vanilla);
 	bed_enter(&self->held.bed, SIDE_A);
 	drst_set("max_held", 1);
-	close_unread(_metadata, &self->held);
+	upload_and_close(_metadata, &self->held);
 	expect_whole_rst(_metadata, &self->held);
 	expect_hold(_metadata, "RstSent");
 	bed_enter(&self->vanilla.bed, SIDE_A);
@@ -347,7 +344,7 @@ TEST_F(teardown, namespace_goes_after_the_bound)
 
 	REQUIRE_MODE(1);
 	drst_set("timeout_ms", 300);
-	close_unread(_metadata, s);
+	upload_and_close(_metadata, s);
 	EXPECT_TRUE(drst_adds_up(1));
 	leave_side_a(&s->bed);
 	expect_cut(_metadata, s);
@@ -359,7 +356,7 @@ TEST_F(teardown, namespace_goes_after_the_flush)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(1);
-	close_unread(_metadata, s);
+	upload_and_close(_metadata, s);
 	leave_side_a(&s->bed);
 	expect_whole_rst(_metadata, s);
 	EXPECT_TRUE(EVENTUALLY(veth_gone()));

@@ -61,13 +61,6 @@ static void upload(struct scene *s, int family)
 	conn_upload(&s->conn, BULK);
 }
 
-static void to_close_wait(TEST_ARG, struct conn *c)
-{
-	peer_reply(c);
-	peer_shutdown_wr(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-}
-
 /* `ss -ti` tells a held connection by the name of its ULP. */
 TEST_F(visible, ulp_name)
 {
@@ -179,8 +172,7 @@ TEST_F(visible, traced)
 	REQUIRE_MODE(1);
 	upload(&self->s, variant->family);
 	EXPECT_TRACED("tls_drst_notify", "state=ESTABLISHED");
-	to_close_wait(_metadata, c);
-	conn_close(c);
+	close_unread(_metadata, c);
 	EXPECT_TRACED("tls_drst_hold", "state=CLOSE_WAIT cause=unread bytes=");
 	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_release", c,
 			       variant));

@@ -189,7 +189,7 @@ void link_set_up(struct bed *bed, enum side side, bool up)
 	bed_enter(bed, SIDE_A);
 }
 
-void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
+static void link_set(struct bed *bed, enum side side, int attr, __u32 value)
 {
 	struct ifinfomsg ifi = { 0 };
 	struct nlreq req;
@@ -197,9 +197,19 @@ void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
 	bed_enter(bed, side);
 	ifi.ifi_index = if_nametoindex("veth0");
 	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	nl_attr(&req, IFLA_MTU, &mtu, sizeof(mtu));
-	nl_do(&req, "RTM_NEWLINK mtu");
+	nl_attr(&req, attr, &value, sizeof(value));
+	nl_do(&req, "RTM_NEWLINK attribute");
 	bed_enter(bed, SIDE_A);
+}
+
+void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
+{
+	link_set(bed, side, IFLA_MTU, mtu);
+}
+
+void link_single_packets(struct bed *bed, enum side side)
+{
+	link_set(bed, side, IFLA_GSO_MAX_SEGS, 1);
 }
 
 void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
@@ -220,20 +230,6 @@ void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
 	nl_attr(&req, TCA_KIND, "netem", 6);
 	nl_attr(&req, TCA_OPTIONS, &opt, sizeof(opt));
 	nl_do(&req, "RTM_NEWQDISC netem");
-	bed_enter(bed, SIDE_A);
-}
-
-void link_single_packets(struct bed *bed, enum side side)
-{
-	struct ifinfomsg ifi = { 0 };
-	__u32 one = 1;
-	struct nlreq req;
-
-	bed_enter(bed, side);
-	ifi.ifi_index = if_nametoindex("veth0");
-	nl_start(&req, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	nl_attr(&req, IFLA_GSO_MAX_SEGS, &one, sizeof(one));
-	nl_do(&req, "RTM_NEWLINK gso_max_segs");
 	bed_enter(bed, SIDE_A);
 }
 

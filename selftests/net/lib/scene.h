@@ -158,6 +158,27 @@ static inline void expect_hold(TEST_ARG, const char *ending)
 	}
 }
 
+/* From here close() owes a RST: data is unread, and the peer has closed. */
+static inline void to_close_wait(TEST_ARG, struct conn *c)
+{
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+}
+
+static inline void close_unread(TEST_ARG, struct conn *c)
+{
+	to_close_wait(_metadata, c);
+	conn_close(c);
+}
+
+/* The outcome of close_unread(), or of any other owed RST without our FIN. */
+static inline void expect_rst_by_mode(TEST_ARG, struct scene *s, int mode)
+{
+	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
+	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
 /* The peer's reply has been taken in, and no RST was the answer. */
 static inline void expect_reply_taken(TEST_ARG, struct scene *s)
 {
