@@ -58,6 +58,7 @@ enum drst_owed {
  * @state:	the connection's when the hold came to its end
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
+ * @seen_bit:	of a RST that is to be looked at: from %DRST_RST_SEEN on
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
  * @drains:	what arrives is thrown away; @data_ready is set
@@ -91,6 +92,7 @@ struct drst_hold {
 	u8 state;
 	u8 stage;
 	u8 owed;
+	u8 seen_bit;
 	bool notified;
 	bool tls;
 	bool drains;
