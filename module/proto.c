@@ -199,16 +199,13 @@ static bool drst_is_close_notify(struct msghdr *msg, size_t size)
 	       alert[1] == TLS_ALERT_DESC_CLOSE_NOTIFY;
 }
 
-static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+/* Not inlined: its stack frame would cost every other sendmsg(), too. */
+static noinline int drst_sendmsg_control(struct sock *sk, struct msghdr *msg,
+					 size_t size, const struct proto *tls)
 {
-	const struct proto *tls = drst_proto_tls(sk);
-	bool notify;
+	bool notify = drst_is_close_notify(msg, size);
 	int ret;
 
-	if (likely(!msg->msg_controllen))
-		return tls->sendmsg(sk, msg, size);
-
-	notify = drst_is_close_notify(msg, size);
 	ret = tls->sendmsg(sk, msg, size);
 	if (notify && ret > 0) {
 		set_bit(DRST_NOTIFIED, &tls_get_ctx(sk)->flags);
@@ -216,6 +213,15 @@ static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 		trace_tls_drst_notify(sk);
 	}
 	return ret;
+}
+
+static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	const struct proto *tls = drst_proto_tls(sk);
+
+	if (likely(!msg->msg_controllen))
+		return tls->sendmsg(sk, msg, size);
+	return drst_sendmsg_control(sk, msg, size, tls);
 }
 
 /* inet_shutdown() calls this with the socket lock held. */
