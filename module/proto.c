@@ -114,14 +114,14 @@ const struct proto *drst_proto_base(const struct sock *sk)
  * tls_sk_proto_close() frees net/tls's side and then calls close() of the proto
  * that net/tls has saved as the one below it; that is ours, once.
  *
- * Context: process, socket lock not held, may sleep. The callbacks sk_data_ready
- * and sk_write_space are those from before net/tls afterwards.
+ * Context: process, socket lock held at entry and exit, not in between; may sleep.
+ * The callbacks sk_data_ready and sk_write_space are those from before net/tls
+ * afterwards.
  */
 void drst_proto_teardown(struct sock *sk)
 {
 	const struct proto *tls = drst_proto_tls(sk);
 
-	lock_sock(sk);
 	tls_get_ctx(sk)->sk_proto =
 		&drst_inner_prots[sk->sk_family == AF_INET6];
 	release_sock(sk);
@@ -130,7 +130,6 @@ void drst_proto_teardown(struct sock *sk)
 
 	lock_sock(sk);
 	drst_proto_set(sk, (struct proto *)drst_proto_base(sk));
-	release_sock(sk);
 }
 
 /**
