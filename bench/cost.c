@@ -155,6 +155,61 @@ static uint64_t sendfile_16k(int times)
 	return spent;
 }
 
+/* From a pipe to the connection, and the reverse */
+static uint64_t splice_16k(int times)
+{
+	struct conn_opts opts = { .rcvbuf = 1 << 20 };
+	static char in[2 * sizeof(payload)];
+	const ssize_t len = sizeof(payload);
+	uint64_t spent = 0, start;
+	struct conn conn;
+	int ends[2], i;
+
+	MUST(!pipe(ends));
+	conn_open(&conn, &bed, &opts);
+	for (i = 0; i < times; i++) {
+		MUST(write(ends[1], payload, len) == len);
+		start = now();
+		MUST(splice(ends[0], NULL, conn.fd, NULL, len, 0) == len);
+		spent += now() - start;
+		while (recv(conn.peer, in, sizeof(in), MSG_DONTWAIT) > 0)
+			;
+	}
+	conn_free(&conn);
+	close(ends[0]);
+	close(ends[1]);
+	return spent;
+}
+
+static uint64_t splice_recv_16k(int times)
+{
+	struct conn_opts opts = { .rx = true };
+	static char in[sizeof(payload)];
+	const ssize_t len = sizeof(payload);
+	uint64_t spent = 0, start;
+	struct conn conn;
+	struct pollfd p;
+	int ends[2], i;
+	ssize_t got;
+
+	MUST(!pipe(ends));
+	conn_open(&conn, &bed, &opts);
+	p = (struct pollfd) { .fd = conn.fd, .events = POLLIN };
+	for (i = 0; i < times; i++) {
+		peer_upload(&conn, 1, len);
+		MUST(poll(&p, 1, 10000) == 1);
+		start = now();
+		for (got = 0; got < len;)
+			got += splice(conn.fd, NULL, ends[1], NULL, len - got, 0);
+		spent += now() - start;
+		MUST(read(ends[0], in, len) == len);
+	}
+	conn_free(&conn);
+	close(ends[0]);
+	close(ends[1]);
+	return spent;
+}
+
 /* A whole short connection, closed when everything has been acknowledged. */
 static uint64_t connections(bool ktls, int times)
 {
@@ -224,8 +279,10 @@ static const struct op {
 	{ "send_1k", send_1k, 500 },
 	{ "send_1", send_1, 500 },
 	{ "sendfile_16k", sendfile_16k, 200 },
+	{ "splice_16k", splice_16k, 200 },
 	{ "recv_16k", recv_16k, 100 },
 	{ "recv_1k", recv_1k, 200 },
+	{ "splice_recv_16k", splice_recv_16k, 100 },
 	{ "connection", connection, 50 },
 	{ "close_queue", close_plain, 50 },
 	{ "close_queue_owing", close_owing, 50 },
