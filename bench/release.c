@@ -11,7 +11,7 @@
  *	close	nanoseconds that close() takes
  *	slab	a slab cache of which holding takes or frees objects: its name, the
  *		bytes of an object, how many objects for each connection
- *	work	how often work of the module ran in SECONDS in which nothing came
+ *	work	how often a hold's work ran in SECONDS in which nothing came
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -206,7 +206,7 @@ static void work_watch(void)
 	MUST(!write_file(WORK_EVENT "enable", "1"));
 }
 
-/* How often did work of the module run since work_watch()? */
+/* How often did a hold's work run since work_watch()? */
 static int work_seen(void)
 {
 	char line[512];
@@ -217,7 +217,7 @@ static int work_seen(void)
 	trace = fopen(TRACEFS "trace", "r");
 	MUST(trace);
 	while (fgets(line, sizeof(line), trace))
-		runs += strstr(line, "function drst_") != NULL;
+		runs += !!strstr(line, "function drst_hold_work");
 	fclose(trace);
 	return runs;
 }
