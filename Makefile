@@ -18,6 +18,7 @@ help:
 	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
+	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
@@ -57,6 +58,9 @@ model: deps
 interop: deps
 	$(MAKE) -C userspace interop
 
+bench: deps
+	@bench/run
+
 demo: deps
 	@demo/run
 
@@ -73,5 +77,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop demo \
+.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop bench demo \
 	update-kernels clean clean-cache

@@ -140,6 +140,7 @@ int drst_stat_net_init(struct net *net);
 void drst_stat_net_exit(struct net *net);
 
 /* ulp.c */
+extern struct tcp_ulp_ops drst_ulp_ops;
 extern const struct tcp_ulp_ops drst_held_ulp_ops;
 
 int drst_ulp_init(void);
