@@ -19,6 +19,10 @@ help:
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make demo             an FTPS transfer without and with the module'
+	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
+	@echo 'make deb              the Debian packages, in build/deb: docs/install.md'
+	@echo 'make check-packages   builds, installs, boots and purges the packages'
+	@echo 'make release          the tarball of a release, tried with make test'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
 	@echo 'make clean            remove what was built here'
@@ -60,6 +64,21 @@ interop: deps
 demo: deps
 	@demo/run
 
+dkms-install:
+	@KERNEL='$(KERNEL)' packaging/dkms install
+
+dkms-uninstall:
+	@packaging/dkms uninstall
+
+deb:
+	@packaging/deb
+
+check-packages: deps
+	@packaging/check/run
+
+release: deps
+	@packaging/release
+
 update-kernels: deps
 	selftests/vm update
 
@@ -74,4 +93,4 @@ clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
 .PHONY: all help module modules_install userspace selftests deps test torture check-style model interop demo \
-	update-kernels clean clean-cache
+	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache
