@@ -18,7 +18,7 @@ make_build_root() {
 }
 
 # machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
-# list, its headers and dkms.
+# list, its headers, dkms and openssl.
 machine() {
 	cached "packaging/machine-$(key "$here/roots.sh" "$1")" make_machine "$1"
 }
@@ -29,7 +29,7 @@ make_machine() {
 	while read -r line; do
 		debs+=("$(deb_file "$line")")
 	done <"$list"
-	make_system important "$(echo apt dkms && kernel_depends "${debs[@]}")" \
+	make_system important "$(echo apt dkms openssl && kernel_depends "${debs[@]}")" \
 		"cp ${debs[*]} \"\$1/tmp\" && chroot \"\$1\" sh -c 'dpkg -i /tmp/*.deb && rm /tmp/*.deb'" \
 		"$2"
 }
@@ -56,7 +56,7 @@ make_system() {
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook="$hook" \
 		--customize-hook='rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"' \
-		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*' \
+		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
 		'' "$dir/root.tar" - <"$dir/deb-lines" || return
 	tar -x -f "$dir/root.tar" -C "$dir" --exclude='./dev/*' && rm "$dir/root.tar" "$dir/deb-lines"
 }
