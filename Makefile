@@ -32,7 +32,7 @@ module: $(KDIR)/Makefile
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 modules_install: module
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=updates modules_install
 
 $(KDIR)/Makefile:
 	$(error No kernel headers in $(KDIR): install the package linux-headers-$(shell uname -r) or name them with KDIR=)
