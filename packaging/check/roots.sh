@@ -14,7 +14,7 @@ build_depends() {
 }
 
 make_build_root() {
-	make_system essential "$(echo build-essential fakeroot lintian && build_depends)" true "$1"
+	make_system essential "$(echo build-essential fakeroot lintian && build_depends)" "$1"
 }
 
 # machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
@@ -29,9 +29,9 @@ make_machine() {
 	while read -r line; do
 		debs+=("$(deb_file "$line")")
 	done <"$list"
-	make_system important "$(echo apt dkms openssl && kernel_depends "${debs[@]}")" \
-		"cp ${debs[*]} \"\$1/tmp\" && chroot \"\$1\" sh -c 'dpkg -i /tmp/*.deb && rm /tmp/*.deb'" \
-		"$2"
+	make_system important "$(echo apt dkms openssl && kernel_depends "${debs[@]}")" "$2" \
+		--customize-hook="copy-in ${debs[*]} /tmp" \
+		--customize-hook='chroot "$1" sh -c "dpkg -i /tmp/*.deb && rm /tmp/*.deb"'
 }
 
 # kernel_depends DEB...: what packages need, each other left out.
@@ -43,9 +43,10 @@ kernel_depends() {
 		grep -vxFf <(for deb; do dpkg-deb -f "$deb" Package; done)
 }
 
-# make_system VARIANT PACKAGES HOOK DIR
+# make_system VARIANT PACKAGES DIR [HOOK]...
 make_system() {
-	local variant=$1 packages=$2 hook=$3 dir=$4
+	local variant=$1 packages=$2 dir=$3
+	shift 3
 
 	say "building a root of Debian to try the packages in (once, some minutes)"
 	deb_lines >"$dir/deb-lines"
@@ -54,7 +55,7 @@ make_system() {
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--customize-hook="$hook" \
+		"$@" \
 		--customize-hook='rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"' \
 		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
 		'' "$dir/root.tar" - <"$dir/deb-lines" || return
