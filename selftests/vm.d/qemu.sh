@@ -58,9 +58,10 @@ port() {
 		"$1" "$2" "$1" "$1"
 }
 
-# qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY: the whole command line, one argument a line.
+# qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY DISK: the whole command line, one argument a line.
+# DISK, an image for the command, may be empty.
 qemu_args() {
-	local entry=$1 root=$2 run=$3 memory=$4 name
+	local entry=$1 root=$2 run=$3 memory=$4 disk=$5 name
 
 	printf '%s\n' "${qemu_machine[@]}" -accel "$accel" -m "$memory" \
 		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
@@ -73,6 +74,7 @@ qemu_args() {
 	disk root "$root"
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"
+	[ -z "$disk" ] || disk more "$disk"
 	for name in verdict stdout stderr files kernel-log; do
 		port "$name" "$run/$name"
 	done
