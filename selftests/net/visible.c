@@ -143,7 +143,7 @@ static const char *traced(char *text, size_t size, const char *event,
 	char tuple[128];
 	char *line, *save;
 
-	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%u ", variant->from,
+	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%d ", variant->from,
 		 c->port, variant->to, PEER_PORT);
 	read_file(TRACING "trace", text, size);
 	for (line = strtok_r(text, "\n", &save); line;
