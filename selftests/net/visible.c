@@ -183,6 +183,23 @@ TEST_F(visible, traced)
 	EXPECT_TRACED("tls_drst_release", " bytes=0 ns=");
 }
 
+/* perf and trace-cmd do not know the kernel's enums: a format has their numbers. */
+TEST_F(visible, trace_format)
+{
+	char text[8192];
+
+	REQUIRE_MODE(1);
+	read_file(TRACING "events/tls_drst/tls_drst_release/format", text,
+		  sizeof(text));
+	EXPECT_TRUE(strstr(text, "\"ESTABLISHED\"") &&
+		    strstr(text, "\"unread\"")) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_FALSE(strstr(text, "TCP_") || strstr(text, "DRST_OWED_")) {
+		TH_LOG("%s", text);
+	}
+}
+
 TEST_F(visible, traced_inbound)
 {
 	const struct cell cell = { 2, variant->family, tx, TCP_ESTABLISHED,
