@@ -69,7 +69,8 @@ static void drst_hold_work(struct work_struct *work);
  */
 struct drst_hold *drst_hold_of(const struct sock *sk)
 {
-	if (sk->sk_state_change != drst_state_change)
+	/* The hold was made ready before: drst_hold_poll() owns nothing. */
+	if (smp_load_acquire(&sk->sk_state_change) != drst_state_change)
 		return NULL;
 	return rcu_dereference_protected(__sk_user_data(sk),
 					 lockdep_sock_is_held(sk));
@@ -529,7 +530,8 @@ void drst_hold_shutdown(struct sock *sk)
 		return;
 	h->stage = DRST_SHUT;
 	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(sk->sk_state_change, drst_state_change);
+	/* drst_hold_poll(), which has the spinlock only, sees the hold as it is. */
+	smp_store_release(&sk->sk_state_change, drst_state_change);
 	if (!drst_unread(sk))
 		drst_hold_drain(h, tls_get_ctx(sk));
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -542,6 +544,9 @@ void drst_hold_shutdown(struct sock *sk)
  * drst_hold_poll() - what poll() is to say of a socket that has a hold
  * @sk: the socket
  * @mask: what net/tls's poll() says; is set right
+ *
+ * The spinlock is enough for the hold to stay, as who ends it has the socket
+ * lock to give back first; but who owns the socket may change it meanwhile.
  *
  * Context: process, socket lock not held.
  * Return: false if there is no hold any more.
@@ -943,6 +948,7 @@ static void drst_hold_take(struct drst_hold *h, enum drst_owed owed)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker is not to sleep from now on */
+	drst_forget_recverr(sk);	/* nor to give up for an ICMP message */
 	inet_csk(sk)->icsk_ulp_ops = &drst_held_ulp_ops;
 }
 

@@ -379,19 +379,20 @@ static bool drst_inbound_begin(struct drst_hold *h)
 		return false;
 	}
 	atomic_inc(&drst_pernet(net)->in_held);
-	rcu_assign_sk_user_data(sk, h);
-	h->state_change = sk->sk_state_change;
-	WRITE_ONCE(sk->sk_state_change, drst_state_change);
 	set_bit(DRST_RST_HELD, &tls_get_ctx(sk)->flags);
 	h->stage = DRST_INBOUND;
 	h->seen = tcp_sk(sk)->copied_seq;
 	h->began = jiffies;
 	h->progress = jiffies;
 	h->owed = DRST_OWED_BY_PEER;
+	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
+	h->state_change = sk->sk_state_change;
+	rcu_assign_sk_user_data(sk, h);
+	/* drst_hold_poll(), which has the spinlock only, sees all of it or nothing. */
+	smp_store_release(&sk->sk_state_change, drst_state_change);
 	drst_hold_enter(h);
 
 	/* Wake who waits for more data, or for SO_RCVLOWAT. */
-	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
 	smp_wmb();	/* drst_poll(): who sees this sees the hold */
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	h->state_change(sk);

@@ -17,14 +17,7 @@
 #define LATE 8
 /* a dead one is looked after when so many have, which gives its bound time. */
 #define WINDOW 256
-#define TIMEOUT_MS 3000
-
-static int number(const char *name, int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? atoi(text) : otherwise;
-}
+#define TIMEOUT_MS 8000
 
 enum kind {
 	READS_LATE,
@@ -152,7 +145,7 @@ FIXTURE_VARIANT_ADD(load, mode2) { 2 };
 
 TEST_F_TIMEOUT(load, one_after_the_other, 3600)
 {
-	int total = number("LOAD_CONNECTIONS", 400), i;
+	int total = env_number("LOAD_CONNECTIONS", 400), i;
 	struct conn *window;
 
 	REQUIRE_MODE(variant->mode);
@@ -195,7 +188,7 @@ static int listed(void)
 
 TEST_F_TIMEOUT(load, held_at_once, 3600)
 {
-	int total = number("LOAD_HELD", 100), i;
+	int total = env_number("LOAD_HELD", 100), i;
 	long held;
 	struct rlimit files = { total + 100, total + 100 };
 	const struct conn_opts opts = { };

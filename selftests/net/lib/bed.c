@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_addr.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -346,4 +347,23 @@ void read_file(const char *path, char *buf, unsigned int size)
 		have += got;
 	buf[have] = '\0';
 	close(fd);
+}
+
+void sockopt(int fd, int level, int name, int value)
+{
+	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+int env_number(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+	char *end;
+	long n;
+
+	if (!text)
+		return otherwise;
+	n = strtol(text, &end, 10);
+	if (end == text || *end || n < 0 || n > INT_MAX)
+		FATAL(name);
+	return n;
 }
