@@ -15,7 +15,7 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
-	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
 	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'

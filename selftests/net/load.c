@@ -172,6 +172,20 @@ TEST_F_TIMEOUT(load, one_after_the_other, 3600)
 	EXPECT_TRUE(EVENTUALLY(tcp_sockets() == 0));
 }
 
+/* The lines of the list, without its head */
+static int listed(void)
+{
+	FILE *list = fopen("/proc/thread-self/net/tls_drst", "re");
+	char line[256];
+	int lines = -1;
+
+	MUST(list);
+	while (fgets(line, sizeof(line), list))
+		lines++;
+	fclose(list);
+	return lines;
+}
+
 TEST_F_TIMEOUT(load, held_at_once, 3600)
 {
 	int total = env_number("LOAD_HELD", 100), i;
@@ -193,6 +207,7 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 	held = slab_bytes() - held;
 	EXPECT_EQ(total, drst_stat("CurrHeld"));
 	EXPECT_LE(total, tcp_sockets());
+	EXPECT_EQ(total, listed());
 	EXPECT_TRUE(drst_adds_up(total));
 	TH_LOG("%d held: %ld bytes of slab each", total, held / total);
 

@@ -183,7 +183,7 @@ static const char *traced(char *text, size_t size, const char *event,
 	char tuple[128];
 	char *line, *save;
 
-	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%u ", variant->from,
+	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%d ", variant->from,
 		 c->port, variant->to, PEER_PORT);
 	read_file(TRACING "trace", text, size);
 	for (line = strtok_r(text, "\n", &save); line;
@@ -221,6 +221,23 @@ TEST_F(visible, traced)
 	EXPECT_TRACED("tls_drst_release",
 		      "state=CLOSE_WAIT cause=unread how=RstSent held=");
 	EXPECT_TRACED("tls_drst_release", " bytes=0 ns=");
+}
+
+/* perf and trace-cmd do not know the kernel's enums: a format has their numbers. */
+TEST_F(visible, trace_format)
+{
+	char text[8192];
+
+	REQUIRE_MODE(1);
+	read_file(TRACING "events/tls_drst/tls_drst_release/format", text,
+		  sizeof(text));
+	EXPECT_TRUE(strstr(text, "\"ESTABLISHED\"") &&
+		    strstr(text, "\"unread\"")) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_FALSE(strstr(text, "TCP_") || strstr(text, "DRST_OWED_")) {
+		TH_LOG("%s", text);
+	}
 }
 
 TEST_F(visible, traced_inbound)

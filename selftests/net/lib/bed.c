@@ -42,7 +42,8 @@ static void *nl_put(struct nlreq *req, const void *data, size_t len)
 {
 	void *at = (char *)req + NLMSG_ALIGN(req->hdr.nlmsg_len);
 
-	memcpy(at, data, len);
+	if (len)
+		memcpy(at, data, len);
 	req->hdr.nlmsg_len = NLMSG_ALIGN(req->hdr.nlmsg_len) + len;
 	return at;
 }
@@ -53,8 +54,7 @@ static struct rtattr *nl_attr(struct nlreq *req, int type, const void *data,
 	struct rtattr rta = { .rta_len = RTA_LENGTH(len), .rta_type = type };
 	struct rtattr *at = nl_put(req, &rta, sizeof(rta));
 
-	if (len)
-		nl_put(req, data, len);
+	nl_put(req, data, len);
 	return at;
 }
 
