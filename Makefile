@@ -18,7 +18,12 @@ help:
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
+	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'
 	@echo 'make demo             an FTPS transfer without and with the module'
+	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
+	@echo 'make deb              the Debian packages, in build/deb: docs/install.md'
+	@echo 'make check-packages   builds, installs, boots and purges the packages'
+	@echo 'make release          the tarball of a release, tried with make test'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
 	@echo 'make clean            remove what was built here'
@@ -28,7 +33,7 @@ module: $(KDIR)/Makefile
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 modules_install: module
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=updates modules_install
 
 $(KDIR)/Makefile:
 	$(error No kernel headers in $(KDIR): install the package linux-headers-$(shell uname -r) or name them with KDIR=)
@@ -57,8 +62,26 @@ model: deps
 interop: deps
 	$(MAKE) -C userspace interop
 
+bench: deps
+	@bench/run
+
 demo: deps
 	@demo/run
+
+dkms-install:
+	@KERNEL='$(KERNEL)' packaging/dkms install
+
+dkms-uninstall:
+	@packaging/dkms uninstall
+
+deb:
+	@packaging/deb
+
+check-packages: deps
+	@packaging/check/run
+
+release: deps
+	@packaging/release
 
 update-kernels: deps
 	selftests/vm update
@@ -73,5 +96,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop demo \
-	update-kernels clean clean-cache
+.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop bench demo \
+	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache

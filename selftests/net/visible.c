@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "inbound.h"
 #include "lib/diag.h"
@@ -76,6 +77,45 @@ TEST_F(visible, ulp_name)
 	conn_ulp_name(c, name, sizeof(name));
 	EXPECT_STRNE("tls", name);
 	EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
+}
+
+/* What /proc/net/tcp says of the sender's socket; false if there is none. */
+static bool owner_of(const struct conn *c, unsigned int *uid, unsigned long *ino)
+{
+	FILE *file = fopen(c->family == AF_INET6 ?
+			   "/proc/thread-self/net/tcp6" :
+			   "/proc/thread-self/net/tcp", "r");
+	unsigned int port = 0;
+	char line[512];
+
+	MUST(file);
+	while (port != c->port && fgets(line, sizeof(line), file))
+		if (sscanf(line, " %*d: %*[0-9A-F]:%x %*s %*s %*s %*s %*s %u %*d %lu",
+			   &port, uid, ino) != 3)
+			port = 0;
+	fclose(file);
+	return port == c->port;
+}
+
+/* Tools that know a socket by its inode go on knowing it. */
+TEST_F(visible, owner)
+{
+	struct conn *c = &self->s.conn;
+	unsigned int uid, uid_held;
+	unsigned long ino, ino_held;
+	struct stat st;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	MUST(!fchown(c->fd, 12345, -1) && !fstat(c->fd, &st));
+	ASSERT_TRUE(owner_of(c, &uid, &ino));
+	EXPECT_EQ(12345, uid);
+	EXPECT_EQ(st.st_ino, ino);
+	conn_close(c);
+	EXPECT_TRUE(drst_adds_up(1));
+	ASSERT_TRUE(owner_of(c, &uid_held, &ino_held));
+	EXPECT_EQ(uid, uid_held);
+	EXPECT_EQ(ino, ino_held);
 }
 
 /* The lines of the list, without its head */

@@ -8,7 +8,7 @@ qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' entry root accel icount=''
+	local memory=2048 log='' disk='' entry root accel icount=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -22,6 +22,7 @@ vm_run() {
 		--kernel) kernel=$2 ;;
 		--module-args) module_args=$2 ;;
 		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
+		--disk) [ -f "$2" ] || usage_error "no such file: $2"; disk=$2 ;;
 		--copy-out) copies_out+=("$2") ;;
 		--copy-out-to) copy_out_to=$2 ;;
 		--timeout) timeout=$2 ;;
@@ -81,7 +82,7 @@ boot() {
 	for file in verdict stdout stderr files kernel-log console; do
 		: >"$run/$file"
 	done
-	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory")
+	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory" "$disk")
 	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!

@@ -513,7 +513,7 @@ def test_usage():
         ok(r.returncode == USAGE and "--help" in r.stderr, " ".join(args), r.stderr)
     r = proc.run("--help")
     ok(r.returncode == 0 and max(map(len, r.stdout.splitlines())) <= 80, "--help", r.stdout)
-    ok(re.fullmatch(r"drstat \d+\.\d+\n", proc.run("--version").stdout), "--version")
+    ok(re.fullmatch(r"drstat \d+(\.\d+)+\n", proc.run("--version").stdout), "--version")
 
 
 def test_no_module():

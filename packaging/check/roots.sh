@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The two fresh systems of the host's release that `check` works in, cached like the guest's root:
+# one to build the packages in, and the machine that they are installed on.
+
+# build_root: prints its path. What it has beyond the least is what debian/control asks for.
+build_root() {
+	cached "packaging/build-$(key "$here/roots.sh" "$(build_depends)")" make_build_root
+}
+
+build_depends() {
+	sed -nE '/^Build-Depends:/,/^[^ ]/{ s/^(Build-Depends:)? *//; s/^([a-z0-9.+-]+).*/\1/p }' \
+		"$top/debian/control"
+}
+
+make_build_root() {
+	make_system essential "$(echo build-essential fakeroot lintian && build_depends)" "$1"
+}
+
+# machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
+# list, its headers, dkms and openssl.
+machine() {
+	cached "packaging/machine-$(key "$here/roots.sh" "$1")" make_machine "$1"
+}
+
+make_machine() {
+	local list=$1 debs=() line
+
+	while read -r line; do
+		debs+=("$(deb_file "$line")")
+	done <"$list"
+	make_system important "$(echo apt dkms openssl && kernel_depends "${debs[@]}")" "$2" \
+		--customize-hook="copy-in ${debs[*]} /tmp" \
+		--customize-hook='chroot "$1" sh -c "dpkg -i /tmp/*.deb && rm /tmp/*.deb"'
+}
+
+# kernel_depends DEB...: what packages need, each other left out.
+kernel_depends() {
+	local deb
+	for deb; do
+		dpkg-deb -f "$deb" Depends
+	done | tr , '\n' | sed -nE 's/^ *([^ |]+).*/\1/p' | sort -u |
+		grep -vxFf <(for deb; do dpkg-deb -f "$deb" Package; done)
+}
+
+# make_system VARIANT PACKAGES DIR [HOOK]...
+make_system() {
+	local variant=$1 packages=$2 dir=$3
+	shift 3
+
+	say "building a root of Debian to try the packages in (once, some minutes)"
+	deb_lines >"$dir/deb-lines"
+	mmdebstrap --quiet --variant="$variant" --format=tar \
+		--include="$(paste -sd, <<<"${packages// /,}")" \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		"$@" \
+		--customize-hook='rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"' \
+		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
+		'' "$dir/root.tar" - <"$dir/deb-lines" || return
+	tar -x -f "$dir/root.tar" -C "$dir" --exclude='./dev/*' && rm "$dir/root.tar" "$dir/deb-lines"
+}
