@@ -19,7 +19,7 @@
  * poll(), close(), the work).
  *
  * Locking: as in hold.c. Of one socket one RST at a time is held
- * (DRST_RST_HELD), and a few can wait to be looked at (DRST_RST_SEEN): who has
+ * (DRST_RST_HELD), and some can wait to be looked at (DRST_RST_SEEN): who has
  * closed answers each of our ACKs with a RST, and an old one must not keep the
  * good one away. The bits are in tls_context.flags.
  * A hold is in sk_user_data from INBOUND to OVER. Its work has the one reference
@@ -536,7 +536,10 @@ static void drst_rst_prepare(struct sk_buff *skb, unsigned int thoff)
 	cb->tcp_flags = TCPHDR_RST | (th->ack ? TCPHDR_ACK : 0);
 }
 
-/* A bit for a RST that is to be looked at, -1 if there are enough of them */
+/*
+ * A bit for a RST that is to be looked at, -1 if there are enough of them: one
+ * more that went the ordinary way could go past the hold that they bring.
+ */
 static int drst_rst_seen_bit(struct tls_context *ctx)
 {
 	int bit;
@@ -558,7 +561,7 @@ static unsigned int drst_rst_take(struct sock *sk, struct sk_buff *skb,
 		return NF_ACCEPT;
 	bit = drst_rst_seen_bit(ctx);
 	if (bit < 0)
-		return NF_ACCEPT;
+		return NF_DROP;
 	h = drst_hold_alloc(sk, drst_inbound_work, GFP_ATOMIC);
 	if (!h) {
 		clear_bit(bit, &ctx->flags);

@@ -34,8 +34,8 @@ struct tcp_ulp_ops;
 enum drst_flag {
 	DRST_NOTIFIED = BITS_PER_LONG - 1,	/* close_notify accepted */
 	DRST_RST_HELD = BITS_PER_LONG - 2,	/* a RST of the peer's waits */
-	DRST_RST_SEEN = BITS_PER_LONG - 6,	/* to be looked at: a bit for each */
-	DRST_NR_RST_SEEN = 4,			/* of so many */
+	DRST_RST_SEEN = BITS_PER_LONG - 18,	/* to be looked at: a bit for each */
+	DRST_NR_RST_SEEN = 16,			/* of so many */
 };
 
 /* /proc/sys/net/tls_drst/; the order is that of drst_knobs[] in sysctl.c */
