@@ -15,9 +15,10 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
-	@echo 'make check-style      checkpatch, sparse, W=1, shellcheck'
+	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
+	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
 	@echo 'make deb              the Debian packages, in build/deb: docs/install.md'
@@ -61,6 +62,9 @@ model: deps
 interop: deps
 	$(MAKE) -C userspace interop
 
+bench: deps
+	@bench/run
+
 demo: deps
 	@demo/run
 
@@ -92,5 +96,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop demo \
+.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache

@@ -5,9 +5,10 @@
  *
  *	cost ROUNDS STATE...	STATE: absent, mode0, mode1, mode2
  *
- * The states take turns in each round. A line for each measurement:
+ * The states take turns in each round. A line for each measurement, the median of
+ * many:
  *
- *	ROUND STATE OPERATION NANOSECONDS-EACH
+ *	ROUND STATE OPERATION NANOSECONDS
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,20 +67,60 @@ static void enter_state(const char *state)
 	drst_set("mode", atoi(state + 4));
 }
 
-/* ---- operations: each returns the nanoseconds of all its repetitions ---- */
+/* ---- what is measured ---- */
+
+static uint64_t samples[1000];
+static int taken;
+
+static void sample(uint64_t start)
+{
+	MUST(taken < (int)(sizeof(samples) / sizeof(*samples)));
+	samples[taken++] = now() - start;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* In the middle there is no timer's tick, nor anything else that comes between. */
+static uint64_t median(void)
+{
+	qsort(samples, taken, sizeof(*samples), compare);
+	return samples[taken / 2];
+}
+
+/* ---- operations, each with all its repetitions ---- */
 
 static char payload[16384];
 
-/* A stream in which each piece is read before the next is sent. */
-static uint64_t stream(size_t len, bool ktls, bool rx, int times)
+/*
+ * A connection without TLS is measured where there is one with: the module has
+ * a netfilter hook in its namespace then.
+ */
+static void beside_open(struct conn *beside, bool ktls)
 {
-	struct conn_opts opts = { .rx = rx, .rcvbuf = 1 << 20 };
+	const struct conn_opts opts = { 0 };
+
+	if (ktls)
+		memset(beside, 0, sizeof(*beside));
+	else
+		conn_open(beside, &bed, &opts);
+}
+
+/* A stream in which each piece is read before the next is sent. */
+static void stream(size_t len, bool ktls, int times)
+{
+	struct conn_opts opts = { .rcvbuf = 1 << 20 };
 	static char in[2 * sizeof(payload)];
-	struct conn conn;
-	uint64_t spent = 0, start;
+	struct conn conn, beside;
+	uint64_t start;
 	ssize_t want, got;
 	int i;
 
+	beside_open(&beside, ktls);
 	if (ktls)
 		conn_open(&conn, &bed, &opts);
 	else
@@ -88,25 +129,26 @@ static uint64_t stream(size_t len, bool ktls, bool rx, int times)
 	for (i = 0; i < times; i++) {
 		start = now();
 		MUST(send(conn.fd, payload, len, 0) == (ssize_t)len);
-		spent += now() - start;
+		sample(start);
 		for (got = 0; got < want;)
 			got += recv(conn.peer, in, want - got, 0);
 	}
 	conn_free(&conn);
-	return spent;
+	conn_free(&beside);
 }
 
-static uint64_t send_16k(int times) { return stream(16384, true, false, times); }
-static uint64_t send_1k(int times) { return stream(1024, true, false, times); }
-static uint64_t send_1(int times) { return stream(1, true, false, times); }
-static uint64_t tcp_16k(int times) { return stream(16384, false, false, times); }
+static void send_16k(int times) { stream(16384, true, times); }
+static void send_1k(int times) { stream(1024, true, times); }
+static void send_1(int times) { stream(1, true, times); }
+static void tcp_16k(int times) { stream(16384, false, times); }
+static void tcp_1(int times) { stream(1, false, times); }
 
 /* Records of @len bytes that wait in the socket are read. */
-static uint64_t receive(size_t len, int times)
+static void receive(size_t len, int times)
 {
 	struct conn_opts opts = { .rx = true };
 	static char in[sizeof(payload)];
-	uint64_t spent = 0, start;
+	uint64_t start;
 	struct conn conn;
 	struct pollfd p;
 	ssize_t got;
@@ -120,21 +162,20 @@ static uint64_t receive(size_t len, int times)
 		start = now();
 		for (got = 0; got < (ssize_t)len;)
 			got += recv(conn.fd, in, len - got, 0);
-		spent += now() - start;
+		sample(start);
 	}
 	conn_free(&conn);
-	return spent;
 }
 
-static uint64_t recv_16k(int times) { return receive(16384, times); }
-static uint64_t recv_1k(int times) { return receive(1024, times); }
+static void recv_16k(int times) { receive(16384, times); }
+static void recv_1k(int times) { receive(1024, times); }
 
-static uint64_t sendfile_16k(int times)
+static void sendfile_16k(int times)
 {
 	struct conn_opts opts = { .rcvbuf = 1 << 20 };
 	static char in[sizeof(payload)];
 	int file = open("/tmp/cost.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	uint64_t spent = 0, start;
+	uint64_t start;
 	struct conn conn;
 	off_t off;
 	int i;
@@ -146,24 +187,77 @@ static uint64_t sendfile_16k(int times)
 		start = now();
 		MUST(sendfile(conn.fd, file, &off, sizeof(payload)) ==
 		     sizeof(payload));
-		spent += now() - start;
+		sample(start);
 		while (recv(conn.peer, in, sizeof(in), MSG_DONTWAIT) > 0)
 			;
 	}
 	conn_free(&conn);
 	close(file);
-	return spent;
+}
+
+/* From a pipe to the connection, and the reverse */
+static void splice_16k(int times)
+{
+	struct conn_opts opts = { .rcvbuf = 1 << 20 };
+	static char in[2 * sizeof(payload)];
+	const ssize_t len = sizeof(payload);
+	uint64_t start;
+	struct conn conn;
+	int ends[2], i;
+
+	MUST(!pipe(ends));
+	conn_open(&conn, &bed, &opts);
+	for (i = 0; i < times; i++) {
+		MUST(write(ends[1], payload, len) == len);
+		start = now();
+		MUST(splice(ends[0], NULL, conn.fd, NULL, len, 0) == len);
+		sample(start);
+		while (recv(conn.peer, in, sizeof(in), MSG_DONTWAIT) > 0)
+			;
+	}
+	conn_free(&conn);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void splice_recv_16k(int times)
+{
+	struct conn_opts opts = { .rx = true };
+	static char in[sizeof(payload)];
+	const ssize_t len = sizeof(payload);
+	uint64_t start;
+	struct conn conn;
+	struct pollfd p;
+	int ends[2], i;
+	ssize_t got;
+
+	MUST(!pipe(ends));
+	conn_open(&conn, &bed, &opts);
+	p = (struct pollfd) { .fd = conn.fd, .events = POLLIN };
+	for (i = 0; i < times; i++) {
+		peer_upload(&conn, 1, len);
+		MUST(poll(&p, 1, 10000) == 1);
+		start = now();
+		for (got = 0; got < len;)
+			got += splice(conn.fd, NULL, ends[1], NULL, len - got, 0);
+		sample(start);
+		MUST(read(ends[0], in, len) == len);
+	}
+	conn_free(&conn);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* A whole short connection, closed when everything has been acknowledged. */
-static uint64_t connections(bool ktls, int times)
+static void connections(bool ktls, int times)
 {
 	struct conn_opts opts = { .rx = true };
-	uint64_t spent = 0, start;
-	struct conn conn;
+	uint64_t start;
+	struct conn conn, beside;
 	char in[1024];
 	int i;
 
+	beside_open(&beside, ktls);
 	for (i = 0; i < times; i++) {
 		start = now();
 		if (ktls)
@@ -178,20 +272,20 @@ static uint64_t connections(bool ktls, int times)
 			;
 		MUST(!close(conn.fd));
 		conn.fd = -1;
-		spent += now() - start;
+		sample(start);
 		conn_free(&conn);
 	}
-	return spent;
+	conn_free(&beside);
 }
 
-static uint64_t connection(int times) { return connections(true, times); }
-static uint64_t tcp_connection(int times) { return connections(false, times); }
+static void connection(int times) { connections(true, times); }
+static void tcp_connection(int times) { connections(false, times); }
 
 /* close() alone, with a full send queue and, if @unread, a RST that is owed. */
-static uint64_t close_full(bool unread, int times)
+static void close_full(bool unread, int times)
 {
 	const struct conn_opts opts = { 0 };
-	uint64_t spent = 0, start;
+	uint64_t start;
 	struct conn conn;
 	int i;
 
@@ -205,31 +299,33 @@ static uint64_t close_full(bool unread, int times)
 		}
 		start = now();
 		MUST(!close(conn.fd));
-		spent += now() - start;
+		sample(start);
 		conn.fd = -1;
 		conn_free(&conn);
 	}
-	return spent;
 }
 
-static uint64_t close_owing(int times) { return close_full(true, times); }
-static uint64_t close_plain(int times) { return close_full(false, times); }
+static void close_owing(int times) { close_full(true, times); }
+static void close_plain(int times) { close_full(false, times); }
 
 static const struct op {
 	const char *name;
-	uint64_t (*run)(int times);
+	void (*run)(int times);
 	int times;
 } ops[] = {
 	{ "send_16k", send_16k, 200 },
 	{ "send_1k", send_1k, 500 },
 	{ "send_1", send_1, 500 },
 	{ "sendfile_16k", sendfile_16k, 200 },
+	{ "splice_16k", splice_16k, 200 },
 	{ "recv_16k", recv_16k, 100 },
 	{ "recv_1k", recv_1k, 200 },
+	{ "splice_recv_16k", splice_recv_16k, 100 },
 	{ "connection", connection, 50 },
 	{ "close_queue", close_plain, 50 },
 	{ "close_queue_owing", close_owing, 50 },
 	{ "tcp_send_16k", tcp_16k, 200 },
+	{ "tcp_send_1", tcp_1, 500 },
 	{ "tcp_connection", tcp_connection, 50 },
 };
 
@@ -246,9 +342,12 @@ int main(int argc, char **argv)
 	for (round = 0; round < rounds; round++) {
 		for (state = 2; state < argc; state++) {
 			enter_state(argv[state]);
-			for (op = ops; op < ops + sizeof(ops) / sizeof(*ops); op++)
+			for (op = ops; op < ops + sizeof(ops) / sizeof(*ops); op++) {
+				taken = 0;
+				op->run(op->times);
 				printf("%d %s %s %lu\n", round, argv[state],
-				       op->name, op->run(op->times) / op->times);
+				       op->name, median());
+			}
 			fflush(stdout);
 		}
 	}

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the last acknowledgement to the RST, as the peer's end of the wire sees
- * them, with 1, 100, ... other connections held:
+ * What holding costs with 0, 1, 100, ... other connections held:
  *
- *	release TIMES HELD...
+ *	release TIMES SECONDS HELD...
  *
- * A line for each release: HELD NANOSECONDS. The module is loaded.
+ * The module is loaded. Prints lines of HELD KEY VALUE:
+ *
+ *	rst	nanoseconds from the last acknowledgement to the RST, as the peer's
+ *		end of the wire sees both
+ *	close	nanoseconds that close() takes
+ *	slab	a slab cache of which holding takes or frees objects: its name, the
+ *		bytes of an object, how many objects for each connection
+ *	work	how often a hold's work ran in SECONDS in which nothing came
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,10 +30,26 @@
 #include "conn.h"
 #include "drst.h"
 
-/* A little over the peer's window: a held connection is small. */
-#define UPLOAD 24576
+/* Of one that is only there to be held: little, so that many fit into memory */
+#define SMALL_WINDOW 4096
+#define SMALL_UPLOAD 8192
+/* Of one that is measured: the ordinary small window of a test, and more data */
+#define UPLOAD 65536
+
+#define TRACEFS "/sys/kernel/tracing/"
+#define WORK_EVENT TRACEFS "events/workqueue/workqueue_execute_start/"
 
 static struct bed bed;
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* ---- the wire ---- */
 
 static int capture_open(void)
 {
@@ -44,7 +67,7 @@ static int capture_open(void)
 struct packet {
 	bool outgoing;		/* from the peer */
 	bool rst;
-	uint16_t port;		/* the sender's */
+	uint16_t port;		/* the other side's */
 	uint64_t ns;
 };
 
@@ -57,7 +80,7 @@ static bool capture_next(int fd, struct packet *packet, int flags)
 	struct msghdr msg = {
 		.msg_name = &from, .msg_namelen = sizeof(from),
 		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_control = control,
 	};
 	struct timespec *ts;
 
@@ -85,16 +108,25 @@ static void capture_drain(int fd)
 		;
 }
 
-static void hold(struct conn *c)
+/* ---- one connection ---- */
+
+/* Its queue is full and it has something unread: close() owes a RST. */
+static void make_ready(struct conn *c, int rcvbuf, size_t upload)
 {
-	const struct conn_opts opts = { 0 };
+	const struct conn_opts opts = { .rcvbuf = rcvbuf };
 
 	conn_open(c, &bed, &opts);
-	conn_upload(c, UPLOAD);
+	conn_upload(c, upload);
 	peer_reply(c);
-	peer_shutdown_wr(c);
-	MUST(conn_await_state(c, TCP_CLOSE_WAIT));
+	MUST(conn_await_unread(c));
+}
+
+static uint64_t close_timed(struct conn *c)
+{
+	uint64_t start = now();
+
 	conn_close(c);
+	return now() - start;
 }
 
 /* The peer reads everything; when was its last word, and when the RST? */
@@ -120,21 +152,113 @@ static uint64_t release(int fd, struct conn *c)
 	return packet.ns - acked;
 }
 
-static void measure(int held, int times)
+/* ---- memory ---- */
+
+#define SLABS 512
+
+struct slab {
+	char name[64];
+	long active;
+	long size;
+};
+
+static int slabs_read(struct slab *slabs)
 {
-	struct conn *conns = calloc(held + 1, sizeof(*conns));
-	int fd = capture_open();
+	FILE *file = fopen("/proc/slabinfo", "r");
+	char line[512];
+	int n = 0;
+
+	MUST(file);
+	while (n < SLABS && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %ld %*d %ld", slabs[n].name,
+			   &slabs[n].active, &slabs[n].size) == 3)
+			n++;
+	fclose(file);
+	return n;
+}
+
+/* Of both readings, what changed by an object for at least every second one. */
+static void slabs_compare(const struct slab *before, const struct slab *after,
+			  int n, int held)
+{
+	long change;
 	int i;
+
+	for (i = 0; i < n; i++) {
+		change = after[i].active - before[i].active;
+		if (labs(change) * 2 >= held)
+			printf("%d slab %s %ld %+.2f\n", held, after[i].name,
+			       after[i].size, (double)change / held);
+	}
+}
+
+/* ---- is there any work to do for connections that are held and idle? ---- */
+
+static void trace_open(void)
+{
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	MUST(!write_file(TRACEFS "buffer_size_kb", "16384"));
+}
+
+static void work_watch(void)
+{
+	FILE *trace = fopen(TRACEFS "trace", "w");	/* empties it */
+
+	MUST(trace && !fclose(trace));
+	MUST(!write_file(WORK_EVENT "enable", "1"));
+}
+
+/* How often did a hold's work run since work_watch()? */
+static int work_seen(void)
+{
+	char line[512];
+	int runs = 0;
+	FILE *trace;
+
+	MUST(!write_file(WORK_EVENT "enable", "0"));
+	trace = fopen(TRACEFS "trace", "r");
+	MUST(trace);
+	while (fgets(line, sizeof(line), trace))
+		runs += !!strstr(line, "function drst_hold_work");
+	fclose(trace);
+	return runs;
+}
+
+/* ---- all of it, with so many held ---- */
+
+static void measure(int held, int times, int seconds)
+{
+	static struct slab before[SLABS], after[SLABS];
+	struct conn *conns = calloc(held + 1, sizeof(*conns));
+	struct conn *last = &conns[held];
+	int fd, i, n;
 
 	MUST(conns);
 	for (i = 0; i < held; i++)
-		hold(&conns[i]);
+		make_ready(&conns[i], SMALL_WINDOW, SMALL_UPLOAD);
+	slabs_read(before);
+	for (i = 0; i < held; i++)
+		conn_close(&conns[i]);
 	MUST(drst_stat("CurrHeld") == held);
-	for (i = 0; i < times; i++) {
-		hold(&conns[held]);
-		printf("%d %lu\n", held, release(fd, &conns[held]));
-		conn_free(&conns[held]);
+	n = slabs_read(after);
+	if (held >= 1000)
+		slabs_compare(before, after, n, held);
+	if (held) {
+		work_watch();
+		pause_ms(seconds * 1000);
+		printf("%d work %d\n", held, work_seen());
 	}
+
+	fd = capture_open();
+	work_watch();
+	for (i = 0; i < times; i++) {
+		make_ready(last, 0, UPLOAD);
+		printf("%d close %lu\n", held, close_timed(last));
+		printf("%d rst %lu\n", held, release(fd, last));
+		conn_free(last);
+	}
+	/* That there was none above is a finding only if there is some here. */
+	MUST(work_seen() >= times);
 	fflush(stdout);
 	close(fd);
 	for (i = 0; i < held; i++) {
@@ -150,18 +274,22 @@ int main(int argc, char **argv)
 	struct rlimit files = { 1 << 20, 1 << 20 };
 	int i;
 
-	if (argc < 3 || atoi(argv[1]) < 1) {
-		fprintf(stderr, "usage: release TIMES HELD...\n");
+	if (argc < 4 || atoi(argv[1]) < 1 || atoi(argv[2]) < 1) {
+		fprintf(stderr, "usage: release TIMES SECONDS HELD...\n");
 		return 2;
 	}
 	MUST(!setrlimit(RLIMIT_NOFILE, &files));
+	trace_open();
+	/* What is measured is not how holds end for want of memory. */
+	MUST(!write_file("/proc/sys/net/ipv4/tcp_mem",
+			 "1000000 1000000 1000000"));
 	bed_open(&bed);
 	drst_set("mode", 2);
 	drst_set("max_held", 1 << 20);
 	drst_set("timeout_ms", 3600000);
 	drst_set("max_hold_ms", 3600000);
-	for (i = 2; i < argc; i++)
-		measure(atoi(argv[i]), atoi(argv[1]));
+	for (i = 3; i < argc; i++)
+		measure(atoi(argv[i]), atoi(argv[1]), atoi(argv[2]));
 	bed_close(&bed);
 	return 0;
 }

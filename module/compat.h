@@ -114,6 +114,21 @@ static inline bool drst_has_auth(const struct sock *sk)
 	return false;
 }
 
+/* 6.7: what the sockets of IP may do is in bits. */
+static inline void drst_forget_recverr(struct sock *sk)
+{
+#ifdef inet_clear_bit
+	inet_clear_bit(RECVERR, sk);
+	inet_clear_bit(RECVERR6, sk);
+#else
+	inet_sk(sk)->recverr = 0;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (inet6_sk(sk))
+		inet6_sk(sk)->recverr = 0;
+#endif
+#endif
+}
+
 /*
  * The connection of a segment, with a reference for sock_gen_put(), which can be
  * in TIME_WAIT; or NULL. In softirq, behind the routing. Since 6.18 the kernel

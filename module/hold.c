@@ -13,8 +13,8 @@
  *	 (tcp_rcv_state_process() would answer data with a RST); SOCK_DONE and
  *	 our poll() show it to the process. Where it left nothing unread, what
  *	 arrives is thrown away.
- * TAKEN close() moves the connection to a struct socket of ours, as
- *	 inet_release() is going to part with its own.
+ * TAKEN close() leaves the connection and its struct socket to the hold;
+ *	 inet_release() parts with both.
  * KTLS	 kTLS gives its records to TCP, by its own write_space work.
  * TCP	 net/tls is torn down; a FIN is queued where nothing is owed.
  * OVER	 The RST goes out, or the connection goes back to TCP.
@@ -33,8 +33,9 @@
  * under the lock, so nothing queues the work afterwards: OVER can free.
  *
  * Lifetime: a hold has a reference on the sock. From TAKEN on it also has the
- * one that was the process's, which tcp_close() drops. The hold itself has two
- * users at most: its work, and a close() that lingers.
+ * one that was the process's, which tcp_close() drops, and one on the inode that
+ * the struct socket lives in. The hold itself has two users at most: its work,
+ * and a close().
  */
 #include <linux/slab.h>
 #include <net/tcp.h>
@@ -69,7 +70,8 @@ static void drst_hold_work(struct work_struct *work);
  */
 struct drst_hold *drst_hold_of(const struct sock *sk)
 {
-	if (sk->sk_state_change != drst_state_change)
+	/* The hold was made ready before: drst_hold_poll() owns nothing. */
+	if (smp_load_acquire(&sk->sk_state_change) != drst_state_change)
 		return NULL;
 	return rcu_dereference_protected(__sk_user_data(sk),
 					 lockdep_sock_is_held(sk));
@@ -308,7 +310,6 @@ struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
 	h->seen = tcp_sk(sk)->snd_una;
 	h->rcv_nxt = tcp_sk(sk)->rcv_nxt;
 	h->tls = true;
-	h->ulp_ops = inet_csk(sk)->icsk_ulp_ops;
 	h->state_change = sk->sk_state_change;
 	return h;
 }
@@ -356,7 +357,7 @@ static void drst_hold_uncall(struct drst_hold *h)
 	sk->sk_state_change = h->state_change;
 	if (h->drains)
 		sk->sk_data_ready = h->data_ready;
-	if (h->sock)
+	if (h->closed)
 		sk->sk_write_space = h->write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 }
@@ -367,22 +368,8 @@ static void drst_hold_detach(struct drst_hold *h)
 	struct sock *sk = h->sk;
 
 	drst_hold_uncall(h);
-	inet_csk(sk)->icsk_ulp_ops = h->ulp_ops;
+	inet_csk(sk)->icsk_ulp_ops = &drst_ulp_ops;
 	rcu_assign_sk_user_data(sk, NULL);
-}
-
-/* Socket lock held: a hold that has begun ends for want of memory. */
-static void drst_hold_give_up(struct drst_hold *h)
-{
-	const struct net *net = sock_net(h->sk);
-
-	h->state = h->sk->sk_state;
-	drst_hold_leave(h, DRST_STAT_MEMORY);
-	drst_hold_detach(h);
-	atomic_dec(&drst_pernet(net)->held);
-	drst_stat_inc(net, DRST_STAT_MEMORY);
-	complete(&h->done);
-	drst_hold_put(h);
 }
 
 /* ---- what arrives is thrown away ---- */
@@ -529,7 +516,8 @@ void drst_hold_shutdown(struct sock *sk)
 		return;
 	h->stage = DRST_SHUT;
 	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(sk->sk_state_change, drst_state_change);
+	/* drst_hold_poll(), which has the spinlock only, sees the hold as it is. */
+	smp_store_release(&sk->sk_state_change, drst_state_change);
 	if (!drst_unread(sk))
 		drst_hold_drain(h, tls_get_ctx(sk));
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -542,6 +530,9 @@ void drst_hold_shutdown(struct sock *sk)
  * drst_hold_poll() - what poll() is to say of a socket that has a hold
  * @sk: the socket
  * @mask: what net/tls's poll() says; is set right
+ *
+ * The spinlock is enough for the hold to stay, as who ends it has the socket
+ * lock to give back first; but who owns the socket may change it meanwhile.
  *
  * Context: process, socket lock not held.
  * Return: false if there is no hold any more.
@@ -691,11 +682,11 @@ static void drst_hold_give_back(struct drst_hold *h)
 static void drst_hold_finish(struct drst_hold *h, enum drst_stat how)
 {
 	struct sock *sk = h->sk;
-
-	if (h->tls)
-		drst_proto_teardown(sk);
+	struct socket *sock = sk->sk_socket;
 
 	lock_sock(sk);
+	if (h->tls)
+		drst_proto_teardown(sk);
 	/* For __tcp_close() not to find a reason for a RST. */
 	if (how == DRST_STAT_FIN_SENT)
 		drst_hold_discard(h);
@@ -705,9 +696,7 @@ static void drst_hold_finish(struct drst_hold *h, enum drst_stat how)
 
 	drst_proto_base(sk)->close(sk, 0);
 
-	h->sock->sk = NULL;
-	h->sock->ops = NULL;
-	sock_release(h->sock);
+	iput(SOCK_INODE(sock));
 }
 
 /* The stage is OVER, no event queues the work; how it was is in @rst. */
@@ -719,7 +708,7 @@ static void drst_hold_end(struct drst_hold *h, enum drst_stat how, bool rst)
 	if (rst && !drst_hold_reset(h) && how == DRST_STAT_RST_SENT)
 		how = drst_hold_closed(h);
 	drst_hold_leave(h, how);
-	if (h->sock)
+	if (h->closed)
 		drst_hold_finish(h, how);
 	else
 		drst_hold_give_back(h);
@@ -761,14 +750,16 @@ static bool drst_ktls_push(struct drst_hold *h)
 	return drst_ktls_pending(sk);
 }
 
-/* kTLS holds nothing: take it off, and queue the FIN that vanilla would. */
+/*
+ * kTLS holds nothing: take it off, and queue the FIN that vanilla would. Socket
+ * lock held at entry and exit, not in between.
+ */
 static void drst_hold_enter_tcp(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
 
 	drst_proto_teardown(sk);
 
-	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_data_ready = drst_data_ready;
 	sk->sk_write_space = drst_write_space;
@@ -781,11 +772,14 @@ static void drst_hold_enter_tcp(struct drst_hold *h)
 		drst_proto_base(sk)->shutdown(sk, SEND_SHUTDOWN);
 	}
 	h->stage = DRST_TCP;
-	release_sock(sk);
+	drst_hold_discard(h);
 
 	/* Where no FIN pushes it out, a corked tail would wait. */
-	if (h->owed)
+	if (h->owed) {
+		release_sock(sk);
 		tcp_sock_set_cork(sk, false);
+		lock_sock(sk);
+	}
 }
 
 /**
@@ -829,12 +823,8 @@ static void drst_hold_work(struct work_struct *work)
 	if (h->drains)
 		drst_hold_discard(h);
 	if (h->stage == DRST_KTLS && sk->sk_state != TCP_CLOSE &&
-	    !drst_ktls_push(h)) {
-		release_sock(sk);
+	    !drst_ktls_push(h))
 		drst_hold_enter_tcp(h);
-		lock_sock(sk);
-		drst_hold_discard(h);
-	}
 	if (!drst_hold_ends(h, &how)) {
 		drst_hold_arm(h);
 		release_sock(sk);
@@ -844,7 +834,7 @@ static void drst_hold_work(struct work_struct *work)
 	h->state = sk->sk_state;
 	h->stage = DRST_OVER;
 	/* Data that comes from now on is TCP's to answer. */
-	if (!h->sock)
+	if (!h->closed)
 		drst_hold_unshut(h);
 	release_sock(sk);
 	drst_hold_end(h, how, rst);
@@ -913,25 +903,36 @@ static struct drst_hold *drst_hold_retake(struct drst_hold *h)
 	return over ? NULL : h;
 }
 
-/* Move the connection to our struct socket. Socket lock held. */
+/*
+ * Keep the process's struct socket, which lives in its inode, when the process
+ * goes. The file goes, too, and is not to be met by way of it. Of a socket
+ * without a file, __sock_release() drops the reference that the file's dentry
+ * would have had. sk_callback_lock held.
+ */
+static void drst_hold_keep_socket(struct socket *sock)
+{
+	ihold(SOCK_INODE(sock));
+	if (sock->file) {
+		ihold(SOCK_INODE(sock));
+		WRITE_ONCE(sock->file, NULL);
+	}
+	/* Without it tcp_check_space() is silent. */
+	set_bit(SOCK_NOSPACE, &sock->flags);
+}
+
+/* The connection and its struct socket are the hold's. Socket lock held. */
 static void drst_hold_take(struct drst_hold *h, enum drst_owed owed)
 {
 	struct sock *sk = h->sk;
 	struct tls_context *ctx = tls_get_ctx(sk);
 
 	h->stage = DRST_TAKEN;
+	h->closed = true;
 	if (!h->owed)
 		h->owed = owed;
-	h->sock->state = sk->sk_socket->state;
-	h->sock->ops = sk->sk_socket->ops;
-	h->sock->sk = sk;
-	/* Without it tcp_check_space() is silent. */
-	set_bit(SOCK_NOSPACE, &h->sock->flags);
 
 	write_lock_bh(&sk->sk_callback_lock);
-	/* Not sock_graft(): the owner and the security label stay. */
-	rcu_assign_pointer(sk->sk_wq, &h->sock->wq);
-	sk->sk_socket = h->sock;
+	drst_hold_keep_socket(sk->sk_socket);
 	drst_hold_drain(h, ctx);
 	/* net/tls is to be torn down, and its handler with it. */
 	if (ctx->rx_conf != TLS_BASE)
@@ -943,44 +944,37 @@ static void drst_hold_take(struct drst_hold *h, enum drst_owed owed)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker is not to sleep from now on */
+	drst_forget_recverr(sk);	/* nor to give up for an ICMP message */
 	inet_csk(sk)->icsk_ulp_ops = &drst_held_ulp_ops;
 }
 
-/* Start a hold that has been taken; nothing but this task knows of it yet. */
+/*
+ * Start a hold that has been taken; no event is looked at before. Socket lock
+ * held at entry and exit, not in between.
+ */
 static void drst_hold_start(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
-	bool ktls;
+	enum drst_stat how;
 
-	lock_sock(sk);
-	ktls = drst_ktls_pending(sk);
-	if (ktls) {
+	if (drst_ktls_pending(sk)) {
 		sk->sk_write_space(sk);
 		h->stage = DRST_KTLS;
+		drst_hold_kick(h);
+		return;
 	}
-	release_sock(sk);
 
 	/* At once, not from the work: the FIN leaves as early as vanilla's. */
-	if (!ktls)
-		drst_hold_enter_tcp(h);
+	drst_hold_enter_tcp(h);
 
-	/* The first look; an event may have brought it, and the end, already. */
-	lock_sock(sk);
-	drst_hold_kick(h);
-	release_sock(sk);
-}
-
-/* sock_create_lite() or, as the hold has begun, its end for want of memory */
-static bool drst_hold_get_socket(struct drst_hold *h)
-{
-	struct sock *sk = h->sk;
-
-	if (!sock_create_lite(sk->sk_family, SOCK_STREAM, IPPROTO_TCP,
-			      &h->sock))
-		return true;
-
-	drst_hold_give_up(h);
-	return false;
+	/* An event may have brought the work, and the end, meanwhile. */
+	if (h->stage == DRST_OVER)
+		return;
+	/* The work is woken only where there is something for it to do. */
+	if (drst_hold_ends(h, &how))
+		drst_hold_kick(h);
+	else
+		drst_hold_arm(h);
 }
 
 /**
@@ -1008,16 +1002,15 @@ bool drst_hold_close(struct sock *sk, long timeout)
 	owed = drst_owed_at_close(sk);
 	if (!h && drst_hold_wanted(sk, owed))
 		h = drst_hold_begin(sk, owed);
-	if (!h || !drst_hold_get_socket(h)) {
+	if (!h) {
 		drst_proto_unwrap(sk);
 		release_sock(sk);
 		return false;
 	}
 	drst_hold_take(h, owed);
 	refcount_inc(&h->ref);
-	release_sock(sk);
-
 	drst_hold_start(h);
+	release_sock(sk);
 
 	/* As sk_stream_wait_close(), which a RST does not wait for. */
 	if (timeout && !owed)

@@ -11,8 +11,6 @@
 
 #include "tls_drst.h"
 
-struct tcp_ulp_ops;
-
 /* Of an outbound hold: see hold.c; of an inbound one: see inbound.c. */
 enum drst_stage {
 	DRST_SHUT,
@@ -37,18 +35,16 @@ enum drst_owed {
 /**
  * struct drst_hold - a connection that is held
  * @sk:		the connection
- * @sock:	its struct socket since close(); NULL before
  * @rst:	the RST that the peer sent, in %DRST_RST and %DRST_INBOUND
- * @ulp_ops:	its ULP while it is not held
  * @state_change: callbacks of the socket to go back to
  * @data_ready:	likewise
  * @write_space: likewise
  * @work:	advances the hold, on events and when a bound is due
  * @done:	completed when the hold has ended
- * @ref:	users of this structure
  * @list:	in drst_net.holds, from the beginning to the end
- * @began_ns:	ktime_get_ns() at the beginning
+ * @ref:	users of this structure
  * @bytes:	drst_hold_bytes() at the beginning
+ * @began_ns:	ktime_get_ns() at the beginning
  * @acked:	tcp_sock.bytes_acked at the beginning
  * @began:	jiffies at the beginning
  * @progress:	jiffies when @seen last moved
@@ -58,6 +54,8 @@ enum drst_owed {
  * @state:	the connection's when the hold came to its end
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
+	u8 seen_bit;
+	bool closed;
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
  * @drains:	what arrives is thrown away; @data_ready is set
@@ -65,9 +63,7 @@ enum drst_owed {
  */
 struct drst_hold {
 	struct sock *sk;
-	struct socket *sock;
 	struct sk_buff *rst;
-	const struct tcp_ulp_ops *ulp_ops;
 
 	void (*state_change)(struct sock *sk);
 	void (*data_ready)(struct sock *sk);
@@ -75,11 +71,11 @@ struct drst_hold {
 
 	struct delayed_work work;
 	struct completion done;
-	refcount_t ref;
 
 	struct list_head list;
-	u64 began_ns;
+	refcount_t ref;
 	u32 bytes;
+	u64 began_ns;
 
 	u64 acked;
 	unsigned long began;
@@ -91,6 +87,8 @@ struct drst_hold {
 	u8 state;
 	u8 stage;
 	u8 owed;
+	u8 seen_bit;
+	bool closed;
 	bool notified;
 	bool tls;
 	bool drains;

@@ -18,8 +18,10 @@
  * Contexts: the hook runs in softirq, the rest in process context (recvmsg(),
  * poll(), close(), the work).
  *
- * Locking: as in hold.c. Of one socket only one RST at a time is looked at
- * (DRST_RST_SEEN) or held (DRST_RST_HELD); the bits are in tls_context.flags.
+ * Locking: as in hold.c. Of one socket one RST at a time is held
+ * (DRST_RST_HELD), and a few can wait to be looked at (DRST_RST_SEEN): who has
+ * closed answers each of our ACKs with a RST, and an old one must not keep the
+ * good one away. The bits are in tls_context.flags.
  * A hold is in sk_user_data from INBOUND to OVER. Its work has the one reference
  * on it; who ends the hold elsewhere has the work run, and drop it.
  *
@@ -114,7 +116,9 @@ static bool drst_inbound_wanted(const struct sock *sk)
 	if (!mode || sk->sk_user_data || sock_flag(sk, SOCK_DEAD) ||
 	    tcp_sk(sk)->repair || !drst_proto_is_ours(sk))
 		return false;
-	if (sk->sk_state == TCP_ESTABLISHED && mode != 2)
+	/* TCP_CLOSE: another RST was before this one. */
+	if (sk->sk_state == TCP_CLOSE ||
+	    (sk->sk_state == TCP_ESTABLISHED && mode != 2))
 		return false;
 	return drst_undelivered(sk);
 }
@@ -131,14 +135,12 @@ static void drst_inbound_apply(struct drst_hold *h)
 	h->rst = NULL;
 }
 
-static void drst_rst_forget(const struct sock *sk)
+static void drst_rst_forget(const struct sock *sk, int bit)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 
-	if (!ctx)
-		return;
-	clear_bit(DRST_RST_HELD, &ctx->flags);
-	clear_bit(DRST_RST_SEEN, &ctx->flags);
+	if (ctx)
+		clear_bit(bit, &ctx->flags);
 }
 
 /* Socket lock held by this task. The reference stays for the caller to drop. */
@@ -154,7 +156,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	drst_proto_normal(sk);
 	sk->sk_state_change = h->state_change;
 	rcu_assign_sk_user_data(sk, NULL);
-	drst_rst_forget(sk);
+	drst_rst_forget(sk, DRST_RST_HELD);
 
 	/* It was good when it came (RFC 5961 s. 3.2), whatever came since. */
 	TCP_SKB_CB(h->rst)->seq = tcp_sk(sk)->rcv_nxt;
@@ -379,19 +381,20 @@ static bool drst_inbound_begin(struct drst_hold *h)
 		return false;
 	}
 	atomic_inc(&drst_pernet(net)->in_held);
-	rcu_assign_sk_user_data(sk, h);
-	h->state_change = sk->sk_state_change;
-	WRITE_ONCE(sk->sk_state_change, drst_state_change);
 	set_bit(DRST_RST_HELD, &tls_get_ctx(sk)->flags);
 	h->stage = DRST_INBOUND;
 	h->seen = tcp_sk(sk)->copied_seq;
 	h->began = jiffies;
 	h->progress = jiffies;
 	h->owed = DRST_OWED_BY_PEER;
+	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
+	h->state_change = sk->sk_state_change;
+	rcu_assign_sk_user_data(sk, h);
+	/* drst_hold_poll(), which has the spinlock only, sees all of it or nothing. */
+	smp_store_release(&sk->sk_state_change, drst_state_change);
 	drst_hold_enter(h);
 
 	/* Wake who waits for more data, or for SO_RCVLOWAT. */
-	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
 	smp_wmb();	/* drst_poll(): who sees this sees the hold */
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	h->state_change(sk);
@@ -413,19 +416,31 @@ static void drst_inbound_wake_senders(struct drst_hold *h)
 	h->state_change(sk);
 }
 
+static bool drst_rst_is_held(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	return ctx && test_bit(DRST_RST_HELD, &ctx->flags);
+}
+
 /* Socket lock held by this task: look at a RST that has just come. */
 static bool drst_inbound_look(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
+	bool second = drst_rst_is_held(sk);
+	bool held;
 
-	if (tls_get_ctx(sk) &&
-	    TCP_SKB_CB(h->rst)->seq == tcp_sk(sk)->rcv_nxt &&
-	    drst_inbound_wanted(sk) && drst_inbound_begin(h))
-		return true;
-
-	drst_rst_forget(sk);
-	drst_inbound_apply(h);
-	return false;
+	held = !second && tls_get_ctx(sk) &&
+	       TCP_SKB_CB(h->rst)->seq == tcp_sk(sk)->rcv_nxt &&
+	       drst_inbound_wanted(sk) && drst_inbound_begin(h);
+	drst_rst_forget(sk, h->seen_bit);
+	if (second) {
+		kfree_skb(h->rst);
+		h->rst = NULL;
+	} else if (!held) {
+		drst_inbound_apply(h);
+	}
+	return held;
 }
 
 static void drst_inbound_work(struct work_struct *work)
@@ -492,7 +507,7 @@ static bool drst_rst_matters(struct sock *sk, u32 seq)
 			  !after(seq, tp->rcv_nxt + tcp_receive_window(tp));
 	else
 		matters = seq == tp->rcv_nxt && tls_get_ctx(sk) &&
-			  drst_inbound_wanted(sk);
+			  (drst_inbound_wanted(sk) || drst_rst_is_held(sk));
 	bh_unlock_sock(sk);
 	return matters;
 }
@@ -521,24 +536,37 @@ static void drst_rst_prepare(struct sk_buff *skb, unsigned int thoff)
 	cb->tcp_flags = TCPHDR_RST | (th->ack ? TCPHDR_ACK : 0);
 }
 
-/* A second RST, on another CPU, is as one behind the first: drst_rst_before() */
+/* A bit for a RST that is to be looked at, -1 if there are enough of them */
+static int drst_rst_seen_bit(struct tls_context *ctx)
+{
+	int bit;
+
+	for (bit = DRST_RST_SEEN; bit < DRST_RST_SEEN + DRST_NR_RST_SEEN; bit++)
+		if (!test_and_set_bit(bit, &ctx->flags))
+			return bit;
+	return -1;
+}
+
 static unsigned int drst_rst_take(struct sock *sk, struct sk_buff *skb,
 				  unsigned int thoff)
 {
 	struct tls_context *ctx = rcu_dereference(inet_csk(sk)->icsk_ulp_data);
 	struct drst_hold *h;
+	int bit;
 
 	if (!ctx)
 		return NF_ACCEPT;
-	if (test_and_set_bit(DRST_RST_SEEN, &ctx->flags))
-		return NF_DROP;
+	bit = drst_rst_seen_bit(ctx);
+	if (bit < 0)
+		return NF_ACCEPT;
 	h = drst_hold_alloc(sk, drst_inbound_work, GFP_ATOMIC);
 	if (!h) {
-		clear_bit(DRST_RST_SEEN, &ctx->flags);
+		clear_bit(bit, &ctx->flags);
 		return NF_ACCEPT;
 	}
 	drst_rst_prepare(skb, thoff);
 	h->stage = DRST_RST;
+	h->seen_bit = bit;
 	h->rst = skb;
 	queue_delayed_work(drst_wq, &h->work, 0);
 	return NF_STOLEN;
@@ -546,17 +574,19 @@ static unsigned int drst_rst_take(struct sock *sk, struct sk_buff *skb,
 
 /*
  * What comes behind a RST would find no connection. Of one that is held that is
- * every segment; of one that is still to be looked at, a RST and a FIN: the first
- * would go past the hold, the second change how the reset ends. (If the one to be
- * looked at proves bad, TCP's challenge ACK brings a good one again.)
+ * every segment; of one that is still to be looked at, a FIN, which would change
+ * how the reset ends. (If that RST proves bad, the FIN is sent again.)
  */
 static bool drst_rst_before(const struct sock *sk, const struct tcphdr *th)
 {
 	const struct tls_context *ctx =
 		rcu_dereference(inet_csk(sk)->icsk_ulp_data);
+	unsigned long before = BIT(DRST_RST_HELD);
 
-	return ctx && test_bit(th->rst || th->fin ? DRST_RST_SEEN :
-			       DRST_RST_HELD, &ctx->flags);
+	if (th->fin && !th->rst)
+		before |= GENMASK(DRST_RST_SEEN + DRST_NR_RST_SEEN - 1,
+				  DRST_RST_SEEN);
+	return ctx && READ_ONCE(ctx->flags) & before;
 }
 
 /* Segments are looked at for their flags only, unless a RST is held here. */

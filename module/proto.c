@@ -114,14 +114,14 @@ const struct proto *drst_proto_base(const struct sock *sk)
  * tls_sk_proto_close() frees net/tls's side and then calls close() of the proto
  * that net/tls has saved as the one below it; that is ours, once.
  *
- * Context: process, socket lock not held, may sleep. The callbacks sk_data_ready
- * and sk_write_space are those from before net/tls afterwards.
+ * Context: process, socket lock held at entry and exit, not in between; may sleep.
+ * The callbacks sk_data_ready and sk_write_space are those from before net/tls
+ * afterwards.
  */
 void drst_proto_teardown(struct sock *sk)
 {
 	const struct proto *tls = drst_proto_tls(sk);
 
-	lock_sock(sk);
 	tls_get_ctx(sk)->sk_proto =
 		&drst_inner_prots[sk->sk_family == AF_INET6];
 	release_sock(sk);
@@ -130,7 +130,6 @@ void drst_proto_teardown(struct sock *sk)
 
 	lock_sock(sk);
 	drst_proto_set(sk, (struct proto *)drst_proto_base(sk));
-	release_sock(sk);
 }
 
 /**
@@ -199,16 +198,13 @@ static bool drst_is_close_notify(struct msghdr *msg, size_t size)
 	       alert[1] == TLS_ALERT_DESC_CLOSE_NOTIFY;
 }
 
-static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+/* Not inlined: its stack frame would cost every other sendmsg(), too. */
+static noinline int drst_sendmsg_control(struct sock *sk, struct msghdr *msg,
+					 size_t size, const struct proto *tls)
 {
-	const struct proto *tls = drst_proto_tls(sk);
-	bool notify;
+	bool notify = drst_is_close_notify(msg, size);
 	int ret;
 
-	if (likely(!msg->msg_controllen))
-		return tls->sendmsg(sk, msg, size);
-
-	notify = drst_is_close_notify(msg, size);
 	ret = tls->sendmsg(sk, msg, size);
 	if (notify && ret > 0) {
 		set_bit(DRST_NOTIFIED, &tls_get_ctx(sk)->flags);
@@ -216,6 +212,15 @@ static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 		trace_tls_drst_notify(sk);
 	}
 	return ret;
+}
+
+static int drst_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	const struct proto *tls = drst_proto_tls(sk);
+
+	if (likely(!msg->msg_controllen))
+		return tls->sendmsg(sk, msg, size);
+	return drst_sendmsg_control(sk, msg, size, tls);
 }
 
 /* inet_shutdown() calls this with the socket lock held. */

@@ -33,8 +33,9 @@ struct tcp_ulp_ops;
  */
 enum drst_flag {
 	DRST_NOTIFIED = BITS_PER_LONG - 1,	/* close_notify accepted */
-	DRST_RST_SEEN = BITS_PER_LONG - 2,	/* a RST of the peer's is with us */
-	DRST_RST_HELD = BITS_PER_LONG - 3,	/* and waits for the application */
+	DRST_RST_HELD = BITS_PER_LONG - 2,	/* a RST of the peer's waits */
+	DRST_RST_SEEN = BITS_PER_LONG - 6,	/* to be looked at: a bit for each */
+	DRST_NR_RST_SEEN = 4,			/* of so many */
 };
 
 /* /proc/sys/net/tls_drst/; the order is that of drst_knobs[] in sysctl.c */
@@ -139,6 +140,7 @@ int drst_stat_net_init(struct net *net);
 void drst_stat_net_exit(struct net *net);
 
 /* ulp.c */
+extern struct tcp_ulp_ops drst_ulp_ops;
 extern const struct tcp_ulp_ops drst_held_ulp_ops;
 
 int drst_ulp_init(void);

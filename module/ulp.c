@@ -47,7 +47,7 @@ static void drst_ulp_sock_release(struct sock *sk)
 }
 
 /* As net/tls's, from which the other members are copied. */
-static struct tcp_ulp_ops drst_ulp_ops;
+struct tcp_ulp_ops drst_ulp_ops;
 
 /*
  * The ULP of a connection while it is held. Nothing looks a ULP up once it is

@@ -585,17 +585,6 @@ inline detach(h)
 	udata = NONE
 }
 
-/* drst_hold_give_up(); socket lock held */
-inline give_up(h)
-{
-	detach(h);
-	assert(pernet); ended++;
-	held--;
-	early = true;
-	over[h] = true;
-	hold_put(h)
-}
-
 /* drst_hold_discard() */
 inline discard(h)
 {
@@ -729,7 +718,8 @@ inline enter_tcp(h)
 			queue_fin()
 		:: else
 		fi;
-		stage[h] = TCP
+		stage[h] = TCP;
+		discard(h)
 	}
 	unlock()
 }
@@ -800,7 +790,7 @@ end:
 		}
 		unlock();
 		enter_tcp(h);
-		atomic { lock(); use(h); discard(h) }
+		atomic { lock(); use(h) }
 look:		atomic {
 			hold_ends(h, how, rst);
 			if
@@ -907,19 +897,14 @@ inline shutdown(h)
 			hold_begin(h);
 			if
 			:: h != NONE ->
+				rcv_shut = false;
+				stage[h] = SHUT;
+				cb = true;
 				if
-#ifdef FAULTS
-				:: give_up(h)		/* drst_proto_shut() */
-#endif
-				:: rcv_shut = false;
-					stage[h] = SHUT;
-					cb = true;
-					if
-					:: rcvq == 0 -> drains[h] = true; dr = true
-					:: else
-					fi;
-					kick(h)
-				fi
+				:: rcvq == 0 -> drains[h] = true; dr = true
+				:: else
+				fi;
+				kick(h)
 			:: else
 			fi
 		:: else -> early = true
@@ -933,8 +918,8 @@ inline shutdown(h)
 proctype process()
 {
 	byte h = NONE;
-	byte o;
-	bool unread;
+	byte o, how;
+	bool unread, rst;
 
 	/* the state at close() is the peer's and shutdown()'s work */
 	if
@@ -1008,16 +993,6 @@ wanted:	atomic {
 		:: else -> early = early || !flushed || ktls_pending
 		fi;
 		if
-		:: h != NONE ->
-			if
-#ifdef FAULTS
-			:: give_up(h); h = NONE		/* drst_hold_get_socket() */
-#endif
-			:: true
-			fi
-		:: else
-		fi;
-		if
 		:: h == NONE -> goto vanilla
 		:: else
 		fi;
@@ -1036,27 +1011,44 @@ wanted:	atomic {
 		ws = true;
 		rcv_shut = false;
 		href[h]++;
-		rcvq = 0	/* the work's first look discards it */
-	}
-	unlock();
-	/* drst_hold_start() */
-	atomic {
-		lock();
-		use(h);
+		rcvq = 0;	/* drst_hold_enter_tcp() discards it */
+		/* drst_hold_start() */
 		if
-		:: ktls_pending -> write_space(false); stage[h] = KTLS; o = 1
+		:: ktls_pending ->
+			write_space(false);
+			stage[h] = KTLS;
+#ifndef MUTATION_no_first_look
+			kick(h);
+#endif
+			o = 1
 		:: else -> o = 0
 		fi
 	}
 	unlock();
 	if
-	:: o == 0 -> enter_tcp(h)
+	:: o == 0 ->
+		enter_tcp(h);
+#ifndef MUTATION_no_first_look
+		/* where a RST is owed, the lock is free in between: cork */
+		atomic {
+			lock();
+			use(h);
+			if
+			:: stage[h] == OVER
+			:: else ->
+				hold_ends(h, how, rst);
+				if
+				:: how != HOW_NONE -> kick(h)
+				:: else -> arm(h)
+				fi
+			fi;
+			how = HOW_NONE;
+			rst = false
+		}
+		unlock()
+#endif
 	:: else
 	fi;
-#ifndef MUTATION_no_first_look
-	atomic { lock(); kick(h) }
-	unlock();
-#endif
 	/* SO_LINGER */
 	if
 	:: true

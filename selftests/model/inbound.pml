@@ -27,6 +27,7 @@
 
 #define SEG_DATA 10
 #define SEG_RST 12
+#define SEG_OLD 13
 
 /* ---- the connection ---- */
 
@@ -40,7 +41,8 @@ byte rcvq;			/* not read yet, */
 byte read;			/* and read */
 bool ctx = true;		/* net/tls is there */
 bool ours = true;		/* drst_proto_is_ours() */
-bool seen_bit, held_bit;	/* DRST_RST_SEEN, DRST_RST_HELD */
+bool held_bit;			/* DRST_RST_HELD */
+byte seen_bits;			/* DRST_RST_SEEN */
 bool hooked;			/* sk_prot and ops are those of a hold */
 bool cb;			/* sk_state_change is ours */
 byte udata = NONE;		/* sk_user_data */
@@ -60,7 +62,7 @@ bool due, mem;
 
 /* ---- what the properties are about ---- */
 
-byte taken, applied;		/* RSTs that the hook took, and TCP got from us */
+byte taken, applied;		/* RSTs that the hook took, and that TCP or nobody got from us */
 byte ever, ended, held, in_held;
 bool early;			/* a bound, an order or close(): data may be lost */
 bool shown;			/* the application saw the reset */
@@ -155,7 +157,8 @@ inline rcv(seg)
 		fi
 	/* its sequence number is that behind the one record that comes late */
 	:: !reset && seg == SEG_RST && rnxt == 1 + late -> tcp_done()
-	/* else a challenge ACK brings a good one again */
+	/* it answers an ACK from before that record */
+	:: !reset && seg == SEG_OLD && rnxt == 1 -> tcp_done()
 	:: else
 	fi
 }
@@ -163,6 +166,10 @@ inline rcv(seg)
 /* ---- the hook, and the backlog ---- */
 
 bool late;			/* a record comes after the first */
+bool old;			/* the second RST is an old one */
+
+#define is_old(h) (old && h == 1)
+#define seq_of(h) (is_old(h) -> 1 : 1 + late)
 
 /* the peer's last record, and what release_sock() does */
 proctype softirq()
@@ -187,7 +194,7 @@ proctype data_in()
 	}
 }
 
-/* drst_inbound_ipv4() for a RST behind all data, or for a second one */
+/* drst_inbound_ipv4() for a RST behind all data, or for a second one as good or old */
 proctype rst_in(byte h)
 {
 	bool go;
@@ -204,10 +211,19 @@ end:
 		assert(text && pernet);
 		if
 		:: !ours || !ctx -> goto tcp
-		:: ours && ctx && seen_bit -> goto out
-		:: ours && ctx && !seen_bit && owned != FREE -> go = true
-		:: ours && ctx && !seen_bit && owned == FREE ->
-			go = rnxt == 1 + late && wanted
+		:: ours && ctx && held_bit -> goto out
+#ifdef MUTATION_second_rst_dropped
+		:: ours && ctx && !held_bit && seen_bits > 0 -> goto out
+#endif
+		:: else
+		fi
+	}
+	atomic {
+		if
+		:: !ours || !ctx -> goto tcp
+		:: ours && ctx && owned != FREE -> go = seq_of(h) >= rnxt
+		:: ours && ctx && owned == FREE ->
+			go = seq_of(h) == rnxt && (wanted || held_bit)
 		fi;
 		if
 		:: !go -> goto tcp
@@ -220,17 +236,15 @@ end:
 		if
 		:: !ctx -> goto tcp
 #ifdef MUTATION_second_rst_accepted
-		:: ctx && seen_bit -> goto tcp
-#else
-		:: ctx && seen_bit -> goto out
+		:: ctx && seen_bits > 0 -> goto tcp
 #endif
-		:: else -> seen_bit = true
+		:: else -> seen_bits++
 		fi
 	}
 	atomic {
 		if
 #ifdef FAULTS
-		:: seen_bit = false; early = true; goto tcp
+		:: seen_bits--; early = true; goto tcp
 #endif
 		:: href[h] = 1; skref++; stage[h] = RST; skb[h] = true; taken++
 		fi
@@ -239,8 +253,10 @@ end:
 tcp:	atomic {
 		owned != DRAIN && nfull(backlog) ->
 		if
-		:: owned == FREE -> rcv(SEG_RST)
-		:: else -> backlog!SEG_RST
+		:: owned == FREE && is_old(h) -> rcv(SEG_OLD)
+		:: owned == FREE && !is_old(h) -> rcv(SEG_RST)
+		:: owned != FREE && is_old(h) -> backlog!SEG_OLD
+		:: owned != FREE && !is_old(h) -> backlog!SEG_RST
 		fi
 	}
 out:	atomic { hooks--; sk_put() }
@@ -248,10 +264,10 @@ out:	atomic { hooks--; sk_put() }
 
 /* ---- the beginning and the end ---- */
 
-inline forget()
+inline forget_seen()
 {
 	if
-	:: ctx -> held_bit = false; seen_bit = false
+	:: ctx -> assert(seen_bits > 0); seen_bits--
 	:: else
 	fi
 }
@@ -300,7 +316,7 @@ inline end_hold(h)
 	hooked = false;
 	cb = false;
 	udata = NONE;
-	forget();
+	held_bit = false;
 #ifdef MUTATION_old_seq
 	apply(h, 1);
 #else
@@ -347,11 +363,13 @@ end:
 			:: stage[h] == RST ->
 				/* drst_inbound_look() */
 				if
-				:: rnxt == 1 + late && wanted -> begin(h, is_held)
+				:: held_bit -> skb[h] = false; applied++
+				:: !held_bit && seq_of(h) == rnxt && wanted -> begin(h, is_held)
 				:: else
 				fi;
+				forget_seen();
 				if
-				:: !is_held -> forget(); apply(h, 1 + late)
+				:: !is_held && skb[h] -> apply(h, seq_of(h))
 				:: else
 				fi
 #ifdef MUTATION_no_recheck
@@ -580,6 +598,7 @@ init {
 	atomic {
 		if
 		:: late = true
+		:: late = true; old = true
 		:: late = false
 		fi;
 		rnxt = 1;

@@ -270,23 +270,6 @@ FIXTURE(loading) {
 	bool was_loaded;
 };
 
-static int module_insert(const char *ko)
-{
-	int fd = open(ko, O_RDONLY | O_CLOEXEC);
-	int ret;
-
-	MUST(fd >= 0);
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static bool module_removed(void)
-{
-	return EVENTUALLY(!syscall(SYS_delete_module, "tls_drst", O_NONBLOCK) ||
-			  errno == ENOENT);
-}
-
 FIXTURE_SETUP(loading)
 {
 	MUST(fault_supported());
@@ -297,7 +280,7 @@ FIXTURE_SETUP(loading)
 FIXTURE_TEARDOWN(loading)
 {
 	if (self->was_loaded && !drst_present())
-		module_insert(self->ko);
+		drst_load(self->ko, "");
 }
 
 /* insmod: all or nothing. */
@@ -306,17 +289,17 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 	int err = 0;
 
 	ASSERT_NE(NULL, self->ko);
-	ASSERT_TRUE(module_removed());
+	ASSERT_TRUE(drst_unloaded());
 	fault_below_function("do_one_initcall");
 	EACH_FAULT(
 		,
-		err = module_insert(self->ko),
+		err = drst_load(self->ko, ""),
 
 		ASSERT_TRUE(hit || !err);
 		ASSERT_EQ(!err, drst_present());
-		ASSERT_TRUE(module_removed())
+		ASSERT_TRUE(drst_unloaded())
 	);
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 }
 
 /* A namespace comes with the module's part of it or not at all. */

@@ -22,13 +22,6 @@ FIXTURE_VARIANT_ADD(race, mode1_txrx) { 1, true };
 FIXTURE_VARIANT_ADD(race, mode2_tx) { 2, false };
 FIXTURE_VARIANT_ADD(race, mode2_txrx) { 2, true };
 
-static int number(const char *name, int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? atoi(text) : otherwise;
-}
-
 /* The tries are shared out among the states, the shapes and the families. */
 static void race_all(struct race *race, struct bed *bed, int mode)
 {
@@ -37,7 +30,7 @@ static void race_all(struct race *race, struct bed *bed, int mode)
 	int parts = (RACE_STATES - first) * 2 * 2;
 	int family;
 
-	race->tries = (number("RACE_TRIES", 48) + parts - 1) / parts;
+	race->tries = (env_number("RACE_TRIES", 48) + parts - 1) / parts;
 	for (race->state = first; race->state < RACE_STATES; race->state++) {
 		for (family = 0; family < 2; family++) {
 			race->family = families[family];
@@ -55,7 +48,7 @@ static void expect_in_order(TEST_ARG, struct scene *s,
 {
 	struct race race = {
 		.reader = reader, .rx = variant->rx,
-		.load = number("RACE_LOAD", 1),
+		.load = env_number("RACE_LOAD", 1),
 	};
 
 	REQUIRE_MODE(variant->mode);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "inbound.h"
+#include "lib/busy.h"
 
 #ifndef TCP_MD5SIG
 #define TCP_MD5SIG 14
@@ -75,6 +76,39 @@ TEST_F(wire, second_rst)
 	expect_held(_metadata, &self->s.conn, &variant->cell);
 	EXPECT_EQ(1, drst_stat("InHeld"));
 	expect_delivered(_metadata, &self->s.conn, &variant->cell);
+}
+
+/*
+ * A peer that has closed answers an ACK of ours from before its last data: an old
+ * RST that overtakes the good one. With the data still in the backlog either could
+ * be good; the old one does not count, and must not keep the good one away.
+ */
+TEST_F(wire, old_rst_before_the_good_one)
+{
+	struct conn *c = &self->s.conn;
+	struct busy busy;
+	int before;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (peer_has_closed(&variant->cell))
+		SKIP(return, "the peer has closed");
+	open_cell(&self->s, c, &variant->cell);
+	sockopt(c->peer, IPPROTO_TCP, TCP_NODELAY, 1);
+	peer_upload(c, RECORDS - 1, RECORD_LEN);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(await_readable(c));
+	reach(_metadata, c, variant->cell.state);
+	before = wire_flow(&self->s.wire, c->port)->sent[SIDE_B];
+	busy_begin(&busy, c->fd);
+	peer_upload(c, 1, RECORD_LEN);
+	peer_notify(c);
+	RST(before - (int)wire_flow(&self->s.wire, c->port)->sent[SIDE_B]);
+	RST(0);
+	busy_end(&busy);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	expect_held(_metadata, c, &variant->cell);
+	expect_delivered(_metadata, c, &variant->cell);
+	EXPECT_EQ(1, drst_stat("InHeld"));
 }
 
 /* Of what comes behind a RST, nothing counts. */

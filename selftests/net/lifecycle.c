@@ -14,45 +14,10 @@
 
 #include "lib/scene.h"
 
-#define MODULE "tls_drst"
-
 FIXTURE(lifecycle) {
 	struct scene s;
 	const char *ko;
 };
-
-static bool loaded(void)
-{
-	return access("/sys/module/" MODULE, F_OK) == 0;
-}
-
-static int module_insert_args(const char *ko, const char *args)
-{
-	int fd = open(ko, O_RDONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		FATAL(ko);
-	ret = syscall(SYS_finit_module, fd, args, 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int module_insert(const char *ko)
-{
-	return module_insert_args(ko, "");
-}
-
-static int module_remove(void)
-{
-	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
-}
-
-/* Nobody uses it any more, but its last users may be on their way out. */
-static bool module_removed(void)
-{
-	return EVENTUALLY(!loaded() || module_remove() == 0);
-}
 
 /*
  * The machine is left as it was found by the first process alone, after the
@@ -64,7 +29,7 @@ static bool found_loaded;
 static void __attribute__((constructor)) machine_find(void)
 {
 	first_process = getpid();
-	found_loaded = loaded();
+	found_loaded = drst_present();
 }
 
 static void __attribute__((destructor)) machine_restore(void)
@@ -74,16 +39,16 @@ static void __attribute__((destructor)) machine_restore(void)
 	if (getpid() != first_process || !ko)
 		return;
 	if (!found_loaded)
-		module_removed();
-	else if (!loaded())
-		module_insert(ko);
+		drst_unloaded();
+	else if (!drst_present())
+		drst_load(ko, "");
 }
 
 FIXTURE_SETUP(lifecycle)
 {
 	self->ko = getenv("TLS_DRST_KO");
 	if (self->ko)
-		MUST(module_removed());
+		MUST(drst_unloaded());
 	scene_open(&self->s);
 }
 
@@ -91,7 +56,7 @@ FIXTURE_TEARDOWN(lifecycle)
 {
 	EXPECT_TRUE(scene_close(&self->s));
 	if (self->ko) {
-		EXPECT_TRUE(module_removed());
+		EXPECT_TRUE(drst_unloaded());
 	}
 }
 
@@ -110,10 +75,10 @@ TEST_F(lifecycle, insert_remove_insert)
 
 	REQUIRE_KO();
 	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(0, module_insert(self->ko));
+		ASSERT_EQ(0, drst_load(self->ko, ""));
 		EXPECT_TRUE(drst_present());
 		EXPECT_EQ(1, drst_get("mode"));
-		ASSERT_EQ(0, module_remove());
+		ASSERT_EQ(0, drst_unload());
 		EXPECT_FALSE(drst_present());
 	}
 }
@@ -121,8 +86,8 @@ TEST_F(lifecycle, insert_remove_insert)
 TEST_F(lifecycle, second_insert_is_refused)
 {
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert(self->ko));
-	EXPECT_EQ(-EEXIST, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
+	EXPECT_EQ(-EEXIST, drst_load(self->ko, ""));
 	EXPECT_TRUE(drst_present());
 }
 
@@ -132,7 +97,7 @@ TEST_F(lifecycle, parameters)
 	struct bed later;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert_args(self->ko,
+	ASSERT_EQ(0, drst_load(self->ko,
 					"mode=2 final=1 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
 	bed_open(&later);
 	EXPECT_EQ(2, drst_get("mode"));
@@ -146,10 +111,10 @@ TEST_F(lifecycle, parameters)
 TEST_F(lifecycle, bad_parameters_are_refused)
 {
 	REQUIRE_KO();
-	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "mode=3"));
-	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "final=-1"));
-	EXPECT_EQ(-EINVAL, module_insert_args(self->ko, "max_held=x"));
-	EXPECT_FALSE(loaded());
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "mode=3"));
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "final=-1"));
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "max_held=x"));
+	EXPECT_FALSE(drst_present());
 }
 
 /* The module's lines in the kernel's log from now on; not those of insmod. */
@@ -161,7 +126,7 @@ static int log_lines(int kmsg)
 
 	while ((got = read(kmsg, text, sizeof(text) - 1)) > 0) {
 		text[got] = '\0';
-		if (strstr(text, ";" MODULE ": ") && !strstr(text, "taint"))
+		if (strstr(text, ";" "tls_drst: ") && !strstr(text, "taint"))
 			lines++;
 	}
 	return lines;
@@ -174,9 +139,9 @@ TEST_F(lifecycle, one_line_each_in_the_log)
 	REQUIRE_KO();
 	ASSERT_LE(0, kmsg);
 	lseek(kmsg, 0, SEEK_END);
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	EXPECT_EQ(1, log_lines(kmsg));
-	ASSERT_EQ(0, module_remove());
+	ASSERT_EQ(0, drst_unload());
 	EXPECT_EQ(1, log_lines(kmsg));
 	close(kmsg);
 }
@@ -187,7 +152,7 @@ TEST_F(lifecycle, works_when_inserted_late)
 
 	REQUIRE_KO();
 	/* These namespaces are older than the module. */
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	EXPECT_EQ(1, drst_get("mode"));
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
@@ -204,7 +169,7 @@ TEST_F(lifecycle, older_connection_is_vanilla)
 	REQUIRE_KO();
 	conn_open(c, &self->s.bed, &defaults);
 	conn_send(c, BULK);
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	drst_set("mode", 2);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
@@ -221,7 +186,7 @@ TEST_F(lifecycle, older_ulp_is_vanilla)
 	REQUIRE_KO();
 	conn_connect(c, &self->s.bed, &defaults);
 	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	drst_set("mode", 2);
 	dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
 	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
@@ -242,9 +207,9 @@ TEST_F(lifecycle, traffic_across_reloads)
 	conn_open(c, &self->s.bed, &defaults);
 	for (i = 0; i < 5; i++) {
 		conn_send(c, BULK / 8);
-		ASSERT_EQ(0, module_insert(self->ko));
+		ASSERT_EQ(0, drst_load(self->ko, ""));
 		conn_send(c, BULK / 8);
-		ASSERT_TRUE(module_removed());
+		ASSERT_TRUE(drst_unloaded());
 	}
 	conn_notify(c);
 	conn_close(c);
@@ -253,12 +218,12 @@ TEST_F(lifecycle, traffic_across_reloads)
 
 static void expect_busy(TEST_ARG)
 {
-	int err = module_remove();
+	int err = drst_unload();
 
 	EXPECT_TRUE(err == -EBUSY || err == -EWOULDBLOCK) {
 		TH_LOG("delete_module: %d", err);
 	}
-	EXPECT_TRUE(loaded());
+	EXPECT_TRUE(drst_present());
 }
 
 TEST_F(lifecycle, busy_while_open)
@@ -266,14 +231,14 @@ TEST_F(lifecycle, busy_while_open)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	conn_open(c, &self->s.bed, &defaults);
 	expect_busy(_metadata);
 	conn_upload(c, BULK);
 	expect_busy(_metadata);
 	close_unread(_metadata, c);
 	expect_whole_rst(_metadata, &self->s);
-	EXPECT_TRUE(module_removed());
+	EXPECT_TRUE(drst_unloaded());
 }
 
 TEST_F(lifecycle, busy_while_held)
@@ -281,13 +246,13 @@ TEST_F(lifecycle, busy_while_held)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
 	expect_busy(_metadata);
 	expect_whole_rst(_metadata, &self->s);
-	EXPECT_TRUE(module_removed());
+	EXPECT_TRUE(drst_unloaded());
 }
 
 TEST_F(lifecycle, busy_while_watched)
@@ -295,13 +260,13 @@ TEST_F(lifecycle, busy_while_watched)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert(self->ko));
+	ASSERT_EQ(0, drst_load(self->ko, ""));
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
 	conn_close(c);
 	expect_busy(_metadata);
 	expect_whole_fin(_metadata, &self->s);
-	EXPECT_TRUE(module_removed());
+	EXPECT_TRUE(drst_unloaded());
 }
 
 TEST_F(lifecycle, vanilla_again_after_removal)
@@ -309,8 +274,8 @@ TEST_F(lifecycle, vanilla_again_after_removal)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_KO();
-	ASSERT_EQ(0, module_insert(self->ko));
-	ASSERT_EQ(0, module_remove());
+	ASSERT_EQ(0, drst_load(self->ko, ""));
+	ASSERT_EQ(0, drst_unload());
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
@@ -358,7 +323,6 @@ static void open_for_ever(struct scene *s, struct removals *removals)
  */
 TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 {
-	const char *reloads = getenv("RELOADS");
 	struct removals *removals;
 	int rounds, status;
 	pid_t pid;
@@ -371,10 +335,10 @@ TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 	if (!pid)
 		open_for_ever(&self->s, removals);
 	ASSERT_LT(0, pid);
-	for (rounds = reloads ? atoi(reloads) : 5; rounds; rounds--) {
-		EXPECT_EQ(0, module_insert(self->ko));
+	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
+		EXPECT_EQ(0, drst_load(self->ko, ""));
 		__sync_fetch_and_add(&removals->count, 1);
-		EXPECT_TRUE(module_removed());
+		EXPECT_TRUE(drst_unloaded());
 		__sync_fetch_and_add(&removals->count, 1);
 	}
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));

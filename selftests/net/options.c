@@ -15,21 +15,16 @@
 
 static const struct conn_opts defaults;
 
-static void set_int(int fd, int level, int name, int value)
-{
-	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
-}
-
 /* ---- options ---- */
 
 static void mark(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_MARK, 7);
+	sockopt(fd, SOL_SOCKET, SO_MARK, 7);
 }
 
 static void priority(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_PRIORITY, 6);
+	sockopt(fd, SOL_SOCKET, SO_PRIORITY, 6);
 }
 
 static void device(int fd)
@@ -39,33 +34,33 @@ static void device(int fd)
 
 static void user_timeout(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 60000);
+	sockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 60000);
 }
 
 static void keepalive(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 1);
+	sockopt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	sockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+	sockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, 1);
 }
 
 /* A sender that blocks would wait for the peer: set when all is sent. */
 static void notsent_lowat(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	sockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
 }
 
 /* So slow that most is still to be sent when close() is there. */
 static void pacing(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 2 << 20);
+	sockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 2 << 20);
 }
 
 static void cork_and_uncork(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_CORK, 1);
-	set_int(fd, IPPROTO_TCP, TCP_CORK, 0);
+	sockopt(fd, IPPROTO_TCP, TCP_CORK, 1);
+	sockopt(fd, IPPROTO_TCP, TCP_CORK, 0);
 }
 
 static void reno(int fd)
@@ -75,17 +70,17 @@ static void reno(int fd)
 
 static void small_segments(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 200);
+	sockopt(fd, IPPROTO_TCP, TCP_MAXSEG, 200);
 }
 
 static void low_receive_mark(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, 4096);
+	sockopt(fd, SOL_SOCKET, SO_RCVLOWAT, 4096);
 }
 
 static void timestamps(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_ACK |
+	sockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_ACK |
 		SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE);
 }
 
@@ -170,8 +165,8 @@ TEST_F(special, repair_on_and_off)
 	REQUIRE_MODE(variant->mode);
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
-	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
-	set_int(c->fd, IPPROTO_TCP, TCP_REPAIR, 0);
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 0);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
@@ -182,7 +177,7 @@ TEST_F(special, zerocopy_is_refused)
 
 	REQUIRE_MODE(variant->mode);
 	conn_open(c, &self->s.bed, &defaults);
-	set_int(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+	sockopt(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
 	EXPECT_EQ(-1, conn_send_flags(c, 4096, MSG_ZEROCOPY));
 	EXPECT_EQ(EOPNOTSUPP, errno);
 	conn_upload(c, BULK);
@@ -200,7 +195,7 @@ TEST_F(special, zerocopy_before_tls)
 
 	REQUIRE_MODE(variant->mode);
 	conn_connect(c, &self->s.bed, &defaults);
-	set_int(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+	sockopt(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
 	pages = mmap(NULL, early, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, pages);
@@ -232,7 +227,7 @@ TEST_F(special, peer_forgets)
 	keepalive(c->fd);
 	conn_upload(c, BULK);
 	conn_close(c);
-	set_int(c->peer, IPPROTO_TCP, TCP_REPAIR, 1);
+	sockopt(c->peer, IPPROTO_TCP, TCP_REPAIR, 1);
 	ASSERT_EQ(0, close(c->peer));
 	c->peer = -1;
 	/* The next probe of its window finds out. */

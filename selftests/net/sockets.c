@@ -25,11 +25,6 @@ FIXTURE_VARIANT_ADD(sockets, ipv6_mode0) { 0, AF_INET6 };
 FIXTURE_VARIANT_ADD(sockets, ipv6_mode1) { 1, AF_INET6 };
 FIXTURE_VARIANT_ADD(sockets, ipv4_mode2) { 2, AF_INET };
 
-static void set_int(TEST_ARG, struct conn *c, int level, int name, int value)
-{
-	ASSERT_EQ(0, setsockopt(c->fd, level, name, &value, sizeof(value)));
-}
-
 static void sender_open(struct scene *s, int family)
 {
 	struct conn_opts opts = { .family = family };
@@ -98,7 +93,7 @@ TEST_F(sockets, corked)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	set_int(_metadata, c, IPPROTO_TCP, TCP_CORK, 1);
+	sockopt(c->fd, IPPROTO_TCP, TCP_CORK, 1);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
@@ -110,7 +105,7 @@ TEST_F(sockets, corked_nothing_owed)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	set_int(_metadata, c, IPPROTO_TCP, TCP_CORK, 1);
+	sockopt(c->fd, IPPROTO_TCP, TCP_CORK, 1);
 	conn_upload(c, BULK);
 	conn_close(c);
 	expect_whole_fin(_metadata, &self->s);
@@ -124,7 +119,7 @@ TEST_F(sockets, linger2_negative)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	set_int(_metadata, c, IPPROTO_TCP, TCP_LINGER2, -1);
+	sockopt(c->fd, IPPROTO_TCP, TCP_LINGER2, -1);
 	conn_upload(c, BULK);
 	conn_close(c);
 	expect_whole_fin_rst(_metadata, &self->s);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "inbound.h"
 #include "lib/diag.h"
@@ -78,6 +79,45 @@ TEST_F(visible, ulp_name)
 	EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
 }
 
+/* What /proc/net/tcp says of the sender's socket; false if there is none. */
+static bool owner_of(const struct conn *c, unsigned int *uid, unsigned long *ino)
+{
+	FILE *file = fopen(c->family == AF_INET6 ?
+			   "/proc/thread-self/net/tcp6" :
+			   "/proc/thread-self/net/tcp", "r");
+	unsigned int port = 0;
+	char line[512];
+
+	MUST(file);
+	while (port != c->port && fgets(line, sizeof(line), file))
+		if (sscanf(line, " %*d: %*[0-9A-F]:%x %*s %*s %*s %*s %*s %u %*d %lu",
+			   &port, uid, ino) != 3)
+			port = 0;
+	fclose(file);
+	return port == c->port;
+}
+
+/* Tools that know a socket by its inode go on knowing it. */
+TEST_F(visible, owner)
+{
+	struct conn *c = &self->s.conn;
+	unsigned int uid, uid_held;
+	unsigned long ino, ino_held;
+	struct stat st;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	MUST(!fchown(c->fd, 12345, -1) && !fstat(c->fd, &st));
+	ASSERT_TRUE(owner_of(c, &uid, &ino));
+	EXPECT_EQ(12345, uid);
+	EXPECT_EQ(st.st_ino, ino);
+	conn_close(c);
+	EXPECT_TRUE(drst_adds_up(1));
+	ASSERT_TRUE(owner_of(c, &uid_held, &ino_held));
+	EXPECT_EQ(uid, uid_held);
+	EXPECT_EQ(ino, ino_held);
+}
+
 /* The lines of the list, without its head */
 static int listed(char *text, size_t size)
 {
@@ -143,7 +183,7 @@ static const char *traced(char *text, size_t size, const char *event,
 	char tuple[128];
 	char *line, *save;
 
-	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%u ", variant->from,
+	snprintf(tuple, sizeof(tuple), " src=%s:%u dst=%s:%d ", variant->from,
 		 c->port, variant->to, PEER_PORT);
 	read_file(TRACING "trace", text, size);
 	for (line = strtok_r(text, "\n", &save); line;
@@ -181,6 +221,23 @@ TEST_F(visible, traced)
 	EXPECT_TRACED("tls_drst_release",
 		      "state=CLOSE_WAIT cause=unread how=RstSent held=");
 	EXPECT_TRACED("tls_drst_release", " bytes=0 ns=");
+}
+
+/* perf and trace-cmd do not know the kernel's enums: a format has their numbers. */
+TEST_F(visible, trace_format)
+{
+	char text[8192];
+
+	REQUIRE_MODE(1);
+	read_file(TRACING "events/tls_drst/tls_drst_release/format", text,
+		  sizeof(text));
+	EXPECT_TRUE(strstr(text, "\"ESTABLISHED\"") &&
+		    strstr(text, "\"unread\"")) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_FALSE(strstr(text, "TCP_") || strstr(text, "DRST_OWED_")) {
+		TH_LOG("%s", text);
+	}
 }
 
 TEST_F(visible, traced_inbound)

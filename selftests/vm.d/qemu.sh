@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The machine: two CPUs, disks that are files, no network, no screen.
+# The machine: two CPUs (one for --icount), disks that are files, no network, no screen.
 
 # shellcheck disable=SC2054 # a comma is QEMU's
 qemu_machine=(
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot
 	-display none -monitor none -parallel none
 	# la57 off: a level of page tables less to walk
-	-smp 2 -cpu max,la57=off
+	-cpu max,la57=off
 )
 
 # A panic ends QEMU at once, for -no-reboot; only warnings and worse are put on the slow console.
@@ -25,7 +25,8 @@ accelerator() {
 
 tcg='tcg,thread=multi'
 
-# With this the guest's clock counts instructions, one a nanosecond, and skips what is idle.
+# With this the guest's clock counts instructions, one a nanosecond; idle time is as long as it is, so
+# that disks are not too slow for it. One CPU: of two, one would be charged for what the other does.
 tcg_icount='tcg,thread=single'
 
 probe_kvm() {
@@ -35,7 +36,7 @@ probe_kvm() {
 	[ -w /dev/kvm ] || return 0
 	# a group, so that the shell does not tell the world how QEMU died
 	{
-		timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -m 512 \
+		timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -smp 2 -m 512 \
 			-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
 			-append "$kernel_args vm.probe" -serial "file:$dir/console" >"$dir/qemu-log"
 	} 2>/dev/null
@@ -65,7 +66,11 @@ qemu_args() {
 	printf '%s\n' "${qemu_machine[@]}" -accel "$accel" -m "$memory" \
 		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
 		-serial "file:$run/console" -device virtio-rng-pci -device virtio-serial-pci
-	[ "$accel" != "$tcg_icount" ] || printf '%s\n' -icount shift=0,sleep=off
+	if [ "$accel" = "$tcg_icount" ]; then
+		printf '%s\n' -smp 1 -icount shift=0
+	else
+		printf '%s\n' -smp 2
+	fi
 	disk root "$root"
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"

@@ -16,11 +16,11 @@
 /* Exit statuses, documented in drstat(8): a number is never given a second meaning. */
 enum xs {
 	XS_OK = 0,
-	XS_OUTPUT = 1,		/* cannot be written; no memory */
+	XS_OUTPUT = 1, /* cannot be written; no memory */
 	XS_USAGE = 2,
 	XS_NO_MODULE = 3,
-	XS_NETNS = 4,		/* no such network namespace, or none that we may enter */
-	XS_FILE = 5,		/* the module's files: unreadable, or not understood */
+	XS_NETNS = 4, /* no such network namespace, or none that we may enter */
+	XS_FILE = 5,  /* the module's files: unreadable, or not understood */
 };
 
 /* ---- read.c ---- */
@@ -28,14 +28,14 @@ enum xs {
 #define COUNTERS_MAX 256
 
 struct counter {
-	char name[64];		/* letters, digits and _ only */
+	char name[64]; /* letters, digits and _ only */
 	uint64_t value;
 };
 
 struct stats {
-	double at;		/* seconds, CLOCK_MONOTONIC */
-	bool restarted;		/* see stats_compare() */
-	size_t n;		/* 0: the module is not loaded */
+	double at;	/* seconds, CLOCK_MONOTONIC */
+	bool restarted; /* see stats_compare() */
+	size_t n;	/* 0: the module is not loaded */
 	struct counter counter[COUNTERS_MAX];
 };
 
@@ -46,7 +46,7 @@ struct change {
 
 /* A line of /proc/net/tls_drst */
 struct hold {
-	char local[64];		/* nothing that JSON would have to escape */
+	char local[64]; /* nothing that JSON would have to escape */
 	char remote[64];
 	char cause[16];
 	unsigned int state;

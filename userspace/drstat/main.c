@@ -18,15 +18,15 @@ struct options {
 	bool zeros;
 	const char *output;
 	const char *netns;
-	double interval;	/* 0: once */
-	int count;		/* 0: until a signal comes */
+	double interval; /* 0: once */
+	int count;	 /* 0: until a signal comes */
 };
 
 /* What a report is made of */
 struct sample {
 	struct stats stats[2];
-	unsigned int now;	/* which of the two is the newer one */
-	bool compared;		/* the other one is of the report before */
+	unsigned int now; /* which of the two is the newer one */
+	bool compared;	  /* the other one is of the report before */
 	struct holds holds;
 };
 
@@ -57,27 +57,27 @@ static const struct option longs[] = {
 };
 
 static const char usage[] =
-"Usage: drstat [OPTION]... [INTERVAL [COUNT]]\n"
-"What the kernel module tls_drst counts: once, or every INTERVAL seconds, COUNT\n"
-"times, with the change since.\n"
-"\n"
-"      --held           list the connections that are held instead\n"
-"      --watch          both, live; INTERVAL is 1 unless given\n"
-"  -z, --zeros          also counters that are 0\n"
-"      --json           a JSON object a line, with all counters\n"
-"      --prometheus     for node_exporter's textfile collector\n"
-"      --output FILE    replace FILE each time\n"
-"      --netns NAME     of another network namespace: a name or a path\n"
-"  -h, --help\n"
-"      --version\n"
-"\n"
-"Exit status:\n"
-"  0  done, or ended by SIGINT\n"
-"  1  the output cannot be written, or no memory\n"
-"  2  wrong command line\n"
-"  3  the module is not loaded\n"
-"  4  no such network namespace, or none that may be entered\n"
-"  5  the module's files cannot be read or are not understood\n";
+	"Usage: drstat [OPTION]... [INTERVAL [COUNT]]\n"
+	"What the kernel module tls_drst counts: once, or every INTERVAL seconds, COUNT\n"
+	"times, with the change since.\n"
+	"\n"
+	"      --held           list the connections that are held instead\n"
+	"      --watch          both, live; INTERVAL is 1 unless given\n"
+	"  -z, --zeros          also counters that are 0\n"
+	"      --json           a JSON object a line, with all counters\n"
+	"      --prometheus     for node_exporter's textfile collector\n"
+	"      --output FILE    replace FILE each time\n"
+	"      --netns NAME     of another network namespace: a name or a path\n"
+	"  -h, --help\n"
+	"      --version\n"
+	"\n"
+	"Exit status:\n"
+	"  0  done, or ended by SIGINT\n"
+	"  1  the output cannot be written, or no memory\n"
+	"  2  wrong command line\n"
+	"  3  the module is not loaded\n"
+	"  4  no such network namespace, or none that may be entered\n"
+	"  5  the module's files cannot be read or are not understood\n";
 
 /* ---- the command line ---- */
 
@@ -231,7 +231,7 @@ static const struct stats *before(const struct options *o, const struct sample *
 /* The counters are few: connections get what is left of the screen, but always some lines. */
 static size_t lines_for_holds(const char *above)
 {
-	size_t rows, cols, used = 1;	/* the names of the columns */
+	size_t rows, cols, used = 1; /* the names of the columns */
 
 	screen_size(&rows, &cols);
 	for (; *above; above++)

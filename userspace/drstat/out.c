@@ -91,7 +91,7 @@ static void on_stop(int sig)
 }
 
 /* nohup and shells' background jobs ignore some signals: leave it so. */
-static void catch(int sig, void (*handler)(int), int flags)
+static void on_signal(int sig, void (*handler)(int), int flags)
 {
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags }, old;
 
@@ -104,7 +104,7 @@ void catch_signals(void)
 {
 	/* No SA_RESTART: a write that waits for a pipe's reader has to end. */
 	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
-		catch(caught[i], on_stop, 0);
+		on_signal(caught[i], on_stop, 0);
 }
 
 void sleep_until(double deadline)
@@ -233,7 +233,7 @@ bool screen_begin(void)
 	drawing = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 	if (!drawing)
 		return false;
-	catch(SIGTSTP, on_suspend, SA_RESTART);
+	on_signal(SIGTSTP, on_suspend, SA_RESTART);
 	draw(HIDE_CURSOR);
 	return true;
 }
@@ -243,7 +243,7 @@ void screen_end(void)
 	if (!drawing)
 		return;
 	drawing = false;
-	catch(SIGTSTP, SIG_DFL, 0);
+	on_signal(SIGTSTP, SIG_DFL, 0);
 	draw("\n" SHOW_CURSOR);
 }
 
@@ -275,8 +275,8 @@ enum xs put_screen(const char *text)
 	for (size_t row = 0; *text && row < rows; row++) {
 		size_t line = strcspn(text, "\n");
 
-		fprintf(f, "%s%.*s" CLEAR_LINE, row ? "\n" : "",
-			(int)(line < cols ? line : cols), text);
+		fprintf(f, "%s%.*s" CLEAR_LINE, row ? "\n" : "", (int)(line < cols ? line : cols),
+			text);
 		text += line + (text[line] == '\n');
 	}
 	fputs(CLEAR_BELOW, f);

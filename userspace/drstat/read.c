@@ -170,8 +170,8 @@ static bool parse_hold(const char *line, struct hold *h)
 	int end = 0;
 
 	if (sscanf(line, "%63s %63s %x %15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx64 "%n",
-		   h->local, h->remote, &h->state, h->cause, &h->bytes, &h->held_ms,
-		   &h->idle_ms, &h->cookie, &end) != 8)
+		   h->local, h->remote, &h->state, h->cause, &h->bytes, &h->held_ms, &h->idle_ms,
+		   &h->cookie, &end) != 8)
 		return false;
 	return isspace((unsigned char)line[end]) && !h->local[strspn(h->local, address)] &&
 	       !h->remote[strspn(h->remote, address)] && !h->cause[strspn(h->cause, word)];

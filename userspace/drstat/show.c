@@ -81,8 +81,8 @@ void show_counters(FILE *to, const struct stats *now, const struct stats *before
 static const char *state_name(unsigned int state)
 {
 	static const char *const names[] = {
-		"UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
-		"TIME-WAIT", "UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING",
+		"UNKNOWN",   "ESTAB",  "SYN-SENT",   "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
+		"TIME-WAIT", "UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN",     "CLOSING",
 	};
 
 	return state < sizeof(names) / sizeof(*names) ? names[state] : names[0];
@@ -197,17 +197,17 @@ static void json_holds(FILE *to, const struct holds *h)
 		const struct hold *one = &h->hold[i];
 
 		/* Readers of JSON need not have integers of 64 bits: the cookie is a text. */
-		fprintf(to, "%s{\"local\": \"%s\", \"remote\": \"%s\", \"state\": \"%s\", "
+		fprintf(to,
+			"%s{\"local\": \"%s\", \"remote\": \"%s\", \"state\": \"%s\", "
 			"\"cause\": \"%s\", \"bytes\": %" PRIu64 ", \"held_ms\": %" PRIu64 ", "
-			"\"idle_ms\": %" PRIu64 ", \"cookie\": \"%" PRIx64 "\"}", i ? ", " : "",
-			one->local, one->remote, state_name(one->state), one->cause, one->bytes,
-			one->held_ms, one->idle_ms, one->cookie);
+			"\"idle_ms\": %" PRIu64 ", \"cookie\": \"%" PRIx64 "\"}",
+			i ? ", " : "", one->local, one->remote, state_name(one->state), one->cause,
+			one->bytes, one->held_ms, one->idle_ms, one->cookie);
 	}
 	fputc(']', to);
 }
 
-void show_json(FILE *to, const struct stats *now, const struct stats *before,
-	       const struct holds *h)
+void show_json(FILE *to, const struct stats *now, const struct stats *before, const struct holds *h)
 {
 	struct timespec t;
 
@@ -246,7 +246,7 @@ static void label(FILE *to, const char *netns)
 			fprintf(to, "\\%c", *netns);
 		else if (*netns == '\n')
 			fputs("\\n", to);
-		else	/* labels are UTF-8, paths any bytes */
+		else /* labels are UTF-8, paths any bytes */
 			fputc((unsigned char)*netns < 0x80 ? *netns : '?', to);
 	}
 	fputs("\"}", to);

@@ -32,14 +32,14 @@ struct client {
 	SSL_CTX *ctx;
 	struct control *c;
 	struct transfer transfer;
-	bool began;			/* @transfer has something to say */
-	int reply;			/* the final reply, 0: none yet */
+	bool began; /* @transfer has something to say */
+	int reply;  /* the final reply, 0: none yet */
 	char reply_text[512];
-	int preliminary;		/* replies 1xx so far */
-	bool lost_control;		/* no final reply will come */
-	uint64_t resume_at;		/* bytes that are there already */
+	int preliminary;    /* replies 1xx so far */
+	bool lost_control;  /* no final reply will come */
+	uint64_t resume_at; /* bytes that are there already */
 	struct progress progress;
-	bool has_size;			/* SIZE told @size before a get */
+	bool has_size; /* SIZE told @size before a get */
 	uint64_t size;
 	char partial[PATH_MAX];
 	char why[512];
@@ -64,11 +64,13 @@ static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
 static enum xs control_failed(struct client *cl, enum ctl_status st)
 {
 	static const enum xs status[] = {
+		/* clang-format off */
 		[CTL_CLOSED] = XS_NETWORK,
 		[CTL_TIMEOUT] = XS_TIMEOUT,
 		[CTL_PROTOCOL] = XS_PROTOCOL,
 		[CTL_NETWORK] = XS_NETWORK,
 		[CTL_STOPPED] = XS_NETWORK,
+		/* clang-format on */
 	};
 
 	if (st == CTL_OK)
@@ -338,8 +340,8 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 		return stream_failed(cl, data, st, "TLS on the data connection");
 	if (cl->o->clear_data)
 		return XS_COMPLETE;
-	io_note("data connection: %s %s, %s session, kTLS TX %s, RX %s",
-		tls_stream_version(data), tls_stream_cipher(data),
+	io_note("data connection: %s %s, %s session, kTLS TX %s, RX %s", tls_stream_version(data),
+		tls_stream_cipher(data),
 		SSL_session_reused(tls_stream_ssl(data)) ? "resumed" : "new",
 		tls_stream_ktls(data, true) ? "yes" : "no",
 		tls_stream_ktls(data, false) ? "yes" : "no");
@@ -550,7 +552,9 @@ static void report(struct client *cl, enum xs status)
 	const struct options *o = cl->o;
 	bool out = o->command == CMD_LS || (o->command == CMD_GET && !strcmp(o->file, "-"));
 	struct report r = {
-		.op = o->command == CMD_PUT ? "put" : o->command == CMD_GET ? "get" : "ls",
+		.op = o->command == CMD_PUT ? "put" :
+		      o->command == CMD_GET ? "get" :
+					      "ls",
 		.path = o->url.path,
 		.peer = o->url.host,
 		.status = status,
@@ -747,8 +751,7 @@ static enum xs get(struct client *cl)
 		if (!xs && !cl->o->ascii)
 			cl->has_size = ask_size(cl, "", &cl->size);
 		if (!xs && cl->has_size && cl->resume_at > cl->size)
-			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file",
-				  cl->o->file);
+			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file", cl->o->file);
 		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
 	}
 	if (dir >= 0)
@@ -759,7 +762,9 @@ static enum xs get(struct client *cl)
 static enum xs ls(struct client *cl)
 {
 	static const char *const verbs[] = {
-		[LS_LIST] = "LIST", [LS_NAMES] = "NLST", [LS_FACTS] = "MLSD",
+		[LS_LIST] = "LIST",
+		[LS_NAMES] = "NLST",
+		[LS_FACTS] = "MLSD",
 	};
 	struct store *store = store_fd(STDOUT_FILENO);
 	struct data d = new_data(cl);

@@ -54,8 +54,9 @@ static enum ctl_status stream_failed(struct control *c, enum ts_status st)
 	case TS_STOPPED:
 		return failed(c, CTL_STOPPED, "stopped by a signal");
 	case TS_ERROR:
-		return failed(c, tls_stream_fault(c->s) == TS_FAULT_NET ? CTL_NETWORK :
-			      CTL_PROTOCOL, tls_stream_why(c->s));
+		return failed(c,
+			      tls_stream_fault(c->s) == TS_FAULT_NET ? CTL_NETWORK : CTL_PROTOCOL,
+			      tls_stream_why(c->s));
 	default:
 		return failed(c, CTL_CLOSED, "control connection closed by peer");
 	}
@@ -118,8 +119,7 @@ static enum ctl_status wait_for(struct control *c, short events, int64_t deadlin
 		return CTL_OK;
 	if (r == 0)
 		return stream_failed(c, TS_TIMEOUT);
-	return r == -EINTR ? stream_failed(c, TS_STOPPED) :
-			     failed(c, CTL_NETWORK, strerror(-r));
+	return r == -EINTR ? stream_failed(c, TS_STOPPED) : failed(c, CTL_NETWORK, strerror(-r));
 }
 
 static enum ctl_status line_until(struct control *c, char *line, int64_t deadline)
@@ -300,7 +300,8 @@ static bool six_numbers(const char *text, unsigned int *n)
 	int used = 0;
 
 	if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
-		   &used) != 6 || !used || isdigit((unsigned char)text[used]))
+		   &used) != 6 ||
+	    !used || isdigit((unsigned char)text[used]))
 		return false;
 	for (int i = 0; i < 6; i++)
 		if (n[i] > 255)

@@ -16,35 +16,35 @@
 #include "tls_stream.h"
 
 #define CONTROL_LINE_MAX 4096	/* bytes in a line, with CR LF */
-#define CONTROL_REPLY_LINES 256	/* lines in a reply */
+#define CONTROL_REPLY_LINES 256 /* lines in a reply */
 #define CONTROL_TEXT_MAX 16384	/* bytes of a reply that are kept */
 
 enum ctl_status {
 	CTL_OK,
-	CTL_WAIT,	/* not all here yet (only the functions that never wait) */
-	CTL_CLOSED,	/* the peer closed, or reset, the connection */
-	CTL_TIMEOUT,	/* no progress for too long */
-	CTL_PROTOCOL,	/* what came is not FTP, or not TLS */
-	CTL_NETWORK,	/* the transport failed */
-	CTL_STOPPED,	/* a signal asked us to stop */
+	CTL_WAIT,     /* not all here yet (only the functions that never wait) */
+	CTL_CLOSED,   /* the peer closed, or reset, the connection */
+	CTL_TIMEOUT,  /* no progress for too long */
+	CTL_PROTOCOL, /* what came is not FTP, or not TLS */
+	CTL_NETWORK,  /* the transport failed */
+	CTL_STOPPED,  /* a signal asked us to stop */
 };
 
 /* A reply as it came: RFC 959 s. 4.2. */
 struct ctl_reply {
-	int code;		/* 100 to 659 */
-	int lines;		/* how many came */
-	bool done;		/* the last of them, too */
-	char last[CONTROL_LINE_MAX];	/* the last line's text, without code */
-	char text[CONTROL_TEXT_MAX];	/* all lines, '\n' between them */
+	int code;		     /* 100 to 659 */
+	int lines;		     /* how many came */
+	bool done;		     /* the last of them, too */
+	char last[CONTROL_LINE_MAX]; /* the last line's text, without code */
+	char text[CONTROL_TEXT_MAX]; /* all lines, '\n' between them */
 	size_t text_len;
 };
 
 struct control {
-	struct tls_stream *s;	/* the connection; freed with the control */
+	struct tls_stream *s; /* the connection; freed with the control */
 	int timeout_ms;
-	size_t have;		/* bytes in @in */
+	size_t have; /* bytes in @in */
 	char in[CONTROL_LINE_MAX];
-	struct ctl_reply reply;	/* the one being read, or read last */
+	struct ctl_reply reply; /* the one being read, or read last */
 	char why[256];		/* the last failure in words */
 };
 

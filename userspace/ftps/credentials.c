@@ -53,7 +53,7 @@ static bool is_good(const char *text)
 }
 
 struct entry {
-	bool fits;		/* the host, and the user where the URL has one */
+	bool fits; /* the host, and the user where the URL has one */
 	const char *login;
 	const char *password;
 };
@@ -87,7 +87,8 @@ bool netrc_parse(char *text, struct url *url)
 
 			if (take(&e, url))
 				return true;
-			e = (struct entry){ .fits = host && (!machine || !strcmp(host, url->host)) };
+			e = (struct entry){ .fits = host &&
+						    (!machine || !strcmp(host, url->host)) };
 		} else if (!strcmp(word, "login")) {
 			e.login = next_word(&text);
 		} else if (!strcmp(word, "password")) {

@@ -13,8 +13,8 @@
 
 #define CHUNK 65536
 #define CUT_DEFAULT 65536
-#define ABORT_MS 200		/* how long to look for the cause of an abort */
-#define LINGER_MS 5000		/* how long END_CLEAN waits for the peer to close */
+#define ABORT_MS 200   /* how long to look for the cause of an abort */
+#define LINGER_MS 5000 /* how long END_CLEAN waits for the peer to close */
 
 static const char *const ending_names[END_NR] = {
 	[END_CLEAN] = "clean",
@@ -113,8 +113,7 @@ static enum ts_status aborted(struct data *d)
  * Wait for a descriptor (-1: for none), minding the control connection.
  * Return: TS_OK: look again; TS_TIMEOUT; TS_STOPPED, by a signal or by watch().
  */
-static enum ts_status await_fd(struct data *d, int fd, short events, int timeout_ms,
-			       short *revents)
+static enum ts_status await_fd(struct data *d, int fd, short events, int timeout_ms, short *revents)
 {
 	struct pollfd p[2] = {
 		{ .fd = fd, .events = events },
@@ -428,7 +427,7 @@ static void end_whole(struct data *d)
 	case END_CLEAN:
 		tls_stream_half_close(d->s);
 		await_ack(d);
-		return;		/* data_close() does the rest */
+		return; /* data_close() does the rest */
 	case END_NO_CLOSE_NOTIFY:
 		/* Acknowledged first: a FIN would go before the records that kTLS holds. */
 		await_ack(d);

@@ -63,53 +63,53 @@ struct tuning {
 	struct net_buffers buffers;
 	enum ending ending;
 	bool no_ktls;
-	int timeout_ms;		/* give up after so long without progress */
-	int read_delay_ms;	/* a receiver waits so long before its first read */
-	int end_delay_ms;	/* see END_TICKETS_UNREAD, END_HALF_CLOSE */
-	uint64_t rate;		/* bytes a second, 0: as fast as it goes */
-	uint64_t cut_at;	/* END_RST_MIDDLE: after so many bytes; 0: half, or 64 KiB */
+	int timeout_ms;	   /* give up after so long without progress */
+	int read_delay_ms; /* a receiver waits so long before its first read */
+	int end_delay_ms;  /* see END_TICKETS_UNREAD, END_HALF_CLOSE */
+	uint64_t rate;	   /* bytes a second, 0: as fast as it goes */
+	uint64_t cut_at;   /* END_RST_MIDDLE: after so many bytes; 0: half, or 64 KiB */
 };
 
 /* What became of a transfer. */
 struct transfer {
 	bool sending;
-	enum ts_status end;	/* sender: TS_OK when all is acknowledged, or nobody waited */
-	bool awaited;		/* sender: the acknowledgement was waited for */
-	uint64_t bytes;		/* of the file, with TYPE A as it is on the wire */
-	uint64_t missing;	/* sender: bytes on the wire not acknowledged at the end */
-	uint64_t unread;	/* bytes left in the receive queue at close() */
-	bool notified;		/* we sent close_notify */
+	enum ts_status end; /* sender: TS_OK when all is acknowledged, or nobody waited */
+	bool awaited;	    /* sender: the acknowledgement was waited for */
+	uint64_t bytes;	    /* of the file, with TYPE A as it is on the wire */
+	uint64_t missing;   /* sender: bytes on the wire not acknowledged at the end */
+	uint64_t unread;    /* bytes left in the receive queue at close() */
+	bool notified;	    /* we sent close_notify */
 	bool ktls_tx, ktls_rx;
 	char version[16], cipher[64];
-	char sha256[65];	/* of the bytes counted above */
-	int64_t ms;		/* from the first byte's turn to data_end() */
-	int local_err;		/* errno of the local file, 0: none */
-	bool aborted;		/* data.watch() said so */
+	char sha256[65]; /* of the bytes counted above */
+	int64_t ms;	 /* from the first byte's turn to data_end() */
+	int local_err;	 /* errno of the local file, 0: none */
+	bool aborted;	 /* data.watch() said so */
 	enum ts_fault fault;
 	char why[256];
 };
 
 struct data {
-	struct tls_stream *s;	/* ours until data_close() */
+	struct tls_stream *s; /* ours until data_close() */
 	const struct tuning *tune;
 	struct transfer *result;
 	/*
 	 * Another descriptor to mind during the transfer: the control connection's. When it
 	 * is readable watch() is called, which reads it empty and says whether to stop.
 	 */
-	int watch_fd;		/* -1: none */
+	int watch_fd; /* -1: none */
 	bool (*watch)(void *arg);
 	void *watch_arg;
-	void (*last_words)(void *arg);	/* called before END_KILL kills, or NULL */
-	uint64_t max_bytes;	/* receive no more (local_err is EFBIG then); 0: any number */
-	bool text;		/* TYPE A: the file's lines end in LF, see text.h */
+	void (*last_words)(void *arg); /* called before END_KILL kills, or NULL */
+	uint64_t max_bytes; /* receive no more (local_err is EFBIG then); 0: any number */
+	bool text;	    /* TYPE A: the file's lines end in LF, see text.h */
 	/* Called with the bytes so far as they move, or NULL. */
 	void (*progress)(void *arg, uint64_t bytes);
 	/* The rest is data.c's. */
 	EVP_MD_CTX *hash;
 	int64_t started;
 	bool read_ended;
-	bool cr;		/* received with TYPE A: a CR is kept back */
+	bool cr; /* received with TYPE A: a CR is kept back */
 };
 
 /**

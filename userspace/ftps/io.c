@@ -12,8 +12,8 @@
 volatile sig_atomic_t io_stop;
 bool io_verbose;
 
-static sigset_t blocked;	/* what is blocked outside of waits */
-static sigset_t outside;	/* the mask that we were started with */
+static sigset_t blocked; /* what is blocked outside of waits */
+static sigset_t outside; /* the mask that we were started with */
 
 static const int stopping[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -128,7 +128,7 @@ void io_die_of_signal(void)
 	signal(sig, SIG_DFL);
 	raise(sig);
 	io_unblock();
-	_exit(128 + sig);	/* only where the signal is blocked by our parent */
+	_exit(128 + sig); /* only where the signal is blocked by our parent */
 }
 
 /* One write a line: several processes of a server share standard error. */

@@ -20,9 +20,9 @@ enum command {
 
 /* What ls asks for. */
 enum listing {
-	LS_LIST,	/* for people: LIST */
-	LS_NAMES,	/* NLST */
-	LS_FACTS,	/* for programs: MLSD (RFC 3659 s. 7) */
+	LS_LIST,  /* for people: LIST */
+	LS_NAMES, /* NLST */
+	LS_FACTS, /* for programs: MLSD (RFC 3659 s. 7) */
 };
 
 struct options {
@@ -31,33 +31,33 @@ struct options {
 	struct tuning tune;
 	enum conddisp conddisp;
 	bool json;
-	int family;			/* AF_UNSPEC, AF_INET, AF_INET6 */
-	bool implicit;			/* TLS from the first byte, without AUTH */
-	bool clear_data;		/* client: PROT C; server: allow it */
+	int family;	 /* AF_UNSPEC, AF_INET, AF_INET6 */
+	bool implicit;	 /* TLS from the first byte, without AUTH */
+	bool clear_data; /* client: PROT C; server: allow it */
 	/* put, get, ls */
 	struct url url;
-	const char *file;		/* local file; "-": standard input or output */
-	const char *netrc;		/* NULL: $HOME/.netrc */
-	bool no_epsv;			/* PASV alone, for servers that choke on EPSV */
-	bool active;			/* the server connects to us: PORT, EPRT */
-	bool resume;			/* go on where a partial file ends */
-	bool append;			/* APPE */
+	const char *file;  /* local file; "-": standard input or output */
+	const char *netrc; /* NULL: $HOME/.netrc */
+	bool no_epsv;	   /* PASV alone, for servers that choke on EPSV */
+	bool active;	   /* the server connects to us: PORT, EPRT */
+	bool resume;	   /* go on where a partial file ends */
+	bool append;	   /* APPE */
 	enum listing ls;
-	bool ascii;			/* TYPE A: line ends are converted */
+	bool ascii; /* TYPE A: line ends are converted */
 	bool no_progress;
 	/* serve */
 	const char *dir;
 	const char *listen;
 	const char *user;
 	char password[URL_PART_MAX];
-	const char *users;		/* a file of several; NULL: @user alone */
+	const char *users; /* a file of several; NULL: @user alone */
 	bool anonymous;
-	bool require_reuse;		/* data connections resume the control connection's session */
+	bool require_reuse; /* data connections resume the control connection's session */
 	int max_clients;
-	int max_per_host;		/* 0: as many as there may be at all */
-	int max_session;		/* seconds; 0: without end */
-	uint64_t max_size;		/* of a file that is stored; 0: any */
-	int idle_ms;			/* a control connection may be silent for so long */
+	int max_per_host;  /* 0: as many as there may be at all */
+	int max_session;   /* seconds; 0: without end */
+	uint64_t max_size; /* of a file that is stored; 0: any */
+	int idle_ms;	   /* a control connection may be silent for so long */
 };
 
 /**

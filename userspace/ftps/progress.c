@@ -12,7 +12,7 @@
 
 #define EACH_MS 200
 #define BAR 24
-#define NAME 32		/* columns for the name */
+#define NAME 32 /* columns for the name */
 
 static void draw(const char *text)
 {

@@ -10,12 +10,12 @@
 
 struct progress {
 	bool on;
-	bool drawn;		/* a line of ours is on the terminal */
+	bool drawn; /* a line of ours is on the terminal */
 	const char *name;
-	uint64_t begin;		/* bytes that were there before */
-	uint64_t total;		/* with those; 0: not known */
+	uint64_t begin; /* bytes that were there before */
+	uint64_t total; /* with those; 0: not known */
 	int64_t started;
-	int64_t next;		/* when to draw again */
+	int64_t next; /* when to draw again */
 };
 
 /**

@@ -61,6 +61,7 @@ static const char *end_word(const struct transfer *t)
 
 static json_t *transfer_json(const struct transfer *t)
 {
+	/* clang-format off */
 	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:s, s:b, s:I, s:I}",
 			 "bytes", (json_int_t)t->bytes,
 			 "end", end_word(t),
@@ -72,10 +73,12 @@ static json_t *transfer_json(const struct transfer *t)
 			 "close_notify_sent", t->notified,
 			 "unacked", (json_int_t)t->missing,
 			 "unread", (json_int_t)t->unread);
+	/* clang-format on */
 }
 
 static void print_json(const struct report *r, int fd)
 {
+	/* clang-format off */
 	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:o, s:s, s:o, s:o}",
 			      "op", r->op,
 			      "path", text(r->path),
@@ -87,6 +90,7 @@ static void print_json(const struct report *r, int fd)
 			      "ending", ending_name(r->ending),
 			      "partial", text(r->partial),
 			      "error", text(r->why));
+	/* clang-format on */
 	json_t *t = j && r->transfer ? transfer_json(r->transfer) : NULL;
 
 	if (t) {
@@ -122,8 +126,7 @@ static void print_words(const struct report *r, int fd)
 	n = (size_t)snprintf(line, room, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
 	if (t)
 		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes, %s, %s %s, %s",
-				      t->bytes, end_word(t), t->version, t->cipher,
-				      ktls_words(t));
+				      t->bytes, end_word(t), t->version, t->cipher, ktls_words(t));
 	if (t && t->missing)
 		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unacknowledged",
 				      t->missing);

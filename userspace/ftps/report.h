@@ -11,16 +11,16 @@
 #include "status.h"
 
 struct report {
-	const char *op;			/* "put", "get", "STOR", "RETR" */
-	const char *path;		/* the remote file, as the peers call it */
-	const char *peer;		/* the other end's address, or NULL */
+	const char *op;	  /* "put", "get", "STOR", "RETR" */
+	const char *path; /* the remote file, as the peers call it */
+	const char *peer; /* the other end's address, or NULL */
 	enum xs status;
-	int reply;			/* the final reply's code, 0: there was none */
-	const char *reply_text;		/* or NULL */
-	const struct transfer *transfer;	/* NULL where it never began */
-	enum ending ending;		/* how this side was told to end it */
-	const char *partial;		/* where the partial file is, or NULL */
-	const char *why;		/* the failure in words, or NULL */
+	int reply;			 /* the final reply's code, 0: there was none */
+	const char *reply_text;		 /* or NULL */
+	const struct transfer *transfer; /* NULL where it never began */
+	enum ending ending;		 /* how this side was told to end it */
+	const char *partial;		 /* where the partial file is, or NULL */
+	const char *why;		 /* the failure in words, or NULL */
 };
 
 /**

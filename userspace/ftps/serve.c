@@ -15,11 +15,11 @@
 #include "session.h"
 #include "vfs.h"
 
-#define FULL_PAUSE_MS 100	/* out of descriptors or memory: wait before the next accept */
+#define FULL_PAUSE_MS 100 /* out of descriptors or memory: wait before the next accept */
 
 /* A client's. */
 struct place {
-	pid_t pid;		/* 0: free */
+	pid_t pid; /* 0: free */
 	union net_addr peer;
 };
 
@@ -28,7 +28,7 @@ struct server {
 	SSL_CTX *ctx;
 	int root;
 	int fd;
-	struct place *place;	/* o->max_clients of them */
+	struct place *place; /* o->max_clients of them */
 };
 
 static struct place *place_of(struct server *sv, pid_t pid)

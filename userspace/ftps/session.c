@@ -25,8 +25,8 @@
 #include "vfs.h"
 
 #define LOGIN_TRIES 3
-#define LOGIN_DELAY_MS 1000	/* after a wrong password */
-#define ACCEPT_MS 30000		/* for a client to open its data connection, at most, see --timeout */
+#define LOGIN_DELAY_MS 1000 /* after a wrong password */
+#define ACCEPT_MS 30000	    /* for a client to open its data connection, at most, see --timeout */
 
 struct session {
 	const struct options *o;
@@ -37,19 +37,19 @@ struct session {
 	char peer_text[NET_TEXT_MAX];
 	bool tls, pbsz, prot_set, prot_p;
 	bool logged_in, leaving;
-	int failures;			/* logins */
+	int failures; /* logins */
 	char user[URL_PART_MAX];
 	char cwd[VFS_PATH_MAX];
-	int pasv_fd;			/* listening for the data connection, or -1 */
-	union net_addr port;		/* where PORT or EPRT said to connect to */
+	int pasv_fd;	     /* listening for the data connection, or -1 */
+	union net_addr port; /* where PORT or EPRT said to connect to */
 	bool has_port;
-	bool epsv_all;			/* EPSV ALL: no other way (RFC 2428 s. 4) */
-	bool ascii;			/* TYPE A, which is where RFC 959 begins */
-	uint64_t rest;			/* where the next transfer begins */
+	bool epsv_all; /* EPSV ALL: no other way (RFC 2428 s. 4) */
+	bool ascii;    /* TYPE A, which is where RFC 959 begins */
+	uint64_t rest; /* where the next transfer begins */
 	/* During a transfer: */
 	struct data *data;
-	bool abor;			/* ABOR came */
-	char early[CONTROL_LINE_MAX];	/* another command that came too early, or "" */
+	bool abor;		      /* ABOR came */
+	char early[CONTROL_LINE_MAX]; /* another command that came too early, or "" */
 	struct report report;
 	struct transfer transfer;
 };
@@ -229,9 +229,11 @@ static void cmd_syst(struct session *s, const char *arg)
 static void cmd_feat(struct session *s, const char *arg)
 {
 	static const char *const lines[] = {
+		/* clang-format off */
 		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " EPRT", " SIZE",
 		" MDTM", " REST STREAM", " MLST type*;size*;modify*;", " TVFS", " UTF8",
 		"211 End",
+		/* clang-format on */
 	};
 
 	(void)arg;
@@ -597,12 +599,18 @@ static enum xs outcome(const struct session *s, bool whole)
 	if (t->aborted)
 		return XS_REFUSED;
 	switch (t->end) {
-	case TS_END_TRUNCATED: return XS_TRUNCATED;
-	case TS_END_RESET: return XS_RESET;
-	case TS_TIMEOUT: return XS_TIMEOUT;
-	case TS_STOPPED: return XS_NETWORK;
-	case TS_ERROR: return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
-	default: return whole ? XS_COMPLETE : XS_TRUNCATED;
+	case TS_END_TRUNCATED:
+		return XS_TRUNCATED;
+	case TS_END_RESET:
+		return XS_RESET;
+	case TS_TIMEOUT:
+		return XS_TIMEOUT;
+	case TS_STOPPED:
+		return XS_NETWORK;
+	case TS_ERROR:
+		return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
+	default:
+		return whole ? XS_COMPLETE : XS_TRUNCATED;
 	}
 }
 
@@ -635,8 +643,11 @@ static void begin_report(struct session *s, const char *op, const char *path)
 {
 	memset(&s->transfer, 0, sizeof(s->transfer));
 	s->report = (struct report){
-		.op = op, .path = path, .peer = s->peer_text,
-		.transfer = &s->transfer, .ending = s->o->tune.ending,
+		.op = op,
+		.path = path,
+		.peer = s->peer_text,
+		.transfer = &s->transfer,
+		.ending = s->o->tune.ending,
 	};
 }
 

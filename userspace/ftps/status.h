@@ -10,17 +10,17 @@
 #include <stdio.h>
 
 enum xs {
-	XS_COMPLETE = 0,	/* every byte arrived and close_notify vouches for it */
-	XS_LOCAL = 1,		/* a local file, disk or memory failed */
-	XS_USAGE = 2,		/* the command line makes no sense */
-	XS_TRUNCATED = 3,	/* data connection at end of file without close_notify */
-	XS_RESET = 4,		/* data connection reset before its end */
-	XS_REFUSED = 5,		/* the server said no (4xx, 5xx) before the data's end */
-	XS_CERT = 6,		/* the peer's certificate was not accepted */
-	XS_NETWORK = 7,		/* no address, no connection, control connection lost */
-	XS_PROTOCOL = 8,	/* the peer broke FTP's or TLS's rules */
-	XS_UNCONFIRMED = 9,	/* data ended well; the final reply was bad or missing */
-	XS_TIMEOUT = 10,	/* no progress for --timeout seconds */
+	XS_COMPLETE = 0,    /* every byte arrived and close_notify vouches for it */
+	XS_LOCAL = 1,	    /* a local file, disk or memory failed */
+	XS_USAGE = 2,	    /* the command line makes no sense */
+	XS_TRUNCATED = 3,   /* data connection at end of file without close_notify */
+	XS_RESET = 4,	    /* data connection reset before its end */
+	XS_REFUSED = 5,	    /* the server said no (4xx, 5xx) before the data's end */
+	XS_CERT = 6,	    /* the peer's certificate was not accepted */
+	XS_NETWORK = 7,	    /* no address, no connection, control connection lost */
+	XS_PROTOCOL = 8,    /* the peer broke FTP's or TLS's rules */
+	XS_UNCONFIRMED = 9, /* data ended well; the final reply was bad or missing */
+	XS_TIMEOUT = 10,    /* no progress for --timeout seconds */
 	XS_NR
 };
 

@@ -20,10 +20,10 @@
 struct store {
 	int dir;
 	int fd;
-	bool direct;			/* not a file of ours: nothing to rename */
+	bool direct; /* not a file of ours: nothing to rename */
 	bool own_fd;
-	bool used_partial;		/* NAME.partial is in it, and done with once it is complete */
-	bool mask;			/* a terminal: no control characters */
+	bool used_partial; /* NAME.partial is in it, and done with once it is complete */
+	bool mask;	   /* a terminal: no control characters */
 	char temp[sizeof(STORE_PREFIX) + 16];
 	char name[NAME_MAX + 1];
 };
@@ -155,8 +155,7 @@ static int copy_source(struct store *st, bool partial, uint64_t offset)
 	return err;
 }
 
-int store_continue(int dir, const char *name, bool partial, uint64_t offset,
-		   struct store **store)
+int store_continue(int dir, const char *name, bool partial, uint64_t offset, struct store **store)
 {
 	struct store *st;
 	int err = new_store(dir, name, &st);

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 enum conddisp {
-	CONDDISP_CATLG,		/* keep what came, as NAME.partial */
-	CONDDISP_DELETE,	/* remove it */
+	CONDDISP_CATLG,	 /* keep what came, as NAME.partial */
+	CONDDISP_DELETE, /* remove it */
 };
 
 /* Temporary files begin so; nobody is to be given one. */
@@ -49,8 +49,7 @@ int store_open(int dir, const char *name, bool direct, struct store **store);
  *
  * Return: 0, or a negative errno.
  */
-int store_continue(int dir, const char *name, bool partial, uint64_t offset,
-		   struct store **store);
+int store_continue(int dir, const char *name, bool partial, uint64_t offset, struct store **store);
 
 /** store_partial_size() - the size of NAME.partial in @dir, 0 where there is none */
 uint64_t store_partial_size(int dir, const char *name);

@@ -20,8 +20,8 @@
 
 /** struct tls_wire - what the socket under a BIO went through */
 struct tls_wire {
-	int err;	/* the first hard error of a read or write, or 0 */
-	bool eof;	/* a read met the end: FIN, or what a reset left behind is read */
+	int err;  /* the first hard error of a read or write, or 0 */
+	bool eof; /* a read met the end: FIN, or what a reset left behind is read */
 };
 
 /**

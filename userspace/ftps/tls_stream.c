@@ -31,13 +31,13 @@
 
 struct tls_stream {
 	int fd;
-	SSL *ssl;		/* NULL: no TLS (yet) */
+	SSL *ssl; /* NULL: no TLS (yet) */
 	struct tls_wire wire;
-	enum ts_status end;	/* how reading ended; TS_OK while it has not */
-	short read_wants;	/* poll events that the last TS_WAIT asked for */
+	enum ts_status end; /* how reading ended; TS_OK while it has not */
+	short read_wants;   /* poll events that the last TS_WAIT asked for */
 	short write_wants;
 	bool sent_fin;
-	bool ack_event;		/* the kernel will report the last acknowledgement */
+	bool ack_event; /* the kernel will report the last acknowledgement */
 	enum ts_fault fault;
 	char why[240];
 };
@@ -45,15 +45,24 @@ struct tls_stream {
 const char *ts_name(enum ts_status status)
 {
 	switch (status) {
-	case TS_OK: return "ok";
-	case TS_WAIT: return "wait";
-	case TS_END_CLOSE_NOTIFY: return "close_notify";
-	case TS_END_TRUNCATED: return "truncated";
-	case TS_END_RESET: return "reset";
-	case TS_END_EOF: return "eof";
-	case TS_ERROR: return "error";
-	case TS_TIMEOUT: return "timeout";
-	case TS_STOPPED: return "stopped";
+	case TS_OK:
+		return "ok";
+	case TS_WAIT:
+		return "wait";
+	case TS_END_CLOSE_NOTIFY:
+		return "close_notify";
+	case TS_END_TRUNCATED:
+		return "truncated";
+	case TS_END_RESET:
+		return "reset";
+	case TS_END_EOF:
+		return "eof";
+	case TS_ERROR:
+		return "error";
+	case TS_TIMEOUT:
+		return "timeout";
+	case TS_STOPPED:
+		return "stopped";
 	}
 	return "unknown";
 }
@@ -244,8 +253,7 @@ enum ts_status tls_stream_start(struct tls_stream *s, const struct tls_start *ho
 		code = SSL_get_error(s->ssl, r);
 		if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE)
 			return handshake_failed(s, code);
-		st = wait_for(s, code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
-			      io_left(deadline));
+		st = wait_for(s, code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, io_left(deadline));
 		if (st != TS_OK)
 			return st;
 	}
@@ -358,8 +366,7 @@ static void arm_ack_event(struct tls_stream *s)
 	int flags = SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
 		    SOF_TIMESTAMPING_OPT_TSONLY;
 
-	s->ack_event = setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags,
-				  sizeof(flags)) == 0;
+	s->ack_event = setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)) == 0;
 }
 
 static enum ts_status alert_result(struct tls_stream *s, int r)
@@ -473,8 +480,10 @@ static bool read_error_queue(int fd)
 	for (int i = 0; i < DISCARD_READS; i++) {
 		struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
 		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = control, .msg_controllen = sizeof(control),
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof(control),
 		};
 
 		if (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)

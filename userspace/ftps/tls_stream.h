@@ -31,23 +31,23 @@
 #include <stdint.h>
 
 enum ts_status {
-	TS_OK,			/* done: bytes moved, or all acknowledged */
-	TS_WAIT,		/* nothing to be done now: poll and call again */
-	TS_END_CLOSE_NOTIFY,	/* the peer closed in good order: nothing is missing */
-	TS_END_TRUNCATED,	/* end of file without close_notify */
-	TS_END_RESET,		/* the connection was reset */
-	TS_END_EOF,		/* end of file where there is no TLS: all that can be known */
-	TS_ERROR,		/* tls_stream_fault() and tls_stream_why() tell */
-	TS_TIMEOUT,		/* no progress for the time given */
-	TS_STOPPED,		/* a signal asked us to stop (io_stop) */
+	TS_OK,		     /* done: bytes moved, or all acknowledged */
+	TS_WAIT,	     /* nothing to be done now: poll and call again */
+	TS_END_CLOSE_NOTIFY, /* the peer closed in good order: nothing is missing */
+	TS_END_TRUNCATED,    /* end of file without close_notify */
+	TS_END_RESET,	     /* the connection was reset */
+	TS_END_EOF,	     /* end of file where there is no TLS: all that can be known */
+	TS_ERROR,	     /* tls_stream_fault() and tls_stream_why() tell */
+	TS_TIMEOUT,	     /* no progress for the time given */
+	TS_STOPPED,	     /* a signal asked us to stop (io_stop) */
 };
 
 /* What kind of TS_ERROR it was. */
 enum ts_fault {
 	TS_FAULT_NONE,
-	TS_FAULT_CERT,		/* the peer's certificate was not accepted */
-	TS_FAULT_TLS,		/* handshake, alert, record that does not authenticate */
-	TS_FAULT_NET,		/* the transport: time-out, unreachable, ... */
+	TS_FAULT_CERT, /* the peer's certificate was not accepted */
+	TS_FAULT_TLS,  /* handshake, alert, record that does not authenticate */
+	TS_FAULT_NET,  /* the transport: time-out, unreachable, ... */
 };
 
 struct tls_stream;
@@ -79,11 +79,11 @@ void tls_stream_free(struct tls_stream *s);
 /** struct tls_start - how to begin TLS on a stream */
 struct tls_start {
 	SSL_CTX *ctx;
-	bool server;		/* our role in the handshake */
-	bool ktls;		/* let the kernel do the records where it can */
-	int tickets;		/* server: TLS 1.3 session tickets to send; -1: OpenSSL's 2 */
-	const char *host;	/* client: whose certificate it must be; NULL: anyone's */
-	SSL_SESSION *session;	/* client: the session to resume, or NULL */
+	bool server;	      /* our role in the handshake */
+	bool ktls;	      /* let the kernel do the records where it can */
+	int tickets;	      /* server: TLS 1.3 session tickets to send; -1: OpenSSL's 2 */
+	const char *host;     /* client: whose certificate it must be; NULL: anyone's */
+	SSL_SESSION *session; /* client: the session to resume, or NULL */
 };
 
 /**

@@ -11,12 +11,12 @@
 #define URL_PART_MAX 1024
 
 struct url {
-	char user[URL_PART_MAX];	/* "" where the URL has none */
+	char user[URL_PART_MAX]; /* "" where the URL has none */
 	char password[URL_PART_MAX];
 	bool has_password;
-	char host[URL_PART_MAX];	/* an IPv6 address without its brackets */
-	char port[8];			/* decimal; "" where the URL has none */
-	char path[URL_PART_MAX];	/* without the first '/', %XX decoded */
+	char host[URL_PART_MAX]; /* an IPv6 address without its brackets */
+	char port[8];		 /* decimal; "" where the URL has none */
+	char path[URL_PART_MAX]; /* without the first '/', %XX decoded */
 };
 
 /**

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define VFS_PATH_MAX 4096	/* bytes of a client's path, with NUL */
+#define VFS_PATH_MAX 4096 /* bytes of a client's path, with NUL */
 
 /**
  * vfs_join() - the path that a client means

@@ -106,12 +106,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
 	switch (data[0] % 6) {
-	case 0: url(text); break;
-	case 1: hide(text); break;
-	case 2: join(text); break;
-	case 3: ports(text); break;
-	case 4: netrc(text); break;
-	default: lines(text, size - 1); break;
+	case 0:
+		url(text);
+		break;
+	case 1:
+		hide(text);
+		break;
+	case 2:
+		join(text);
+		break;
+	case 3:
+		ports(text);
+		break;
+	case 4:
+		netrc(text);
+		break;
+	default:
+		lines(text, size - 1);
+		break;
 	}
 	free(text);
 	return 0;

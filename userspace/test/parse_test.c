@@ -193,8 +193,8 @@ static void text(const char *file, const char *wire)
 	bool same = true;
 
 	n = text_to_wire(file, strlen(file), got);
-	ok(n == len && !memcmp(got, wire, n), "text of %zu bytes to the wire: %zu",
-	   strlen(file), n);
+	ok(n == len && !memcmp(got, wire, n), "text of %zu bytes to the wire: %zu", strlen(file),
+	   n);
 	for (size_t cut = 0; cut <= len; cut++) {
 		bool cr = false;
 

@@ -32,7 +32,7 @@
 
 /* ------------------------------------------------------------------ errors before data */
 
-static atomic_int reset_next_read = -1;	/* the descriptor whose next read fails */
+static atomic_int reset_next_read = -1; /* the descriptor whose next read fails */
 static atomic_int resets_given;
 
 static bool give_reset(int fd)
@@ -64,7 +64,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 /* ------------------------------------------------------------------ two ends */
 
 static SSL_CTX *server_ctx, *client_ctx;
-static bool ktls;	/* the stream under test may use it */
+static bool ktls; /* the stream under test may use it */
 
 static void make_contexts(int version)
 {
@@ -162,8 +162,8 @@ static enum ts_status read_all(struct tls_stream *s, size_t *total)
 	for (*total = 0;; *total += n) {
 		enum ts_status st = tls_stream_read(s, buf, sizeof(buf), &n);
 
-		if (st == TS_WAIT && io_wait(tls_stream_fd(s), tls_stream_read_events(s),
-					     WAIT_MS) <= 0)
+		if (st == TS_WAIT &&
+		    io_wait(tls_stream_fd(s), tls_stream_read_events(s), WAIT_MS) <= 0)
 			return TS_TIMEOUT;
 		if (st != TS_OK && st != TS_WAIT)
 			return st;
@@ -255,8 +255,8 @@ static void expect_end(const char *name, void (*act)(struct peer *p), enum ts_st
 
 	got = read_all(s, &total);
 	again = tls_stream_read(s, &c, 1, &more);
-	ok(got == want && total == sizeof(data), "%s: %s after %zu bytes (%s)", name,
-	   ts_name(got), total, tls_stream_why(s));
+	ok(got == want && total == sizeof(data), "%s: %s after %zu bytes (%s)", name, ts_name(got),
+	   total, tls_stream_why(s));
 	ok(again == want && !more, "%s: and stays so", name);
 	finish(&p, s);
 }
@@ -285,8 +285,8 @@ static void test_reset_overtakes(void)
 	atomic_store(&reset_next_read, tls_stream_fd(s));
 	got = read_all(s, &total);
 	ok(atomic_load(&resets_given) == given + 1, "ECONNRESET came before the data");
-	ok(got == TS_END_CLOSE_NOTIFY && total == sizeof(data),
-	   "and yet: %s after %zu bytes", ts_name(got), total);
+	ok(got == TS_END_CLOSE_NOTIFY && total == sizeof(data), "and yet: %s after %zu bytes",
+	   ts_name(got), total);
 	finish(&p, s);
 }
 
@@ -412,8 +412,8 @@ static void test_await_ack(void)
 	   "200000 bytes and close_notify written");
 	tls_stream_half_close(s);
 	st = tls_stream_await_ack(s, 300, &missing);
-	ok(st == TS_TIMEOUT && missing > 100000, "nobody reads: %s, %lu bytes missing",
-	   ts_name(st), (unsigned long)missing);
+	ok(st == TS_TIMEOUT && missing > 100000, "nobody reads: %s, %lu bytes missing", ts_name(st),
+	   (unsigned long)missing);
 	atomic_store(&go, true);
 	st = tls_stream_await_ack(s, WAIT_MS, &missing);
 	ok(st == TS_OK && !missing, "somebody reads: %s, %lu missing", ts_name(st),

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_addr.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -41,7 +42,8 @@ static void *nl_put(struct nlreq *req, const void *data, size_t len)
 {
 	void *at = (char *)req + NLMSG_ALIGN(req->hdr.nlmsg_len);
 
-	memcpy(at, data, len);
+	if (len)
+		memcpy(at, data, len);
 	req->hdr.nlmsg_len = NLMSG_ALIGN(req->hdr.nlmsg_len) + len;
 	return at;
 }
@@ -52,8 +54,7 @@ static struct rtattr *nl_attr(struct nlreq *req, int type, const void *data,
 	struct rtattr rta = { .rta_len = RTA_LENGTH(len), .rta_type = type };
 	struct rtattr *at = nl_put(req, &rta, sizeof(rta));
 
-	if (len)
-		nl_put(req, data, len);
+	nl_put(req, data, len);
 	return at;
 }
 
@@ -346,4 +347,23 @@ void read_file(const char *path, char *buf, unsigned int size)
 		have += got;
 	buf[have] = '\0';
 	close(fd);
+}
+
+void sockopt(int fd, int level, int name, int value)
+{
+	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+int env_number(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+	char *end;
+	long n;
+
+	if (!text)
+		return otherwise;
+	n = strtol(text, &end, 10);
+	if (end == text || *end || n < 0 || n > INT_MAX)
+		FATAL(name);
+	return n;
 }

@@ -75,4 +75,10 @@ void read_file(const char *path, char *buf, unsigned int size);
 })
 void pause_ms(int ms);
 
+/* setsockopt(), which has to succeed */
+void sockopt(int fd, int level, int name, int value);
+
+/* A number of the environment's, as the size of a long test. */
+int env_number(const char *name, int otherwise);
+
 #endif

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "drst.h"
+
 #ifndef TCP_ULP
 #define TCP_ULP 31
 #endif
@@ -53,17 +55,12 @@ static union addr addr_of(enum side side, int family, bool mapped, int port)
 	return addr;
 }
 
-static void set_int(int fd, int level, int name, int value)
-{
-	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));
-}
-
 static int tcp_socket(const union addr *addr)
 {
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	MUST(fd >= 0);
-	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	sockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	MUST(!bind(fd, &addr->sa, sizeof(*addr)));
 	return fd;
 }
@@ -75,7 +72,7 @@ static void join(int active, int listener, const union addr *to, int *passive,
 	char data[sizeof(EARLY_DATA)];
 
 	if (opts->defer_accept)
-		set_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
+		sockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
 	MUST(!listen(listener, 1));
 	if (opts->fast_open) {
 		MUST(sendto(active, EARLY_DATA, early, MSG_FASTOPEN, &to->sa,
@@ -110,13 +107,13 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	conn->family = family;
 	bed_enter(bed, SIDE_B);
 	fd_b = tcp_socket(&peer);
-	set_int(fd_b, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf ?: RCVBUF_SMALL);
+	sockopt(fd_b, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf ?: RCVBUF_SMALL);
 	bed_enter(bed, SIDE_A);
 	fd_a = tcp_socket(&own);
 	/* Root of a user namespace has to be content with less. */
 	size = opts->sndbuf ?: SNDBUF_ALL;
 	if (setsockopt(fd_a, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
-		set_int(fd_a, SOL_SOCKET, SO_SNDBUF, size);
+		sockopt(fd_a, SOL_SOCKET, SO_SNDBUF, size);
 	MUST(!getsockname(fd_a, &own.sa, &len));
 	conn->port = ntohs(own.in.sin_port);
 	a.in.sin_port = own.in.sin_port;	/* the same place in sin6 */
@@ -409,9 +406,9 @@ void peer_shutdown_wr(struct conn *conn)
 
 void peer_keepalive(struct conn *conn)
 {
-	set_int(conn->peer, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(conn->peer, IPPROTO_TCP, TCP_KEEPIDLE, 1);
-	set_int(conn->peer, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+	sockopt(conn->peer, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sockopt(conn->peer, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	sockopt(conn->peer, IPPROTO_TCP, TCP_KEEPINTVL, 1);
 }
 
 void peer_reset(struct conn *conn)
@@ -506,8 +503,8 @@ void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 	segment_send(conn, bed, wire, flags, off, 0, true);
 }
 
-void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
-	       uint8_t code, uint16_t mtu)
+static void icmp_send(struct conn *conn, struct bed *bed, struct wire *wire,
+		      uint8_t code, uint16_t mtu)
 {
 	const struct flow *flow = wire_flow(wire, conn->port);
 	union addr from = addr_of(SIDE_B, AF_INET, false, 0);
@@ -547,6 +544,26 @@ void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
 	MUST(sendto(fd, &msg, sizeof(msg), 0, &to.sa, sizeof(to)) == sizeof(msg));
 	close(fd);
 	bed_enter(bed, SIDE_A);
+}
+
+/*
+ * Messages that TCP has not taken: about what is acknowledged by now, or while
+ * the socket was in use.
+ */
+static long icmps_refused(void)
+{
+	return tcpext("OutOfWindowIcmps") + tcpext("LockDroppedIcmps");
+}
+
+void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
+	       uint8_t code, uint16_t mtu)
+{
+	long refused;
+
+	do {
+		refused = icmps_refused();
+		icmp_send(conn, bed, wire, code, mtu);
+	} while (icmps_refused() > refused);
 }
 
 void peer_drain(struct conn *conn)

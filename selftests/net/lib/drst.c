@@ -2,9 +2,11 @@
 #include "drst.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bed.h"
@@ -17,6 +19,28 @@ static const char * const endings[] = {
 bool drst_present(void)
 {
 	return access(DRST_SYSCTL "mode", F_OK) == 0;
+}
+
+int drst_load(const char *ko, const char *args)
+{
+	int fd = open(ko, O_RDONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		FATAL(ko);
+	ret = syscall(SYS_finit_module, fd, args, 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int drst_unload(void)
+{
+	return syscall(SYS_delete_module, "tls_drst", O_NONBLOCK) ? -errno : 0;
+}
+
+bool drst_unloaded(void)
+{
+	return EVENTUALLY(!drst_present() || drst_unload() == 0);
 }
 
 bool drst_mode(long mode)

@@ -14,6 +14,14 @@
 bool drst_present(void);
 
 /*
+ * insmod and rmmod: 0 or -errno. drst_unloaded(): nobody uses it any more, but its
+ * last users may be on their way out; false if it stays.
+ */
+int drst_load(const char *ko, const char *args);
+int drst_unload(void);
+bool drst_unloaded(void);
+
+/*
  * Sets the mode, or finds that vanilla is what is asked for anyway. False
  * without the module, if the environment's TLS_DRST_ABSENT=1 says that this is
  * meant; a module that is missing by accident ends the test.

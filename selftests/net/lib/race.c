@@ -276,11 +276,10 @@ static void one_try(struct race *race, struct bed *bed, struct reader *r)
 	size_t want = RECORDS * RECORD_LEN + sizeof(close_notify);
 	struct conn conn;
 	struct seen seen;
-	int on = 1;
 	char byte;
 
 	conn_open(&conn, bed, &opts);
-	MUST(!setsockopt(conn.peer, SOL_TCP, TCP_NODELAY, &on, sizeof(on)));
+	sockopt(conn.peer, SOL_TCP, TCP_NODELAY, 1);
 	MUST(!setsockopt(conn.fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
 			 sizeof(patience)));
 	if (race->state == RACE_FIN_WAIT2) {

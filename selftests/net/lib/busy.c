@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "busy.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bed.h"
+
+/* It copies what it has into a page that is not there. */
+static void *peek(void *arg)
+{
+	struct busy *busy = arg;
+
+	MUST(recv(busy->fd, busy->page, 1, MSG_PEEK) == 1);
+	return NULL;
+}
+
+void busy_begin(struct busy *busy, int fd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg msg;
+
+	busy->fd = fd;
+	busy->faults = syscall(SYS_userfaultfd, O_CLOEXEC);
+	MUST(busy->faults >= 0 && !ioctl(busy->faults, UFFDIO_API, &api));
+	busy->page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(busy->page != MAP_FAILED);
+	range.range.start = (unsigned long)busy->page;
+	range.range.len = getpagesize();
+	MUST(!ioctl(busy->faults, UFFDIO_REGISTER, &range));
+	MUST(!pthread_create(&busy->reader, NULL, peek, busy));
+	MUST(read(busy->faults, &msg, sizeof(msg)) == sizeof(msg) &&
+	     msg.event == UFFD_EVENT_PAGEFAULT);
+}
+
+void busy_end(struct busy *busy)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (unsigned long)busy->page, getpagesize() },
+	};
+
+	MUST(!ioctl(busy->faults, UFFDIO_ZEROPAGE, &zero));
+	MUST(!pthread_join(busy->reader, NULL));
+	close(busy->faults);
+	munmap(busy->page, getpagesize());
+}

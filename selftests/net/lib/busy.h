@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A socket that is in use: a recv() keeps its lock until it may go on, so what
+ * arrives meanwhile waits in the backlog.
+ */
+#ifndef SELFTESTS_BUSY_H
+#define SELFTESTS_BUSY_H
+
+#include <pthread.h>
+
+struct busy {
+	pthread_t reader;
+	int fd;
+	int faults;		/* a userfaultfd(2) */
+	void *page;
+};
+
+/* @fd has data to read, which stays unread. */
+void busy_begin(struct busy *busy, int fd);
+void busy_end(struct busy *busy);
+
+#endif
