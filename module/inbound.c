@@ -423,6 +423,23 @@ static bool drst_rst_is_held(const struct sock *sk)
 	return ctx && test_bit(DRST_RST_HELD, &ctx->flags);
 }
 
+/*
+ * Is this the RST's number? RFC 5961 s. 3.2, and in tcp_reset_check() that of a
+ * peer that does not count its FIN: one that has closed, and answers our ACK of
+ * its data alone. (What TCP takes behind missing data goes the ordinary way.)
+ * Socket lock held.
+ */
+static bool drst_rst_fits(const struct sock *sk, u32 seq)
+{
+	u32 rcv_nxt = tcp_sk(sk)->rcv_nxt;
+
+	if (seq == rcv_nxt)
+		return true;
+	return seq == rcv_nxt - 1 &&
+	       (1 << sk->sk_state) & (TCPF_CLOSE_WAIT | TCPF_LAST_ACK |
+				      TCPF_CLOSING);
+}
+
 /* Socket lock held by this task: look at a RST that has just come. */
 static bool drst_inbound_look(struct drst_hold *h)
 {
@@ -431,7 +448,7 @@ static bool drst_inbound_look(struct drst_hold *h)
 	bool held;
 
 	held = !second && tls_get_ctx(sk) &&
-	       TCP_SKB_CB(h->rst)->seq == tcp_sk(sk)->rcv_nxt &&
+	       drst_rst_fits(sk, TCP_SKB_CB(h->rst)->seq) &&
 	       drst_inbound_wanted(sk) && drst_inbound_begin(h);
 	drst_rst_forget(sk, h->seen_bit);
 	if (second) {
@@ -492,9 +509,7 @@ static bool drst_rst_is_plain(struct sock *sk, struct sk_buff *skb)
 
 /*
  * Could TCP take this RST, and is there something to hold it for? Data in the
- * backlog may bring rcv_nxt to it, while the socket is in use. What TCP takes
- * beyond RFC 5961 (tcp_validate_incoming(): behind data of which some is missing,
- * one before the exact number) goes the ordinary way.
+ * backlog may bring rcv_nxt to it, while the socket is in use.
  */
 static bool drst_rst_matters(struct sock *sk, u32 seq)
 {
@@ -503,10 +518,10 @@ static bool drst_rst_matters(struct sock *sk, u32 seq)
 
 	bh_lock_sock(sk);
 	if (sock_owned_by_user(sk))
-		matters = !before(seq, tp->rcv_nxt) &&
+		matters = !before(seq, tp->rcv_nxt - 1) &&
 			  !after(seq, tp->rcv_nxt + tcp_receive_window(tp));
 	else
-		matters = seq == tp->rcv_nxt && tls_get_ctx(sk) &&
+		matters = drst_rst_fits(sk, seq) && tls_get_ctx(sk) &&
 			  (drst_inbound_wanted(sk) || drst_rst_is_held(sk));
 	bh_unlock_sock(sk);
 	return matters;
