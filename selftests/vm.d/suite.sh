@@ -60,7 +60,7 @@ install_selftests() {
 	make -s -C "$top/selftests" KSFT="$source" OUTPUT="$top/build/selftests" \
 		INSTALL_PATH="$dir/tls_drst" install || return
 	cp -r "$source/kselftest" "$source/run_kselftest.sh" "$dir/"
-	make -s -C "$top/selftests" list | sed 's/^/tls_drst:/' >"$dir/kselftest-list.txt"
+	make -s --no-print-directory -C "$top/selftests" list | sed 's/^/tls_drst:/' >"$dir/kselftest-list.txt"
 }
 
 in_guest() {
