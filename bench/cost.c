@@ -137,6 +137,15 @@ static void stream(size_t len, bool ktls, int times)
 	conn_free(&beside);
 }
 
+/* One record is there to be read. */
+static void record_arrives(struct conn *c, size_t len)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	peer_upload(c, 1, len);
+	MUST(poll(&p, 1, 10000) == 1);
+}
+
 static void send_16k(int times) { stream(16384, true, times); }
 static void send_1k(int times) { stream(1024, true, times); }
 static void send_1(int times) { stream(1, true, times); }
@@ -150,15 +159,12 @@ static void receive(size_t len, int times)
 	static char in[sizeof(payload)];
 	uint64_t start;
 	struct conn conn;
-	struct pollfd p;
 	ssize_t got;
 	int i;
 
 	conn_open(&conn, &bed, &opts);
-	p = (struct pollfd) { .fd = conn.fd, .events = POLLIN };
 	for (i = 0; i < times; i++) {
-		peer_upload(&conn, 1, len);
-		MUST(poll(&p, 1, 10000) == 1);
+		record_arrives(&conn, len);
 		start = now();
 		for (got = 0; got < (ssize_t)len;)
 			got += recv(conn.fd, in, len - got, 0);
@@ -227,16 +233,13 @@ static void splice_recv_16k(int times)
 	const ssize_t len = sizeof(payload);
 	uint64_t start;
 	struct conn conn;
-	struct pollfd p;
 	int ends[2], i;
 	ssize_t got;
 
 	MUST(!pipe(ends));
 	conn_open(&conn, &bed, &opts);
-	p = (struct pollfd) { .fd = conn.fd, .events = POLLIN };
 	for (i = 0; i < times; i++) {
-		peer_upload(&conn, 1, len);
-		MUST(poll(&p, 1, 10000) == 1);
+		record_arrives(&conn, len);
 		start = now();
 		for (got = 0; got < len;)
 			got += splice(conn.fd, NULL, ends[1], NULL, len - got, 0);

@@ -81,11 +81,8 @@ static void fill_into_record(TEST_ARG, struct scene *s, int len)
 static void keep_workers_out(void)
 {
 	struct sched_param fifo = { .sched_priority = 1 };
-	cpu_set_t cpu;
 
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
+	cpu_stay();
 	MUST(!sched_setscheduler(0, SCHED_FIFO, &fifo));
 }
 
@@ -263,11 +260,10 @@ TEST_F(records, pending_alert_late_data)
 TEST_F(records, pending_alert_icmp)
 {
 	struct conn *c = &self->s.conn;
-	int on = 1;
 
 	REQUIRE_MODE(variant->mode);
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
-	MUST(!setsockopt(c->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)));
+	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
 	conn_close(c);
 	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
 	if (variant->mode)

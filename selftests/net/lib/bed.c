@@ -349,6 +349,15 @@ void read_file(const char *path, char *buf, unsigned int size)
 	close(fd);
 }
 
+void cpu_stay(void)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
+}
+
 void sockopt(int fd, int level, int name, int value)
 {
 	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));

@@ -75,6 +75,9 @@ void read_file(const char *path, char *buf, unsigned int size);
 })
 void pause_ms(int ms);
 
+/* This task stays on the CPU that it is on. */
+void cpu_stay(void);
+
 /* setsockopt(), which has to succeed */
 void sockopt(int fd, int level, int name, int value);
 

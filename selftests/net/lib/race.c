@@ -317,19 +317,6 @@ static pid_t spin(void)
 	return pid;
 }
 
-/*
- * The peer keeps to one CPU, as a network card's queue does: else the RST can
- * overtake the data, and is none for TCP then.
- */
-static void stay_here(void)
-{
-	cpu_set_t cpu;
-
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
-}
-
 /**
  * race_run() - tries @race->tries times and counts
  * @race: what to try; the counts are added to what is there
@@ -346,7 +333,11 @@ void race_run(struct race *race, struct bed *bed)
 	for (i = 0; i < race->load; i++)
 		load[i] = spin();
 	reader_start(&reader, race->reader);
-	stay_here();
+	/*
+	 * As a network card's queue does: else the RST can overtake the data, and
+	 * is none for TCP then.
+	 */
+	cpu_stay();
 	for (; race->tries; race->tries--)
 		one_try(race, bed, &reader);
 	MUST(!sched_setaffinity(0, sizeof(anywhere), &anywhere));
