@@ -125,6 +125,7 @@ void drst_hold_enter(struct drst_hold *h)
 	spin_lock(&dn->holds_lock);
 	list_add_tail(&h->list, &dn->holds);
 	spin_unlock(&dn->holds_lock);
+	queue_delayed_work(drst_wq, &dn->pressure_work, HZ);
 	trace_tls_drst_hold(h);
 }
 
@@ -184,6 +185,29 @@ bool drst_memory_short(const struct sock *sk)
 {
 	return READ_ONCE(tcp_memory_pressure) ||
 	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+}
+
+/*
+ * A connection whose peer is silent has no event before a bound of time, and
+ * nobody is told when TCP gets short of memory: one look a second for all that
+ * a namespace holds. A hold leaves the list before its work is cancelled, so the
+ * work may be queued from here without the socket lock.
+ */
+static void drst_pressure_work(struct work_struct *work)
+{
+	struct drst_net *dn = container_of(to_delayed_work(work),
+					   struct drst_net, pressure_work);
+	struct drst_hold *h;
+
+	spin_lock(&dn->holds_lock);
+	h = list_first_entry_or_null(&dn->holds, struct drst_hold, list);
+	if (h) {
+		if (drst_memory_short(h->sk))
+			list_for_each_entry(h, &dn->holds, list)
+				mod_delayed_work(drst_wq, &h->work, 0);
+		queue_delayed_work(drst_wq, &dn->pressure_work, HZ);
+	}
+	spin_unlock(&dn->holds_lock);
 }
 
 /* ---- events: socket lock held, any context ---- */
@@ -1017,6 +1041,32 @@ bool drst_hold_close(struct sock *sk, long timeout)
 		wait_for_completion_interruptible_timeout(&h->done, timeout);
 	drst_hold_put(h);
 	return true;
+}
+
+/**
+ * drst_hold_net_init() - make a namespace ready
+ * @net: the namespace
+ *
+ * Context: process.
+ */
+void drst_hold_net_init(struct net *net)
+{
+	struct drst_net *dn = drst_pernet(net);
+
+	spin_lock_init(&dn->holds_lock);
+	INIT_LIST_HEAD(&dn->holds);
+	INIT_DELAYED_WORK(&dn->pressure_work, drst_pressure_work);
+}
+
+/**
+ * drst_hold_net_exit() - the reverse of drst_hold_net_init()
+ * @net: the namespace; nothing of it is held any more
+ *
+ * Context: process, may sleep.
+ */
+void drst_hold_net_exit(struct net *net)
+{
+	cancel_delayed_work_sync(&drst_pernet(net)->pressure_work);
 }
 
 /**

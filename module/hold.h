@@ -54,8 +54,8 @@ enum drst_owed {
  * @state:	the connection's when the hold came to its end
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
-	u8 seen_bit;
-	bool closed;
+ * @seen_bit:	of tls_context.flags, in %DRST_RST: see drst_rst_seen_bit()
+ * @closed:	the process has closed the connection: from %DRST_TAKEN on
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
  * @drains:	what arrives is thrown away; @data_ready is set

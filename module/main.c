@@ -12,6 +12,7 @@ static int __net_init drst_net_init(struct net *net)
 {
 	int err;
 
+	drst_hold_net_init(net);
 	drst_inbound_net_init(net);
 	err = drst_stat_net_init(net);
 	if (err)
@@ -27,6 +28,7 @@ static int __net_init drst_net_init(struct net *net)
 static void __net_exit drst_net_pre_exit(struct net *net)
 {
 	drst_inbound_net_exit(net);
+	drst_hold_net_exit(net);
 }
 
 /* A held connection keeps its namespace alive, so none is left here. */

@@ -157,8 +157,6 @@ int drst_stat_net_init(struct net *net)
 
 	BUILD_BUG_ON(ARRAY_SIZE(drst_names) != DRST_NR_STATS);
 
-	spin_lock_init(&dn->holds_lock);
-	INIT_LIST_HEAD(&dn->holds);
 	dn->mib = alloc_percpu(struct drst_mib);
 	if (!dn->mib)
 		return -ENOMEM;

@@ -85,6 +85,7 @@ struct drst_mib {
  * @nf_mutex:	covers @nf_there
  * @nf_there:	the hook of inbound.c is registered
  * @nf_work:	unregisters it, some time after the last socket
+ * @pressure_work: looks at TCP's memory while something is held
  * @holds_lock:	covers @holds
  * @holds:	those that are counted in @held
  * @net:	the namespace
@@ -100,6 +101,7 @@ struct drst_net {
 	struct mutex nf_mutex;	/* covers nf_there */
 	bool nf_there;
 	struct delayed_work nf_work;
+	struct delayed_work pressure_work;
 	spinlock_t holds_lock;	/* covers holds */
 	struct list_head holds;
 	struct net *net;
@@ -163,6 +165,8 @@ void drst_proto_exit(void);
 /* hold.c */
 bool drst_hold_close(struct sock *sk, long timeout);
 void drst_hold_shutdown(struct sock *sk);
+void drst_hold_net_init(struct net *net);
+void drst_hold_net_exit(struct net *net);
 int drst_hold_init(void);
 void drst_hold_flush(void);
 void drst_hold_exit(void);

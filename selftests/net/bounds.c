@@ -319,6 +319,22 @@ TEST_F(memory, pressure_while_held)
 	expect_hold(_metadata, "Memory");
 }
 
+/* Nothing comes from the peer: it is the look once a second that finds out. */
+TEST_F(memory, pressure_while_held_and_silence)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_heavy(_metadata, s);
+	conn_close(&s->conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	tcp_mem_set(s, "1 1 1");
+	EXPECT_TRUE(drst_stat_await("CurrHeld", 0));
+	EXPECT_EQ(1, drst_stat("Memory"));
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+}
+
 /* The inbound hold: the machine's memory is in what the reader sends. */
 static void upload_to_heavy(TEST_ARG, struct scene *s)
 {
@@ -356,6 +372,20 @@ TEST_F(memory, inbound_pressure_while_held)
 	/* The next event, and the data is still there after it. */
 	EXPECT_EQ(1, recv(s->conn.fd, &byte, 1, 0));
 	EXPECT_EQ(TCP_CLOSE, conn_state(&s->conn));
+	EXPECT_EQ(1, drst_stat("InMemory"));
+	EXPECT_TRUE(inbound_adds_up());
+}
+
+TEST_F(memory, inbound_pressure_while_held_and_silence)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(2);
+	upload_to_heavy(_metadata, s);
+	peer_reset(&s->conn);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	tcp_mem_set(s, "1 1 1");
+	EXPECT_TRUE(conn_await_state(&s->conn, TCP_CLOSE));
 	EXPECT_EQ(1, drst_stat("InMemory"));
 	EXPECT_TRUE(inbound_adds_up());
 }

@@ -11,6 +11,7 @@ source_parts='
 	tools/testing/selftests/net/config
 	tools/testing/selftests/net/settings
 	scripts/checkpatch.pl
+	scripts/kernel-doc
 	scripts/spelling.txt
 	scripts/const_structs.checkpatch
 	Documentation/dev-tools/checkpatch.rst
