@@ -6,10 +6,16 @@
  *
  * Variants:	QUIET	no bound of time ever strikes: a hold ends by an event
  *		TIME	the bounds of time
- *		FAULTS	failing allocations, max_held, memory pressure, TCP's time-out, ss -K
+ *		FAULTS	failing allocations, max_held, the peer's RST, TCP's time-out
+ *		MEMORY	memory pressure
+ *		ADMIN	ss -K
  *		GONE	the namespace and the module go as soon as they can
  *		SILENT	nothing comes from the network, nor a bound: close() returns
  */
+
+#if defined(FAULTS) || defined(MEMORY) || defined(ADMIN)
+#define ROUGH
+#endif
 
 #define NH 2			/* holds on the one socket, one after the other */
 #define NONE 7
@@ -109,6 +115,7 @@ byte href[NH];
 byte herr[NH];
 byte seen[NH];			/* rcv_nxt at shutdown() */
 bool drains[NH], own[NH], tls[NH], over[NH];
+bool listed[NH];		/* in drst_net.holds */
 byte pend[NH];
 bool busy[NH];
 
@@ -396,12 +403,20 @@ proctype clock()
 }
 #endif
 
-#ifdef FAULTS
+#ifdef MEMORY
+/* drst_pressure_work(): once a second is at any time */
 proctype pressure()
 {
-	mem = true
+	mem = true;
+end:
+	do
+	:: atomic { listed[0] && pend[0] != QUEUED -> use(0); pend[0] = QUEUED }
+	:: atomic { listed[1] && pend[1] != QUEUED -> use(1); pend[1] = QUEUED }
+	od
 }
+#endif
 
+#ifdef ADMIN
 /* ss -K: tcp_abort() */
 proctype admin()
 {
@@ -540,7 +555,7 @@ inline hold_begin(h)
 	assert(pernet); ever++;
 	if
 	:: mem -> early = true; assert(pernet); ended++; h = NONE
-	:: else ->
+	:: !mem ->
 		if
 		:: gone_hold(0) -> h = 0
 		:: gone_hold(1) -> h = 1
@@ -550,6 +565,7 @@ inline hold_begin(h)
 		drains[h] = false;
 		own[h] = false;
 		over[h] = false;
+		listed[h] = true;
 		held++;
 		href[h] = 1;
 		skref++;
@@ -559,7 +575,7 @@ inline hold_begin(h)
 		udata = h
 #ifdef FAULTS
 	/* over the limit, or no memory for it */
-	:: early = true; assert(pernet); ended++; h = NONE
+	:: !mem -> early = true; assert(pernet); ended++; h = NONE
 #endif
 	fi
 }
@@ -819,6 +835,9 @@ look:		atomic {
 		:: rst -> hold_reset(h, how)
 		:: else
 		fi;
+#ifndef MUTATION_listed_too_long
+		listed[h] = false;	/* drst_hold_leave() */
+#endif
 #ifndef MUTATION_reset_after_give_back
 		if
 		:: !own[h] -> give_back(h)
@@ -854,6 +873,7 @@ look:		atomic {
 #endif
 		atomic {
 			assert(pernet); ended++;
+			listed[h] = false;
 			held--;
 			netget--
 		}
@@ -1117,7 +1137,7 @@ init {
 #ifdef QUIET
 		:: mode = 1; notified = true
 #endif
-#ifdef FAULTS
+#ifdef ROUGH
 		:: mode = 2; notified = false
 #endif
 		:: mode = 2; notified = true
@@ -1136,7 +1156,7 @@ init {
 #ifdef QUIET
 		:: final = true
 #endif
-#ifdef FAULTS
+#ifdef ROUGH
 		:: linger0 = true
 #endif
 		fi;
@@ -1149,8 +1169,10 @@ init {
 #ifdef TIME
 		run clock();
 #endif
-#ifdef FAULTS
+#ifdef MEMORY
 		run pressure();
+#endif
+#ifdef ADMIN
 		run admin();
 #endif
 #ifdef GONE

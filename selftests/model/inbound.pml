@@ -554,9 +554,15 @@ proctype clock()
 	due = true
 }
 
+/* drst_pressure_work(): once a second is at any time; listed from begin() to end_hold() */
 proctype pressure()
 {
-	mem = true
+	mem = true;
+end:
+	do
+	:: atomic { stage[0] == INBOUND && pend[0] != QUEUED -> use(0); pend[0] = QUEUED }
+	:: atomic { stage[1] == INBOUND && pend[1] != QUEUED -> use(1); pend[1] = QUEUED }
+	od
 }
 
 /* ss -K, or TCP's own time-out */
