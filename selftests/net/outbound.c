@@ -128,6 +128,8 @@ TEST_F(outbound, cell)
 	reach(_metadata, c, variant->state);
 	if (variant->cause == LINGER)
 		conn_linger0(c);
+	/* No acknowledgement is to come between the two. */
+	ASSERT_TRUE(conn_await_stalled(c));
 	queued = conn_queued(c);
 	conn_close(c);
 	if (variant->cause == LATE) {

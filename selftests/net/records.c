@@ -45,15 +45,18 @@ static int held_by_tls(struct scene *s)
 	return (int)s->conn.stream - queued - acked;
 }
 
-/* Writes until the socket takes no more. */
+/* Writes until the socket takes no more, and no acknowledgement makes room either. */
 static void fill(TEST_ARG, struct conn *c)
 {
-	ssize_t got;
+	int queued;
 
 	do {
-		got = conn_send_flags(c, REC_MAX_PLAIN, MSG_DONTWAIT);
-	} while (got > 0);
-	ASSERT_EQ(EAGAIN, errno);
+		while (conn_send_flags(c, REC_MAX_PLAIN, MSG_DONTWAIT) > 0)
+			;
+		ASSERT_EQ(EAGAIN, errno);
+		queued = conn_queued(c);
+		ASSERT_TRUE(conn_await_stalled(c));
+	} while (conn_queued(c) != queued);
 }
 
 /*

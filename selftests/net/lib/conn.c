@@ -312,13 +312,23 @@ void conn_close(struct conn *conn)
 	conn->fd = -1;
 }
 
-int conn_state(const struct conn *conn)
+static struct tcp_info conn_info(const struct conn *conn)
 {
 	struct tcp_info info = {};
 	socklen_t len = sizeof(info);
 
 	MUST(!getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len));
-	return info.tcpi_state;
+	return info;
+}
+
+int conn_state(const struct conn *conn)
+{
+	return conn_info(conn).tcpi_state;
+}
+
+bool conn_await_stalled(const struct conn *conn)
+{
+	return EVENTUALLY(!conn_info(conn).tcpi_unacked);
 }
 
 bool conn_await_state(const struct conn *conn, int state)

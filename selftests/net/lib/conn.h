@@ -96,6 +96,8 @@ int conn_state(const struct conn *conn);
 bool conn_await_state(const struct conn *conn, int state);
 /* Waits until @len bytes that the peer sent wait to be read. */
 bool conn_await_unread(const struct conn *conn);
+/* Waits until all that the peer has room for is acknowledged: nothing is under way. */
+bool conn_await_stalled(const struct conn *conn);
 bool conn_await_acked(const struct conn *conn);
 int conn_queued(const struct conn *conn);
 
