@@ -592,6 +592,34 @@ ssize_t peer_read(struct conn *conn, size_t len)
 	return got;
 }
 
+static bool is_content(const uint8_t *plain, size_t len, size_t *taken)
+{
+	bool same = !memcmp(plain, content_chunk(*taken, len), len);
+
+	*taken += len;
+	return same;
+}
+
+bool conn_take(struct conn *conn, size_t len)
+{
+	static uint8_t plain[REC_MAX_PLAIN];
+
+	return recv(conn->fd, plain, len, MSG_WAITALL) == (ssize_t)len &&
+	       is_content(plain, len, &conn->taken[SIDE_A]);
+}
+
+bool peer_take(struct conn *conn, size_t len)
+{
+	static uint8_t rec[REC_MAX], plain[REC_MAX];
+	size_t raw = len + dir_overhead(&conn->tx);
+	uint8_t type;
+
+	return recv(conn->peer, rec, raw, MSG_WAITALL) == (ssize_t)raw &&
+	       rec_open(&conn->tx, rec, raw, plain, &type) == (int)len &&
+	       type == REC_DATA &&
+	       is_content(plain, len, &conn->taken[SIDE_B]);
+}
+
 static bool is_key_update(uint8_t type, const uint8_t *plain, int len)
 {
 	return type == REC_HANDSHAKE && len == KEY_UPDATE_LEN &&

@@ -49,6 +49,7 @@ struct conn {
 	size_t stream;		/* their length as records, alert included */
 	size_t replied;		/* bytes sent by the peer */
 	size_t uploaded;	/* content bytes among them: peer_upload() */
+	size_t taken[2];	/* content bytes judged by conn_take(), peer_take() */
 	bool notified;
 	size_t raw;		/* bytes in raw_buf */
 	size_t raw_room;
@@ -98,6 +99,13 @@ bool conn_await_state(const struct conn *conn, int state);
 bool conn_await_unread(const struct conn *conn);
 bool conn_await_acked(const struct conn *conn);
 int conn_queued(const struct conn *conn);
+
+/*
+ * Reads the next record, of @len bytes, that the other end has sent by peer_upload()
+ * or conn_send(); false if it is not what was sent.
+ */
+bool conn_take(struct conn *conn, size_t len);
+bool peer_take(struct conn *conn, size_t len);
 
 /* Reads in pieces of @piece bytes to the end and judges a peer_upload(). */
 void conn_finish(struct conn *conn, size_t piece, struct result *res);

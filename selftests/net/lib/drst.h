@@ -20,6 +20,17 @@ bool drst_present(void);
 int drst_load(const char *ko, const char *args);
 int drst_unload(void);
 bool drst_unloaded(void);
+int module_unload(const char *name);
+
+/*
+ * The path of a module of ../modules, or NULL where the environment's TLS_DRST_MODULES,
+ * the directory that they are in, is not set.
+ */
+const char *test_module(const char *name);
+#define REQUIRE_TEST_MODULE(name) do {					\
+	if (!test_module(name))						\
+		SKIP(return, "no TLS_DRST_MODULES");			\
+} while (0)
 
 /*
  * Sets the mode, or finds that vanilla is what is asked for anyway. False
