@@ -21,6 +21,8 @@ FIXTURE(lifecycle) {
 	const char *ko;
 };
 
+bool inserts_module = true;
+
 /*
  * The machine is left as it was found by the first process alone, after the
  * last test: whatever has become of the tests' own processes.

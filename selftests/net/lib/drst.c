@@ -60,15 +60,20 @@ bool drst_unloaded(void)
 	return EVENTUALLY(!drst_present() || drst_unload() == 0);
 }
 
-bool drst_mode(long mode)
+bool drst_absence_meant(void)
 {
 	const char *absent = getenv("TLS_DRST_ABSENT");
 
+	return absent && !strcmp(absent, "1");
+}
+
+bool drst_mode(long mode)
+{
 	if (drst_present()) {
 		drst_set("mode", mode);
 		return true;
 	}
-	if (!absent || strcmp(absent, "1"))
+	if (!drst_absence_meant())
 		FATAL("module tls_drst is not loaded (TLS_DRST_ABSENT=1 if meant)");
 	return mode == 0;
 }

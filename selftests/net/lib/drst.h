@@ -13,6 +13,15 @@
 
 bool drst_present(void);
 
+/* Does the environment's TLS_DRST_ABSENT=1 say that it is to be so? */
+bool drst_absence_meant(void);
+
+/*
+ * A program that inserts the module itself has this set. The others are skipped as
+ * a whole where it is missing.
+ */
+extern bool inserts_module;
+
 /*
  * insmod and rmmod: 0 or -errno. drst_unloaded(): nobody uses it any more, but its
  * last users may be on their way out; false if it stays.
@@ -34,8 +43,8 @@ const char *test_module(const char *name);
 
 /*
  * Sets the mode, or finds that vanilla is what is asked for anyway. False
- * without the module, if the environment's TLS_DRST_ABSENT=1 says that this is
- * meant; a module that is missing by accident ends the test.
+ * without the module, if that is meant; a module that is missing by accident
+ * ends the test.
  */
 bool drst_mode(long mode);
 #define REQUIRE_MODE(mode) do {						\
