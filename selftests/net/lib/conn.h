@@ -73,6 +73,11 @@ void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts);
 /* Sets TCP_ULP and installs the keys. */
 void conn_tls(struct conn *conn, const struct conn_opts *opts);
+/*
+ * The sender's socket is the kernel's, and its file the one of
+ * ../modules/drst_kernel_socket.c, which has to be loaded.
+ */
+void conn_open_kernel(struct conn *conn, struct bed *bed);
 void conn_free(struct conn *conn);
 
 /* How long the stream of an upload of @len bytes is, close_notify included. */
