@@ -7,8 +7,10 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -19,6 +21,8 @@ FIXTURE(lifecycle) {
 	const char *ko;
 };
 
+bool inserts_module = true;
+
 /*
  * The machine is left as it was found by the first process alone, after the
  * last test: whatever has become of the tests' own processes.
@@ -26,10 +30,15 @@ FIXTURE(lifecycle) {
 static pid_t first_process;
 static bool found_loaded;
 
+/* What the kernel calls to get a module */
+#define MODPROBE "/proc/sys/kernel/modprobe"
+static char found_modprobe[PATH_MAX];
+
 static void __attribute__((constructor)) machine_find(void)
 {
 	first_process = getpid();
 	found_loaded = drst_present();
+	read_file(MODPROBE, found_modprobe, sizeof(found_modprobe));
 }
 
 static void __attribute__((destructor)) machine_restore(void)
@@ -38,6 +47,8 @@ static void __attribute__((destructor)) machine_restore(void)
 
 	if (getpid() != first_process || !ko)
 		return;
+	module_unload("drst_foreign_ulp");
+	write_file(MODPROBE, found_modprobe);
 	if (!found_loaded)
 		drst_unloaded();
 	else if (!drst_present())
@@ -117,8 +128,20 @@ TEST_F(lifecycle, bad_parameters_are_refused)
 	EXPECT_FALSE(drst_present());
 }
 
-/* The module's lines in the kernel's log from now on; not those of insmod. */
-static int log_lines(int kmsg)
+/* The kernel's log from now on */
+static int log_open(void)
+{
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	MUST(kmsg >= 0 && lseek(kmsg, 0, SEEK_END) >= 0);
+	return kmsg;
+}
+
+/*
+ * The module's lines there, not those of insmod. All have to say @what; those that
+ * do not count as many.
+ */
+static int log_lines(int kmsg, const char *what)
 {
 	char text[1024];
 	int lines = 0;
@@ -127,22 +150,21 @@ static int log_lines(int kmsg)
 	while ((got = read(kmsg, text, sizeof(text) - 1)) > 0) {
 		text[got] = '\0';
 		if (strstr(text, ";" "tls_drst: ") && !strstr(text, "taint"))
-			lines++;
+			lines += strstr(text, what) ? 1 : 100;
 	}
 	return lines;
 }
 
 TEST_F(lifecycle, one_line_each_in_the_log)
 {
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int kmsg;
 
 	REQUIRE_KO();
-	ASSERT_LE(0, kmsg);
-	lseek(kmsg, 0, SEEK_END);
+	kmsg = log_open();
 	ASSERT_EQ(0, drst_load(self->ko, ""));
-	EXPECT_EQ(1, log_lines(kmsg));
+	EXPECT_EQ(1, log_lines(kmsg, "loaded"));
 	ASSERT_EQ(0, drst_unload());
-	EXPECT_EQ(1, log_lines(kmsg));
+	EXPECT_EQ(1, log_lines(kmsg, "unloaded"));
 	close(kmsg);
 }
 
@@ -197,25 +219,6 @@ TEST_F(lifecycle, older_ulp_is_vanilla)
 	expect_hold(_metadata, NULL);
 }
 
-/* Not a byte is lost of what an older connection sends across it all. */
-TEST_F(lifecycle, traffic_across_reloads)
-{
-	struct conn *c = &self->s.conn;
-	int i;
-
-	REQUIRE_KO();
-	conn_open(c, &self->s.bed, &defaults);
-	for (i = 0; i < 5; i++) {
-		conn_send(c, BULK / 8);
-		ASSERT_EQ(0, drst_load(self->ko, ""));
-		conn_send(c, BULK / 8);
-		ASSERT_TRUE(drst_unloaded());
-	}
-	conn_notify(c);
-	conn_close(c);
-	expect_whole_fin(_metadata, &self->s);
-}
-
 static void expect_busy(TEST_ARG)
 {
 	int err = drst_unload();
@@ -224,6 +227,138 @@ static void expect_busy(TEST_ARG)
 		TH_LOG("delete_module: %d", err);
 	}
 	EXPECT_TRUE(drst_present());
+}
+
+/* A connection with traffic both ways, driven by a process of its own. */
+struct traffic {
+	pid_t pid;
+	int rounds;	/* of records, one each way, that came as they were sent */
+	bool stop;
+	bool held;	/* is what it owes at the end held back? */
+};
+
+#define RECORD 4000
+
+static void traffic_end(struct conn *c, bool held)
+{
+	struct result res;
+
+	c->sent = 0;
+	c->stream = 0;
+	conn_upload(c, BULK);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	MUST(conn_await_state(c, TCP_CLOSE_WAIT));
+	conn_close(c);
+	peer_finish(c, &res);
+	MUST(res.intact && res.final == ECONNRESET);
+	MUST(res.alert == held && (res.plain == BULK) == held);
+}
+
+/* In each direction there is a record on its way all the time. */
+static void traffic_drive(struct scene *s, int family,
+			  volatile struct traffic *t)
+{
+	struct conn_opts opts = { .family = family, .rx = true };
+	struct conn *c = &s->conn;
+
+	conn_open(c, &s->bed, &opts);
+	conn_send(c, RECORD);
+	peer_upload(c, 1, RECORD);
+	while (!t->stop) {
+		conn_send(c, RECORD);
+		peer_upload(c, 1, RECORD);
+		MUST(peer_take(c, RECORD) && conn_take(c, RECORD));
+		t->rounds++;
+	}
+	MUST(peer_take(c, RECORD) && conn_take(c, RECORD));
+	traffic_end(c, t->held);
+	exit(0);
+}
+
+/* One by IPv4, one by IPv6 */
+#define PAIR 2
+
+static void traffic_start(struct scene *s, volatile struct traffic *t)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < PAIR; i++) {
+		t[i] = (struct traffic){ 0 };
+		pid = fork();
+		MUST(pid >= 0);
+		if (!pid) {
+			MUST(!prctl(PR_SET_PDEATHSIG, SIGKILL));
+			traffic_drive(s, i ? AF_INET6 : AF_INET, &t[i]);
+		}
+		t[i].pid = pid;
+	}
+}
+
+/* Sees to it that some more has been sent and received since it was called. */
+static bool traffic_moves(const volatile struct traffic *t)
+{
+	int i, before[PAIR];
+
+	for (i = 0; i < PAIR; i++)
+		before[i] = t[i].rounds;
+	for (i = 0; i < PAIR; i++)
+		if (!EVENTUALLY(t[i].rounds > before[i] + 2))
+			return false;
+	return true;
+}
+
+static bool traffic_stop(volatile struct traffic *t, bool held)
+{
+	bool good = true;
+	int i, status;
+
+	for (i = 0; i < PAIR; i++) {
+		t[i].held = held;
+		t[i].stop = true;
+		MUST(waitpid(t[i].pid, &status, 0) == t[i].pid);
+		good = good && !status;
+	}
+	return good;
+}
+
+/*
+ * Traffic of connections from before the load, which stay vanilla, and of such that
+ * are opened under the module and are to end before it can go.
+ */
+TEST_F_TIMEOUT(lifecycle, traffic_across_reloads, 600)
+{
+	volatile struct traffic *older, *newer;
+	int rounds;
+
+	REQUIRE_KO();
+	older = mmap(NULL, 2 * PAIR * sizeof(*older), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, older);
+	newer = older + PAIR;
+	/* No capture has room for all that goes over this wire. */
+	wire_close(&self->s.wire);
+	traffic_start(&self->s, older);
+	ASSERT_TRUE(traffic_moves(older));
+	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
+		ASSERT_EQ(0, drst_load(self->ko, ""));
+		EXPECT_TRUE(traffic_moves(older));
+		traffic_start(&self->s, newer);
+		EXPECT_TRUE(traffic_moves(newer));
+		expect_busy(_metadata);
+		EXPECT_TRUE(traffic_stop(newer, true));
+		EXPECT_TRUE(drst_stat_await("RstSent", PAIR));
+		if (rounds == 1) {
+			EXPECT_TRUE(traffic_stop(older, false));
+		}
+		EXPECT_EQ(PAIR, drst_stat("Held"));
+		ASSERT_TRUE(drst_unloaded());
+		if (rounds > 1) {
+			EXPECT_TRUE(traffic_moves(older));
+		}
+	}
+	wire_open(&self->s.wire, &self->s.bed);
 }
 
 TEST_F(lifecycle, busy_while_open)
@@ -302,18 +437,26 @@ static bool ulp_tls(struct conn *c, volatile struct removals *removals)
 	return false;
 }
 
+/* Not a byte is lost of what they send meanwhile. */
 static void open_for_ever(struct scene *s, struct removals *removals)
 {
+	struct conn_opts opts = { .family = AF_INET };
 	struct conn *c = &s->conn;
+	struct result res;
 
 	for (;;) {
-		conn_connect(c, &s->bed, &defaults);
+		conn_connect(c, &s->bed, &opts);
 		if (ulp_tls(c, removals)) {
 			dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
 			MUST(!dir_install(&c->tx, c->fd, TLS_TX));
 			conn_upload(c, SMALL);
+			conn_close(c);
+			peer_finish(c, &res);
+			MUST(res.intact && res.alert && res.plain == SMALL);
+			MUST(!res.final);
 		}
 		conn_free(c);
+		opts.family = opts.family == AF_INET ? AF_INET6 : AF_INET;
 	}
 }
 
@@ -344,6 +487,107 @@ TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
+}
+
+/* A kernel without what the module needs. */
+FIXTURE(lacking) {
+	const char *ko;
+};
+
+FIXTURE_VARIANT(lacking) {
+	const char *modprobe;	/* NULL: the machine's own */
+	const char *foreign;	/* a ULP of the name that is the module's, if any */
+	int err;
+	const char *line;	/* of the log */
+};
+
+FIXTURE_VARIANT_ADD(lacking, tls) {
+	"/bin/false", NULL, -ENOENT, "no \"tls\" ULP"
+};
+FIXTURE_VARIANT_ADD(lacking, tls_but_for_its_name) {
+	"/bin/false", "name=tls", -EOPNOTSUPP, "is not net/tls"
+};
+FIXTURE_VARIANT_ADD(lacking, tls_but_for_its_name_builtin) {
+	"/bin/false", "name=tls builtin=1", -EOPNOTSUPP, "is not net/tls"
+};
+FIXTURE_VARIANT_ADD(lacking, room_for_its_own_name) {
+	NULL, "name=tls_drst", -EEXIST, "named tls_drst is there already"
+};
+
+static bool ulp_available(const char *name)
+{
+	char text[256], *save, *word;
+
+	read_file("/proc/sys/net/ipv4/tcp_available_ulp", text, sizeof(text));
+	for (word = strtok_r(text, " \n", &save); word;
+	     word = strtok_r(NULL, " \n", &save))
+		if (!strcmp(word, name))
+			return true;
+	return false;
+}
+
+/* Nobody uses net/tls, and it is gone now. */
+static bool net_tls_gone(void)
+{
+	int err = module_unload("tls");
+
+	return !err || err == -ENOENT;
+}
+
+FIXTURE_SETUP(lacking)
+{
+	self->ko = getenv("TLS_DRST_KO");
+	if (!self->ko)
+		return;
+	MUST(drst_unloaded());
+	MUST(EVENTUALLY(net_tls_gone()));
+	if (variant->modprobe)
+		MUST(!write_file(MODPROBE, variant->modprobe));
+}
+
+FIXTURE_TEARDOWN(lacking)
+{
+	MUST(!write_file(MODPROBE, found_modprobe));
+	if (self->ko) {
+		EXPECT_TRUE(drst_unloaded());
+	}
+}
+
+TEST_F(lacking, insert_fails_cleanly)
+{
+	int kmsg;
+
+	REQUIRE_KO();
+	if (ulp_available("tls"))
+		SKIP(return, "kernel with TLS built in");
+	if (variant->foreign) {
+		REQUIRE_TEST_MODULE("drst_foreign_ulp");
+		ASSERT_EQ(0, drst_load(test_module("drst_foreign_ulp"),
+				       variant->foreign));
+	}
+	kmsg = log_open();
+	EXPECT_EQ(variant->err, drst_load(self->ko, ""));
+	EXPECT_EQ(1, log_lines(kmsg, variant->line));
+	close(kmsg);
+
+	/* Nothing of it is left, and nobody is kept from going. */
+	EXPECT_FALSE(drst_present());
+	EXPECT_NE(0, access("/sys/module/tls_drst", F_OK));
+	EXPECT_NE(0, access("/proc/thread-self/net/tls_drst", F_OK));
+	EXPECT_NE(0, access(DRST_STAT, F_OK));
+	if (variant->foreign) {
+		EXPECT_EQ(0, module_unload("drst_foreign_ulp"));
+	}
+	EXPECT_FALSE(ulp_available("tls_drst"));
+	EXPECT_TRUE(net_tls_gone());
+
+	/* Mended, it works. */
+	ASSERT_EQ(0, write_file(MODPROBE, found_modprobe));
+	EXPECT_EQ(0, drst_load(self->ko, ""));
+	EXPECT_TRUE(ulp_available("tls"));
+	EXPECT_EQ(0, drst_unload());
+	EXPECT_TRUE(ulp_available("tls"));
+	EXPECT_TRUE(net_tls_gone());
 }
 
 TEST_HARNESS_MAIN

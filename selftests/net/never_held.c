@@ -314,6 +314,35 @@ TEST_F(never_held, mptcp)
 	expect_hold(_metadata, NULL);
 }
 
+/* A socket of the kernel's, as NFS and NVMe over TLS have them */
+TEST_F(never_held, kernel_socket)
+{
+	struct conn *c = &self->s.conn;
+	int err;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_TEST_MODULE("drst_kernel_socket");
+	err = drst_load(test_module("drst_kernel_socket"), "");
+	ASSERT_TRUE(!err || err == -EEXIST);
+	conn_open_kernel(c, &self->s.bed);
+	EXPECT_EQ(1, tls_stat("CurrTxSw"));
+	conn_write_content(c->fd, BULK);
+	ASSERT_EQ(2, pwrite(c->fd, close_notify, 2, REC_ALERT));
+	c->sent = BULK;
+	c->stream = stream_length(c, BULK);
+	peer_reply(c);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
+			       flow->acked[SIDE_B] == c->replied + 1));
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("CloseNotify"));
+	}
+	EXPECT_EQ(0, module_unload("drst_kernel_socket"));
+}
+
 /* The same orders, given when the connection is held already, end the hold. */
 SCENE_FIXTURE(held_then)
 

@@ -9,6 +9,7 @@
 #include <netinet/ip_icmp.h>
 #include <sched.h>
 
+#include "lib/pcrypt.h"
 #include "lib/scene.h"
 
 SCENE_FIXTURE(records)
@@ -274,6 +275,177 @@ TEST_F(records, pending_alert_icmp)
 	else
 		expect_short(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/*
+ * Records that are encrypted by others while their sender goes on, which it does
+ * with MSG_MORE only: without, send() waits for all there are. So close() meets them
+ * only where such come last, behind close_notify if there is one.
+ */
+FIXTURE(encrypted) {
+	struct scene s;
+	bool later;	/* is this kernel's cipher one that takes its time? */
+};
+
+FIXTURE_VARIANT(encrypted) {
+	int mode;
+	uint16_t version;
+};
+
+FIXTURE_VARIANT_ADD(encrypted, tls12_mode0) { 0, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(encrypted, tls12_mode1) { 1, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(encrypted, tls12_mode2) { 2, TLS_1_2_VERSION };
+FIXTURE_VARIANT_ADD(encrypted, tls13_mode0) { 0, TLS_1_3_VERSION };
+FIXTURE_VARIANT_ADD(encrypted, tls13_mode1) { 1, TLS_1_3_VERSION };
+FIXTURE_VARIANT_ADD(encrypted, tls13_mode2) { 2, TLS_1_3_VERSION };
+
+FIXTURE_SETUP(encrypted)
+{
+	self->later = pcrypt_start();
+	scene_open(&self->s);
+}
+
+FIXTURE_TEARDOWN(encrypted)
+{
+	EXPECT_TRUE(scene_close(&self->s));
+	if (self->later)
+		pcrypt_stop();
+}
+
+#define REQUIRE_LATER() do {						\
+	if (!self->later)						\
+		SKIP(return, "kernel without pcrypt, or it cannot be asked for"); \
+} while (0)
+
+/* By the first record TLS learns that the cipher takes its time. */
+static void encrypted_open(TEST_ARG, struct scene *s, uint16_t version,
+			   int sndbuf)
+{
+	int users = pcrypt_users();
+
+	sender_open(s, version, sndbuf);
+	ASSERT_LT(users, pcrypt_users());
+	conn_send(&s->conn, 1);
+}
+
+/* Records that nobody has begun to encrypt, as there is no CPU for it. */
+#define ENCRYPTED (8 * REC_MAX_PLAIN)
+
+static void send_encrypted(TEST_ARG, struct scene *s, int flags)
+{
+	int before = held_by_tls(s);
+
+	pcrypt_stay();
+	keep_workers_out();
+	ASSERT_EQ(ENCRYPTED, conn_send_flags(&s->conn, ENCRYPTED,
+					     MSG_MORE | flags));
+	ASSERT_LE(before + ENCRYPTED, held_by_tls(s));
+}
+
+/* Vanilla's close() waits for them, too. */
+TEST_F(encrypted, close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_LATER();
+	encrypted_open(_metadata, &self->s, variant->version, 0);
+	send_encrypted(_metadata, &self->s, 0);
+	conn_close(c);
+	let_workers_in();
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode == 2 ? "Flushed" : NULL);
+}
+
+/* And then frees those that TCP has no room for. */
+TEST_F(encrypted, close_with_full_buffer)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_LATER();
+	encrypted_open(_metadata, &self->s, variant->version, 32768);
+	send_encrypted(_metadata, &self->s, MSG_DONTWAIT);
+	conn_close(c);
+	let_workers_in();
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(encrypted, close_with_open_record)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_LATER();
+	encrypted_open(_metadata, &self->s, variant->version, 0);
+	send_encrypted(_metadata, &self->s, 0);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_close(c);
+	let_workers_in();
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+/* To the last byte, though there is no sense in what comes behind close_notify. */
+static void expect_all_rst(TEST_ARG, struct scene *s)
+{
+	struct result res;
+
+	peer_finish(&s->conn, &res);
+	EXPECT_EQ(s->conn.stream, res.raw);
+	EXPECT_EQ(s->conn.sent, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_FALSE(res.cut);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_EQ(s->conn.stream,
+		  wire_flow(&s->wire, s->conn.port)->acked_at_rst);
+}
+
+TEST_F(encrypted, unread)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_LATER();
+	encrypted_open(_metadata, &self->s, variant->version, 0);
+	conn_upload(c, BULK);
+	to_close_wait(_metadata, c);
+	send_encrypted(_metadata, &self->s, 0);
+	conn_close(c);
+	let_workers_in();
+	if (variant->mode)
+		expect_all_rst(_metadata, &self->s);
+	else
+		expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+}
+
+/* While other CPUs are at them: each close() meets another moment. */
+TEST_F(encrypted, unread_at_any_time)
+{
+	struct conn *c = &self->s.conn;
+	int i;
+
+	REQUIRE_MODE(variant->mode);
+	REQUIRE_LATER();
+	for (i = 1; i <= 16; i++) {
+		encrypted_open(_metadata, &self->s, variant->version, 0);
+		to_close_wait(_metadata, c);
+		conn_upload(c, BULK);
+		if (i % 2) {
+			ASSERT_EQ(ENCRYPTED, conn_send_flags(c, ENCRYPTED, MSG_MORE));
+		}
+		conn_close(c);
+		if (!variant->mode) {
+			expect_cut(_metadata, &self->s);
+		} else {
+			if (i % 2)
+				expect_all_rst(_metadata, &self->s);
+			else
+				expect_whole_rst(_metadata, &self->s);
+			EXPECT_TRUE(drst_stat_await("RstSent", i));
+		}
+		conn_free(c);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -1,42 +1,55 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# tls_drst.ko for a test kernel, built from the tree in build/RELEASE/.
+# tls_drst.ko and the modules of the selftests for a test kernel, built from the tree in build/RELEASE/.
 
 # built_module KERNEL-ENTRY [COPY-TO]: prints the path of the module. A copy is made under the
 # lock, so that nobody builds it anew meanwhile.
 built_module() {
-	local entry=$1 release dir
-	release=$(<"$entry/release")
-	dir=$top/build/$release
-	locked "module-$(key "$dir")" build_and_copy "$entry" "$dir" "${2-}" >&2 || return
+	local dir
+	dir=$top/build/$(<"$1/release")
+	locked "module-$(key "$dir")" build_and_copy "$1" "$top" "$dir" "${2-}" >&2 || return
 	printf '%s/tls_drst.ko\n' "$dir"
 }
 
-build_and_copy() {
-	build_module "$1" "$2" || return
-	[ -z "$3" ] || cp "$2/tls_drst.ko" "$3"
+# built_test_modules KERNEL-ENTRY [COPY-TO]: prints the path of the directory that they are in.
+built_test_modules() {
+	local dir
+	dir=$top/build/$(<"$1/release")/selftests
+	locked "module-$(key "$dir")" build_and_copy "$1" "$top/selftests/modules" "$dir" "${2-}" >&2 ||
+		return
+	printf '%s\n' "$dir"
 }
 
+# build_and_copy KERNEL-ENTRY FROM DIR COPY-TO
+build_and_copy() {
+	build_module "$1" "$2" "$3" || return
+	[ -z "$4" ] || cp "$3"/*.ko "$4"
+}
+
+# The sources below the working directory: Kbuild, and what is beside it or in module/.
 module_sources() {
-	(cd "$top" && find Kbuild module -name '*.[ch]' -o -name Kbuild | sort)
+	find . -maxdepth 2 ! -name '*.mod.c' \
+		\( -path ./Kbuild -o -regex '\./[^/]*\.c' -o -path './module/*.[ch]' \) | sort
 }
 
 # Whether to build is told by what the sources hold, not by their times: a file that git brings
 # back is older than its object. So only what differs is copied, and is new then.
+#
+# build_module KERNEL-ENTRY FROM DIR
 build_module() {
-	local entry=$1 dir=$2 now file
+	local entry=$1 from=$2 dir=$3 now file
 
-	now=$(cd "$top" && module_sources | xargs sha256sum)$entry
+	now=$(cd "$from" && module_sources | xargs sha256sum)$entry
 	if [ "$now" = "$(cat "$dir/made-from" 2>/dev/null)" ]; then
 		return 0
 	fi
 	mkdir -p "$dir/module"
 	rm -f "$dir/made-from"
-	for file in "$dir"/module/*.[ch]; do
-		[ -e "$top/module/${file##*/}" ] || rm -f "$file"
+	(cd "$dir" && module_sources) | while read -r file; do
+		[ -e "$from/$file" ] || rm -f "$dir/$file"
 	done
-	for file in $(module_sources); do
-		cmp -s "$top/$file" "$dir/$file" || cp "$top/$file" "$dir/$file" || return
+	for file in $(cd "$from" && module_sources); do
+		cmp -s "$from/$file" "$dir/$file" || cp "$from/$file" "$dir/$file" || return
 	done
 	kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; say "the module does not build"; return 1; }

@@ -62,7 +62,9 @@ stage() {
 	mkdir -p "$vm" "$work"
 	install -m 755 "$vmd/guest-init" "$vm/init"
 	# where it is not to be loaded, a tree without a module that builds will do
-	built_module "$entry" "$work" >/dev/null || [ -z "$load" ] || exit 125
+	mkdir "$work/modules"
+	{ built_module "$entry" "$work" && built_test_modules "$entry" "$work/modules"; } >/dev/null ||
+		[ -z "$load" ] || exit 125
 	for file in ${copies[@]+"${copies[@]}"}; do
 		cp -RH --preserve=mode,timestamps -- "$file" "$work/" || exit 125
 	done

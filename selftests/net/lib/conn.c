@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/sockios.h>
@@ -91,6 +92,13 @@ static void join(int active, int listener, const union addr *to, int *passive,
 	}
 }
 
+static void peer_patience(struct conn *conn)
+{
+	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
+
+	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+}
+
 void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts)
 {
@@ -99,7 +107,6 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	union addr a = addr_of(SIDE_A, family, false, 0);
 	union addr b = addr_of(SIDE_B, family, opts->mapped, PEER_PORT);
 	union addr peer = addr_of(SIDE_B, family, false, PEER_PORT);
-	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
 	socklen_t len = sizeof(own);
 	int fd_a, fd_b, size;
 
@@ -126,7 +133,7 @@ void conn_connect(struct conn *conn, struct bed *bed,
 		if (opts->fast_open || opts->defer_accept)
 			conn->early = strlen(EARLY_DATA);
 	}
-	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	peer_patience(conn);
 }
 
 void conn_tls(struct conn *conn, const struct conn_opts *opts)
@@ -147,6 +154,32 @@ void conn_open(struct conn *conn, struct bed *bed, const struct conn_opts *opts)
 {
 	conn_connect(conn, bed, opts);
 	conn_tls(conn, opts);
+}
+
+void conn_open_kernel(struct conn *conn, struct bed *bed)
+{
+	union addr peer = addr_of(SIDE_B, AF_INET, false, PEER_PORT);
+	union addr own;
+	socklen_t len = sizeof(own);
+	int listener;
+
+	memset(conn, 0, sizeof(*conn));
+	conn->family = AF_INET;
+	conn->tx.version = TLS_1_3_VERSION;
+	conn->tx.cipher = TLS_CIPHER_AES_GCM_128;
+	dir_init(&conn->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	bed_enter(bed, SIDE_B);
+	listener = tcp_socket(&peer);
+	sockopt(listener, SOL_SOCKET, SO_RCVBUF, RCVBUF_SMALL);
+	MUST(!listen(listener, 1));
+	bed_enter(bed, SIDE_A);
+	conn->fd = open("/dev/drst_kernel_socket", O_WRONLY | O_CLOEXEC);
+	MUST(conn->fd >= 0);
+	conn->peer = accept4(listener, &own.sa, &len, SOCK_CLOEXEC);
+	MUST(conn->peer >= 0);
+	close(listener);
+	conn->port = ntohs(own.in.sin_port);
+	peer_patience(conn);
 }
 
 void conn_free(struct conn *conn)
@@ -600,6 +633,34 @@ ssize_t peer_read(struct conn *conn, size_t len)
 	if (got > 0)
 		conn->raw += got;
 	return got;
+}
+
+static bool is_content(const uint8_t *plain, size_t len, size_t *taken)
+{
+	bool same = !memcmp(plain, content_chunk(*taken, len), len);
+
+	*taken += len;
+	return same;
+}
+
+bool conn_take(struct conn *conn, size_t len)
+{
+	static uint8_t plain[REC_MAX_PLAIN];
+
+	return recv(conn->fd, plain, len, MSG_WAITALL) == (ssize_t)len &&
+	       is_content(plain, len, &conn->taken[SIDE_A]);
+}
+
+bool peer_take(struct conn *conn, size_t len)
+{
+	static uint8_t rec[REC_MAX], plain[REC_MAX];
+	size_t raw = len + dir_overhead(&conn->tx);
+	uint8_t type;
+
+	return recv(conn->peer, rec, raw, MSG_WAITALL) == (ssize_t)raw &&
+	       rec_open(&conn->tx, rec, raw, plain, &type) == (int)len &&
+	       type == REC_DATA &&
+	       is_content(plain, len, &conn->taken[SIDE_B]);
 }
 
 static bool is_key_update(uint8_t type, const uint8_t *plain, int len)

@@ -49,6 +49,7 @@ struct conn {
 	size_t stream;		/* their length as records, alert included */
 	size_t replied;		/* bytes sent by the peer */
 	size_t uploaded;	/* content bytes among them: peer_upload() */
+	size_t taken[2];	/* content bytes judged by conn_take(), peer_take() */
 	bool notified;
 	size_t raw;		/* bytes in raw_buf */
 	size_t raw_room;
@@ -72,6 +73,11 @@ void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts);
 /* Sets TCP_ULP and installs the keys. */
 void conn_tls(struct conn *conn, const struct conn_opts *opts);
+/*
+ * The sender's socket is the kernel's, and its file the one of
+ * ../modules/drst_kernel_socket.c, which has to be loaded.
+ */
+void conn_open_kernel(struct conn *conn, struct bed *bed);
 void conn_free(struct conn *conn);
 
 /* How long the stream of an upload of @len bytes is, close_notify included. */
@@ -100,6 +106,13 @@ bool conn_await_unread(const struct conn *conn);
 bool conn_await_stalled(const struct conn *conn);
 bool conn_await_acked(const struct conn *conn);
 int conn_queued(const struct conn *conn);
+
+/*
+ * Reads the next record, of @len bytes, that the other end has sent by peer_upload()
+ * or conn_send(); false if it is not what was sent.
+ */
+bool conn_take(struct conn *conn, size_t len);
+bool peer_take(struct conn *conn, size_t len);
 
 /* Reads in pieces of @piece bytes to the end and judges a peer_upload(). */
 void conn_finish(struct conn *conn, size_t piece, struct result *res);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +34,25 @@ int drst_load(const char *ko, const char *args)
 	return ret;
 }
 
+int module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
 int drst_unload(void)
 {
-	return syscall(SYS_delete_module, "tls_drst", O_NONBLOCK) ? -errno : 0;
+	return module_unload("tls_drst");
+}
+
+const char *test_module(const char *name)
+{
+	static char path[PATH_MAX];
+	const char *dir = getenv("TLS_DRST_MODULES");
+
+	if (!dir)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
+	return path;
 }
 
 bool drst_unloaded(void)
@@ -43,15 +60,20 @@ bool drst_unloaded(void)
 	return EVENTUALLY(!drst_present() || drst_unload() == 0);
 }
 
-bool drst_mode(long mode)
+bool drst_absence_meant(void)
 {
 	const char *absent = getenv("TLS_DRST_ABSENT");
 
+	return absent && !strcmp(absent, "1");
+}
+
+bool drst_mode(long mode)
+{
 	if (drst_present()) {
 		drst_set("mode", mode);
 		return true;
 	}
-	if (!absent || strcmp(absent, "1"))
+	if (!drst_absence_meant())
 		FATAL("module tls_drst is not loaded (TLS_DRST_ABSENT=1 if meant)");
 	return mode == 0;
 }

@@ -13,6 +13,15 @@
 
 bool drst_present(void);
 
+/* Does the environment's TLS_DRST_ABSENT=1 say that it is to be so? */
+bool drst_absence_meant(void);
+
+/*
+ * A program that inserts the module itself has this set. The others are skipped as
+ * a whole where it is missing.
+ */
+extern bool inserts_module;
+
 /*
  * insmod and rmmod: 0 or -errno. drst_unloaded(): nobody uses it any more, but its
  * last users may be on their way out; false if it stays.
@@ -20,11 +29,22 @@ bool drst_present(void);
 int drst_load(const char *ko, const char *args);
 int drst_unload(void);
 bool drst_unloaded(void);
+int module_unload(const char *name);
+
+/*
+ * The path of a module of ../modules, or NULL where the environment's TLS_DRST_MODULES,
+ * the directory that they are in, is not set.
+ */
+const char *test_module(const char *name);
+#define REQUIRE_TEST_MODULE(name) do {					\
+	if (!test_module(name))						\
+		SKIP(return, "no TLS_DRST_MODULES");			\
+} while (0)
 
 /*
  * Sets the mode, or finds that vanilla is what is asked for anyway. False
- * without the module, if the environment's TLS_DRST_ABSENT=1 says that this is
- * meant; a module that is missing by accident ends the test.
+ * without the module, if that is meant; a module that is missing by accident
+ * ends the test.
  */
 bool drst_mode(long mode);
 #define REQUIRE_MODE(mode) do {						\
