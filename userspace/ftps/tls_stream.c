@@ -253,6 +253,9 @@ enum ts_status tls_stream_start(struct tls_stream *s, const struct tls_start *ho
 		code = SSL_get_error(s->ssl, r);
 		if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE)
 			return handshake_failed(s, code);
+		/* Where something always comes the wait would never run out. */
+		if (!io_left(deadline))
+			return timed_out(s);
 		st = wait_for(s, code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, io_left(deadline));
 		if (st != TS_OK)
 			return st;
@@ -574,7 +577,8 @@ void tls_stream_linger(struct tls_stream *s, int other_fd, int timeout_ms)
 {
 	int64_t deadline = io_now() + timeout_ms;
 
-	while (tls_stream_discard(s) == TS_WAIT) {
+	/* Where something always comes poll(2) would never time out: look at the clock. */
+	while (tls_stream_discard(s) == TS_WAIT && io_left(deadline)) {
 		struct pollfd p[2] = {
 			{ .fd = s->fd, .events = s->read_wants },
 			{ .fd = other_fd, .events = POLLIN },
