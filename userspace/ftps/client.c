@@ -654,14 +654,24 @@ static enum xs resume_put(struct client *cl, int fd)
 	return XS_COMPLETE;
 }
 
+static int open_source(const char *file)
+{
+	int fd;
+
+	if (strcmp(file, "-"))
+		return io_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+	fd = dup(STDIN_FILENO);
+	return fd < 0 ? -errno : fd;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
-	int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	int fd = open_source(file);
 	enum xs xs;
 
 	if (fd < 0)
-		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(errno));
+		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(-fd));
 	xs = prepare(cl);
 	if (!xs)
 		xs = resume_put(cl, fd);
@@ -671,12 +681,17 @@ static enum xs put(struct client *cl)
 	return xs;
 }
 
-/* Whether what came deserves its name: see get_status(). */
+/*
+ * Whether what came deserves its name: the server says so, or as many bytes came as SIZE had
+ * said (see get_status()), or it says nothing and the close_notify does.
+ */
 static bool deserves_name(const struct client *cl, enum xs xs)
 {
 	if (io_stop)
 		return false;
-	return !xs || (xs == XS_UNCONFIRMED && (!cl->reply || cl->has_size));
+	return !xs || (xs == XS_UNCONFIRMED &&
+		       (cl->has_size ||
+			(!cl->reply && cl->transfer.end == TS_END_CLOSE_NOTIFY)));
 }
 
 static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)

@@ -43,8 +43,8 @@ static int make_temp(struct store *st)
 static int open_direct(struct store *st)
 {
 	st->direct = true;
-	st->fd = openat(st->dir, st->name, O_WRONLY | O_CLOEXEC);
-	return st->fd < 0 ? -errno : 0;
+	st->fd = io_openat(st->dir, st->name, O_WRONLY | O_CLOEXEC);
+	return st->fd < 0 ? st->fd : 0;
 }
 
 /* Look at what has the name now. Return: 0 where a file may take its place. */

@@ -433,6 +433,7 @@ static enum ts_status notify_settled(struct tls_stream *s, int timeout_ms)
 	};
 	enum ts_status st = await_room(s, timeout_ms);
 	int64_t started = io_now();
+	sigset_t was;
 	int err;
 
 	if (st != TS_OK)
@@ -443,10 +444,10 @@ static enum ts_status notify_settled(struct tls_stream *s, int timeout_ms)
 	if (err)
 		return fail(s, TS_FAULT_NET, "fcntl: %s", strerror(-err));
 	ERR_clear_error();
-	io_unblock();
+	io_unblock(&was);
 	errno = 0;
 	st = alert_result(s, SSL_shutdown(s->ssl));
-	io_block();
+	io_restore(&was);
 	set_blocking(s->fd, false);
 	if (st != TS_OK && st != TS_WAIT)
 		return st;

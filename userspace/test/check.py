@@ -703,6 +703,48 @@ def test_short_file():
         ok(not os.path.exists(path("short")), "no file of that name")
 
 
+def test_unconfirmed_get():
+    """Whose word is good enough for the name: SIZE's, the reply's, or close_notify's."""
+    def play(protected, size, reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("SIZE")
+            fake.say(f"213 {size}" if size else "502 no SIZE")
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("RETR")
+            fake.say("150 ok")
+            data = fake.data() if protected else fake.data_listener.accept()[0]
+            data.sendall(b"half")
+            if protected:
+                data.unwrap()
+            data.close()
+            if reply:
+                fake.say(reply)
+        return play
+    for protected, size, reply, want, named in (
+            (True, 4, "", COMPLETE, True), (True, 0, "", UNCONFIRMED, True),
+            (True, 4, "451 no", UNCONFIRMED, True), (True, 0, "451 no", UNCONFIRMED, False),
+            (True, 8, "226 ok", TRUNCATED, False),
+            (False, 4, "", COMPLETE, True), (False, 0, "", UNCONFIRMED, False),
+            (False, 0, "226 ok", COMPLETE, True), (False, 0, "451 no", UNCONFIRMED, False),
+            (False, 8, "", TRUNCATED, False)):
+        for disp in ("catlg", "delete"):
+            down = path("half")
+            with Fake(play(protected, size, reply)) as server:
+                r = get(server, "f", down, "--conddisp", disp,
+                        *(() if protected else ("--clear-data",)))
+            what = f"PROT {'P' if protected else 'C'}, SIZE {size or 'unknown'}, \"{reply}\""
+            is_status(r, want, f"{what}, --conddisp={disp}")
+            there = (os.path.exists(down), os.path.exists(down + ".partial"))
+            ok(there == (named, not named and disp == "catlg"),
+               f"{what}: {'named' if named else 'not named'}", there)
+            for name in (down, down + ".partial"):
+                if os.path.exists(name):
+                    os.unlink(name)
+
+
 # ---------------------------------------------------------------- tests: care
 
 def test_pasv_address_ignored():
@@ -845,6 +887,77 @@ def interrupted(conddisp):
 def test_interrupt():
     interrupted("catlg")
     interrupted("delete")
+
+
+def test_interrupt_blocked():
+    """Ctrl-C where a FIFO has no other end, and where no name server answers."""
+    os.mkfifo(path("fifo"))
+    with Server() as server:
+        for args in (["put", path("fifo"), server.url("x")], ["get", server.url("x"), path("fifo")]):
+            for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                with subprocess.Popen([FTPS, *args, "--cacert", CERT], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL) as proc:
+                    until(lambda p=proc: opens(p.pid, "fifo"), "the open")
+                    proc.send_signal(sig)
+                    status = proc.wait(LIMIT)
+                ok(status == -sig, f"{args[0]} of a FIFO, {sig.name}: {status}")
+    up = make_file("up", 10)
+    with Server() as server:
+        put_it = ["put", path("fifo"), server.url("x")]
+        get_it = ["get", server.url("x"), path("fifo")]
+        for args, source, sink in ((put_it, up, path("fifo")), (get_it, path("fifo"), path("got"))):
+            with subprocess.Popen([FTPS, *args, "--cacert", CERT], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as proc:
+                with open(source, "rb") as f, open(sink, "wb") as to:
+                    shutil.copyfileobj(f, to)
+                proc.wait(LIMIT)
+            is_status(proc, COMPLETE,
+                          f"{args[0]} of a FIFO that has another end")
+        ok(same(up, server.file("x")) and same(up, path("got")), "same both ways")
+
+
+# A machine whose name server is deaf: it hears the question, and says nothing.
+DEAF = """
+import os, signal, socket, subprocess, sys
+os.environ.pop("RES_OPTIONS", None)
+for name, text in (("resolv.conf", "nameserver 127.0.0.1\\n"), ("nsswitch.conf", "hosts: dns\\n")):
+    with open(sys.argv[1] + name, "w") as f:
+        f.write(text)
+    subprocess.run(["mount", "--bind", sys.argv[1] + name, "/etc/" + name], check=True)
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", 53))
+    sock.settimeout(60)
+    print("deaf", flush=True)
+    with subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL) as proc:
+        sock.recv(1000)
+        proc.send_signal(signal.SIGINT)
+        print(proc.wait(), flush=True)
+"""
+
+
+def test_interrupt_lookup():
+    done = subprocess.run(["unshare", "--map-root-user", "--net", "--mount", sys.executable, "-c",
+                           DEAF, path(""), FTPS, "put", make_file("up", 10),
+                           "--password-file", path("password"), f"ftps://{USER}@host.example/x"],
+                          capture_output=True, text=True, timeout=LIMIT)
+    if "deaf" not in done.stdout:
+        skip("SIGINT while a name is looked up", "no namespaces, or no ip(8)")
+        return
+    ok(done.stdout.split()[1:] == [str(-signal.SIGINT)], "SIGINT while a name is looked up",
+       done.stdout + done.stderr)
+
+
+def opens(pid, name):
+    """Whether a thread of it is inside open(2): the kernel is waiting for a FIFO's other end."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/wchan") as f:
+                if f.read() in ("wait_for_partner", "fifo_open"):
+                    return True
+        except OSError:
+            pass
+    return False
 
 
 def test_server_stops():
