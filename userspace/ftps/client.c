@@ -690,8 +690,7 @@ static bool deserves_name(const struct client *cl, enum xs xs)
 	if (io_stop)
 		return false;
 	return !xs || (xs == XS_UNCONFIRMED &&
-		       (cl->has_size ||
-			(!cl->reply && cl->transfer.end == TS_END_CLOSE_NOTIFY)));
+		       (cl->has_size || (!cl->reply && cl->transfer.end == TS_END_CLOSE_NOTIFY)));
 }
 
 static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)

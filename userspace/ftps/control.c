@@ -292,6 +292,24 @@ enum ctl_status control_send_secret(struct control *c, const char *verb, const c
 	return st;
 }
 
+/* ------------------------------------------------------------------ times */
+
+bool control_mdtm_time(const char *text, time_t *when)
+{
+	char back[32] = "";
+	struct tm tm = { 0 };
+
+	if (strspn(text, "0123456789") != 14 || (text[14] && text[14] != '.') ||
+	    sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+		   &tm.tm_min, &tm.tm_sec) != 6)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	*when = timegm(&tm);
+	/* It has made next year's first month of a 13th one. */
+	return strftime(back, sizeof(back), "%Y%m%d%H%M%S", &tm) == 14 && !memcmp(back, text, 14);
+}
+
 /* ------------------------------------------------------------------ ports */
 
 /* Numbers behind one another with commas between. Return: whether there are exactly six. */

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 volatile sig_atomic_t io_stop;
 bool io_verbose;
 
@@ -219,7 +221,7 @@ void io_die_of_signal(void)
 /* One write a line: several processes of a server share standard error. */
 static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
 {
-	char line[1024];
+	char line[1024], last = '\0';
 	int n = snprintf(line, sizeof(line), "ftps: ");
 	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 
@@ -229,9 +231,7 @@ static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list a
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	/* What a peer said may be in there: a terminal must not obey it. */
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
+	text_mask(&last, line, (size_t)n, "");
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;

@@ -109,9 +109,9 @@ static const struct option longs[] = {
 };
 
 static const char usage[] =
-	"Usage: ftps put [OPTION]... FILE ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
-	"       ftps get [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH [FILE]\n"
-	"       ftps ls [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
+	"Usage: ftps put [OPTION]... FILE ftps://USER@HOST[:PORT]/PATH\n"
+	"       ftps get [OPTION]... ftps://USER@HOST[:PORT]/PATH [FILE]\n"
+	"       ftps ls [OPTION]... ftps://USER@HOST[:PORT]/PATH\n"
 	"       ftps serve [OPTION]... DIR\n"
 	"FTP over TLS (RFC 4217) that tells a complete file from a cut one, with kTLS.\n"
 	"FILE may be - for standard input or output.\n"
@@ -127,7 +127,7 @@ static const char usage[] =
 	"      --conddisp catlg|delete\n"
 	"                          keep a partial file as FILE.partial (default), or not\n"
 	"put, get and ls:\n"
-	"      --password-file F   F's first line is the password that the URL lacks;\n"
+	"      --password-file F   F's first line is the password (never in the URL);\n"
 	"                          else ~/.netrc has it, else you are asked\n"
 	"      --netrc-file F      instead of ~/.netrc\n"
 	"      --cacert FILE       trust these certificates instead of the system's\n"
@@ -390,16 +390,15 @@ static bool set_flag(struct options *o, int opt)
 	}
 }
 
-static int set_url(struct options *o, char *text)
+static int set_url(struct options *o, const char *text)
 {
 	const char *why = url_parse(text, &o->url);
 
-	url_hide_password(text);
 	if (why)
 		return bad("URL", why);
 	if (!*o->url.port)
 		strcpy(o->url.port, o->implicit ? "990" : "21");
-	if (!o->url.has_password && *o->password) {
+	if (*o->password) {
 		memcpy(o->url.password, o->password, sizeof(o->password));
 		o->url.has_password = true;
 	}

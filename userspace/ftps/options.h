@@ -64,7 +64,7 @@ struct options {
  * options_parse() - read the command line
  * @o: out: the options, with defaults filled in
  * @argc: as main()
- * @argv: as main(); a password in it is overwritten
+ * @argv: as main()
  *
  * Return: -1 to go on, or the exit status to leave with (--help, errors; said already).
  */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "text.h"
 
 #define PARTIAL ".partial"
 
@@ -24,6 +25,7 @@ struct store {
 	bool own_fd;
 	bool used_partial; /* NAME.partial is in it, and done with once it is complete */
 	bool mask;	   /* a terminal: no control characters */
+	char last;	   /* of what was masked */
 	char temp[sizeof(STORE_PREFIX) + 16];
 	char name[NAME_MAX + 1];
 };
@@ -221,17 +223,19 @@ static int write_all(struct store *st, const char *p, size_t len)
 int store_write(struct store *st, const void *buf, size_t len)
 {
 	const char *p = buf;
+	char piece[1024];
 
 	while (st->mask && len) {
-		char c = *p++;
+		size_t n = len < sizeof(piece) ? len : sizeof(piece);
 		int err;
 
-		len--;
-		if (((unsigned char)c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
-			c = '?';
-		err = write_all(st, &c, 1);
+		memcpy(piece, p, n);
+		text_mask(&st->last, piece, n, "\n\r\t");
+		err = write_all(st, piece, n);
 		if (err)
 			return err;
+		p += n;
+		len -= n;
 	}
 	return write_all(st, p, len);
 }

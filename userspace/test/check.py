@@ -561,14 +561,16 @@ def test_put_receiver_endings():
 
 def test_usage():
     up = make_file("up", 10)
-    good = "ftps://u:p@127.0.0.1:1/x"
+    good = "ftps://joe@127.0.0.1:1/x"
     for args in ([], ["frobnicate"], ["put"], ["put", up], ["put", up, "ftp://u@h/x"],
-                 ["get"], ["get", "ftps://u:p@h/"], ["get", "ftps://h/x"],
+                 ["get"], ["get", "ftps://joe@h/"], 
+                 ["get", "ftps://joe:s3cr3t@h/x"],
                  ["put", "--end=sideways", up, good], ["put", "--tls=1.1", up, good],
                  ["put", "--timeout=0", up, good], ["put", "--rate=1x", up, good],
                  ["put", "--no-such", up, good], ["serve", "/tmp"],
                  ["serve", "--cert", CERT, "/tmp"]):
         is_status(run(*args), USAGE, "ftps " + " ".join(args[:2]))
+    is_status(run("get", "ftps://h/x", env={**os.environ, "HOME": WORK}), USAGE, "no user name")
     r = run("--help")
     ok(r.returncode == 0 and "unconfirmed" in r.stdout, "--help has the exit statuses")
     ok(max(map(len, r.stdout.splitlines())) <= 80, "--help fits 80 columns")
@@ -581,7 +583,9 @@ def test_refused():
         is_status(r, REFUSED, "get what is not there")
         ok(facts(r)["reply"] == 550, "550")
         is_status(put(server, up, name="no/dir"), REFUSED, "put where no folder is")
-        r = run("put", "--cacert", CERT, up, server.url("x", password="wrong"))
+        with open(path("wrong"), "w") as f:
+            f.write("wrong\n")
+        r = run("put", "--cacert", CERT, "--password-file", path("wrong"), up, server.url("x"))
         is_status(r, REFUSED, "wrong password")
         ok("530" in r.stderr, "530", r.stderr)
         no_leftovers(WORK)
@@ -607,8 +611,8 @@ def test_network():
     up = make_file("up", 10)
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
-    is_status(run("put", up, f"ftps://u:p@127.0.0.1:{port}/x"), NETWORK, "nobody listens")
-    is_status(run("put", up, "ftps://u:p@no.such.host.invalid/x"), NETWORK, "no such host")
+    is_status(run("put", up, f"ftps://joe@127.0.0.1:{port}/x"), NETWORK, "nobody listens")
+    is_status(run("put", up, "ftps://joe@no.such.host.invalid/x"), NETWORK, "no such host")
 
     def leave(fake):
         fake.to_login()
@@ -831,18 +835,28 @@ def test_prompt():
         ok(PASSWORD.encode() not in said, "and not echoed", said)
 
 
-def test_password_hidden():
-    with Fake(lambda f: f.sock.recv(100)) as server:
-        up = make_file("up", 10)
-        proc = subprocess.Popen([FTPS, "put", "--timeout", "2", "-v", up, server.url()],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        server.connected.wait(LIMIT)
-        with open(f"/proc/{proc.pid}/cmdline") as f:
-            shown = f.read()
-        said = proc.communicate()[1]
-        ok("127.0.0.1" in shown and "s3cr3t" not in shown, "password not on the process list",
-           shown)
-        ok("s3cr3t" not in said, "nor in what -v says", said)
+def test_password_in_url():
+    """Refused before anything is done with it, and not repeated."""
+    def play(fake):
+        heard.append(fake.sock.recv(100))
+    heard = []
+    up = make_file("up", 10)
+    with Fake(play) as server:
+        for args in (["put", up], ["get"], ["ls"]):
+            for secret in (PASSWORD.replace(" ", "%20"), ""):
+                r = run(*args, server.url("x").replace("@", f":{secret}@"))
+                is_status(r, USAGE, f"{args[0]} with a password in the URL")
+                ok("--password-file" in r.stderr and "netrc" in r.stderr and
+                   "s3cr3t" not in r.stderr + r.stdout, "what to do is said, and not the password",
+                   r.stderr)
+        ok(not heard and not server.connected.is_set(), "and nobody is called")
+
+
+def test_password_not_shown():
+    with Server() as server:
+        r = put(server, make_file("up", 10), "-v")
+        ok(r.returncode == COMPLETE and "PASS ****" in r.stderr and "s3cr3t" not in r.stderr,
+           "-v does not show the password", r.stderr)
 
 
 def arriving(folder):

@@ -343,7 +343,8 @@ def test_listing_with_commands():
     def play(fake):
         with fake.context().wrap_socket(to_data(fake, "LIST").accept()[0],
                                         server_side=True) as data:
-            data.sendall(b"evil\x1b]0;title\x07\x1b[2J\0\r\n")
+            data.sendall(b"evil\x1b]0;title\x07\x1b[2J\0\x9b2J\r\n" +
+                         "good \u00e4\u20ac evil \u009b2J\r\n".encode())
             data.unwrap()
         fake.say("226 \x1b[2Jdone")
         fake.hear("QUIT")
@@ -361,7 +362,8 @@ def test_listing_with_commands():
                 pass
             status = proc.wait(LIMIT)
         os.close(ours)
-    ok(status == COMPLETE and b"evil" in shown and b"\x1b" not in shown and b"\x07" not in shown,
+    ok(status == COMPLETE and b"evil" in shown and b"\x1b" not in shown and b"\x07" not in shown and
+       b"\x9b" not in shown and "good \u00e4\u20ac".encode() in shown,
        "escape sequences are masked", shown)
 
 

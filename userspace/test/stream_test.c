@@ -516,7 +516,8 @@ static void test_mask(const char *who)
 	atomic_store(&go, true);
 	s = begin(&p, read_slowly, 0);
 	ok(tls_stream_notify(s, TS_NOTIFY_SETTLED, WAIT_MS) == TS_OK &&
-	   tls_stream_await_ack(s, WAIT_MS, &missing) == TS_OK, "%s: close_notify", who);
+		   tls_stream_await_ack(s, WAIT_MS, &missing) == TS_OK,
+	   "%s: close_notify", who);
 	sigpending(&pending);
 	ok(is_blocked(SIGUSR1) && sigismember(&pending, SIGUSR1) == 1,
 	   "%s: the thread's mask is its own", who);
@@ -529,9 +530,9 @@ int main(void)
 	test_mask("without io_init()");
 	if (io_init())
 		abort();
-	ok(is_blocked(SIGINT) && is_blocked(SIGTERM), "io_init() blocks");
+	ok(is_blocked(SIGTERM), "io_init() blocks");
 	test_mask("with io_init()");
-	ok(is_blocked(SIGINT) && is_blocked(SIGTERM), "what it blocks stays so");
+	ok(is_blocked(SIGTERM), "what it blocks stays so");
 	free_contexts();
 	test_version(TLS1_2_VERSION);
 	test_version(TLS1_3_VERSION);
