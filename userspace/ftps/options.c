@@ -54,6 +54,7 @@ enum opt {
 	OPT_JSON,
 	OPT_ASCII,
 	OPT_NO_PROGRESS,
+	OPT_NO_MTIME,
 	OPT_REQUIRE_REUSE,
 	OPT_USERS,
 	OPT_MAX_PER_HOST,
@@ -101,6 +102,7 @@ static const struct option longs[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "ascii", no_argument, NULL, OPT_ASCII },
 	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
+	{ "no-mtime", no_argument, NULL, OPT_NO_MTIME },
 	{ "require-reuse", no_argument, NULL, OPT_REQUIRE_REUSE },
 	{ "users", required_argument, NULL, OPT_USERS },
 	{ "max-per-host", required_argument, NULL, OPT_MAX_PER_HOST },
@@ -137,6 +139,7 @@ static const char usage[] =
 	"      --resume            go on where the partial file ends (REST)\n"
 	"      --append            put: add to the end of the file (APPE)\n"
 	"      --ascii             put, get: a text, its line ends converted (TYPE A)\n"
+	"      --no-mtime          get: leave the file's time as it comes, without MDTM\n"
 	"      --no-progress       no bar on a terminal\n"
 	"      --names, --facts    ls: NLST, MLSD instead of LIST\n"
 	"serve:\n"
@@ -337,6 +340,9 @@ static bool set_client_flag(struct options *o, int opt)
 	case OPT_ASCII:
 		o->ascii = true;
 		return true;
+	case OPT_NO_MTIME:
+		o->mtime = false;
+		return true;
 	case OPT_NO_PROGRESS:
 		o->no_progress = true;
 		return true;
@@ -513,6 +519,7 @@ static void defaults(struct options *o)
 	memset(o, 0, sizeof(*o));
 	o->family = AF_UNSPEC;
 	o->conddisp = CONDDISP_CATLG;
+	o->mtime = true;
 	o->tune.timeout_ms = 60000;
 	o->tune.end_delay_ms = 200;
 	o->listen = "127.0.0.1:2121";

@@ -43,6 +43,7 @@ struct options {
 	bool resume;	   /* go on where a partial file ends */
 	bool append;	   /* APPE */
 	enum listing ls;
+	bool mtime; /* get: the file's time is the server's (MDTM) */
 	bool ascii; /* TYPE A: line ends are converted */
 	bool no_progress;
 	/* serve */

@@ -54,7 +54,7 @@ static int begin(struct store *st, bool direct)
 {
 	struct stat sb;
 
-	/* A user's own link is followed; in a confined folder it might lead out of it. */
+	/* What a user's own link leads to may be a device; in a confined folder it may be outside. */
 	if (fstatat(st->dir, st->name, &sb, direct ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? make_temp(st) : -errno;
 	if (S_ISDIR(sb.st_mode))
@@ -264,6 +264,14 @@ static int give_name(struct store *st)
 	if (fsync(st->dir) < 0 && errno != EINVAL && errno != EBADF)
 		io_say("%s: fsync of its folder: %s", st->name, strerror(errno));
 	return 0;
+}
+
+void store_set_time(struct store *st, time_t when)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = when } };
+
+	if (!st->direct && futimens(st->fd, times) < 0)
+		io_note("%s: its time: %s", st->name, strerror(errno));
 }
 
 int store_commit(struct store *st)

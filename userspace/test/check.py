@@ -195,6 +195,84 @@ def test_max_size():
         ok(not os.path.exists(server.file("up2")), "and it is not there")
 
 
+def test_mtime():
+    times = (0, 951_782_400, 1_000_000_000, 4_102_444_799)
+    with Server() as server:
+        raw = Raw(server)
+        f, down = make_file(os.path.join(server.dir, "f"), 10), path("down")
+        for when in times:
+            os.utime(f, (when, when))
+            want = "213 " + time.strftime("%Y%m%d%H%M%S", time.gmtime(when))
+            ok(raw.ask("MDTM f") == want, f"MDTM: {want}")
+            r = get(server, "f", down)
+            is_status(r, COMPLETE, f"get of a file from {time.gmtime(when).tm_year}")
+            ok(os.stat(down).st_mtime == when, "its time is the server's", os.stat(down).st_mtime)
+        r = get(server, "f", down, "--no-mtime", "-v")
+        ok(os.stat(down).st_mtime != times[-1] and "MDTM" not in r.stderr,
+           "--no-mtime: it is not, nor asked for", r.stderr)
+        is_status(get(server, "f", "/dev/null"), COMPLETE, "a device's time is left alone")
+
+    def play(reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("SIZE")
+            fake.say("213 1")
+            fake.hear("MDTM")
+            fake.say(reply)
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("RETR")
+            fake.say("150 ok")
+            with fake.data() as data:
+                data.sendall(b"x")
+                data.unwrap()
+            fake.say("226 ok")
+            fake.hear("QUIT")
+        return play
+    for reply, want in (("213 20010909014640", 1_000_000_000), ("213 20010909014640.5", 1_000_000_000),
+                        ("213 20011309014640", None), ("213 then", None), ("502 what?", None),
+                        ("550 no", None)):
+        with Fake(play(reply)) as server:
+            is_status(get(server, "f", down), COMPLETE, f"MDTM is answered by {reply}")
+            ok(want in (None, os.stat(down).st_mtime) and
+               (want or os.stat(down).st_mtime > times[2]), "and that is what the file's time shows")
+
+
+def test_links():
+    """get follows a user's own links."""
+    with Server() as server:
+        f = make_file(os.path.join(server.dir, "f"), 1000)
+        os.makedirs(path("there/deep"))
+        os.symlink("there/deep/file", path("link"))
+        os.symlink("link", path("link to link"))
+        os.symlink(path("there/deep/file"), path("there/absolute"))
+        os.symlink("loop", path("loop"))
+        os.symlink("nowhere/file", path("astray"))
+        for link in ("link", "link to link", "there/absolute"):
+            for before in (True, False):
+                if before:
+                    make_file("there/deep/file", 10)
+                is_status(get(server, "f", path(link)), COMPLETE,
+                          f"get to a {link}, {'to a file' if before else 'to nothing yet'}")
+                ok(os.path.islink(path(link)) and same(f, path("there/deep/file")),
+                   "the link stays, the file is replaced")
+                os.unlink(path("there/deep/file"))
+        for link in ("loop", "astray"):
+            is_status(get(server, "f", path(link)), LOCAL, f"get to a link that goes {link}")
+            ok(os.path.islink(path(link)), "the link stays")
+        os.symlink("/dev/null", path("null"))
+        is_status(get(server, "f", path("null")), COMPLETE, "get to a link to a device")
+        ok(os.path.islink(path("null")), "the link stays")
+    with Server("--end", "rst-middle") as server:
+        make_file(os.path.join(server.dir, "f"), 200_000)
+        r = get(server, "f", path("link"))
+        ok(facts(r)["partial"] == path("there/deep/file.partial") and
+           os.path.exists(path("there/deep/file.partial")), "a partial file is beside the real one",
+           r.stdout)
+    no_leftovers(path("there/deep"))
+
+
 def test_streams():
     with Server() as server:
         up = make_file("up", 300_000)
@@ -621,6 +699,24 @@ def test_network():
         is_status(put(server, up), NETWORK, "the server leaves")
 
 
+def test_bad_pem():
+    up = make_file("up", 10)
+    with open(path("no.pem"), "w") as f:
+        f.write("this is no PEM\n")
+    with Server() as server:
+        for name, why in ((path("none.pem"), "No such file"), (path("no.pem"), ""), (WORK, "")):
+            said = []
+            for args in (["put", "--cacert", name, up, server.url()],
+                         ["serve", "--anonymous", "--cert", name, WORK],
+                         ["serve", "--anonymous", "--cert", CERT, "--key", name, WORK]):
+                r = run(*args)
+                is_status(r, LOCAL, f"{args[0]} with a bad {args[-3]}")
+                ok(f"{name}: " in r.stderr and why in r.stderr and " lib" not in r.stderr,
+                   f"{args[0]}: the file and the reason are named", r.stderr)
+                said.append(r.stderr.splitlines()[0])
+            print("\n".join("# " + line for line in said))
+
+
 def test_local():
     with Server() as server:
         is_status(put(server, path("none")), LOCAL, "put what is not there")
@@ -694,6 +790,8 @@ def test_short_file():
         port = fake.data_port()
         fake.hear("SIZE")
         fake.say("213 1000")
+        fake.hear("MDTM")
+        fake.say("502 no MDTM")
         fake.hear("EPSV")
         fake.say(f"229 ok (|||{port}|)")
         fake.hear("RETR")
@@ -715,6 +813,8 @@ def test_unconfirmed_get():
             port = fake.data_port()
             fake.hear("SIZE")
             fake.say(f"213 {size}" if size else "502 no SIZE")
+            fake.hear("MDTM")
+            fake.say("502 no MDTM")
             fake.hear("EPSV")
             fake.say(f"229 ok (|||{port}|)")
             fake.hear("RETR")
@@ -873,6 +973,8 @@ def interrupted(conddisp):
         port = fake.data_port()
         fake.hear("SIZE")
         fake.say("213 2000000")
+        fake.hear("MDTM")
+        fake.say("502 no MDTM")
         fake.hear("EPSV")
         fake.say(f"229 ok (|||{port}|)")
         fake.hear("RETR")

@@ -186,8 +186,9 @@ def to_data(fake, verb="RETR"):
     fake.to_login()
     port = fake.data_port()
     if verb == "RETR":
-        fake.hear("SIZE")
-        fake.say("550 no")
+        for verb_before in ("SIZE", "MDTM"):
+            fake.hear(verb_before)
+            fake.say("550 no")
     fake.hear("EPSV")
     fake.say(f"229 ok (|||{port}|)")
     fake.hear(verb)
