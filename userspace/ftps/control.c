@@ -312,19 +312,22 @@ bool control_mdtm_time(const char *text, time_t *when)
 
 /* ------------------------------------------------------------------ ports */
 
-/* Numbers behind one another with commas between. Return: whether there are exactly six. */
-static bool six_numbers(const char *text, unsigned int *n)
+/*
+ * Numbers behind one another with commas between.
+ * Return: what is behind them, or NULL unless there are exactly six.
+ */
+static const char *six_numbers(const char *text, unsigned int *n)
 {
 	int used = 0;
 
 	if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
 		   &used) != 6 ||
 	    !used || isdigit((unsigned char)text[used]))
-		return false;
+		return NULL;
 	for (int i = 0; i < 6; i++)
 		if (n[i] > 255)
-			return false;
-	return true;
+			return NULL;
+	return text + used;
 }
 
 unsigned int control_pasv_port(const char *text)
@@ -356,10 +359,12 @@ unsigned int control_epsv_port(const char *text)
 
 bool control_port_addr(const char *text, union net_addr *addr)
 {
+	const char *end;
 	unsigned int n[6];
 	char host[32];
 
-	if (!isdigit((unsigned char)*text) || !six_numbers(text, n))
+	end = isdigit((unsigned char)*text) ? six_numbers(text, n) : NULL;
+	if (!end || *end)
 		return false;
 	snprintf(host, sizeof(host), "%u.%u.%u.%u", n[0], n[1], n[2], n[3]);
 	return net_parse(host, AF_INET, n[4] << 8 | n[5], addr);

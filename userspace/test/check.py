@@ -8,11 +8,13 @@ Client and server are checked against each other, against Python's ftplib and cu
 and against a server written here that misbehaves on purpose. Where the kernel has no
 kTLS the same tests run with user-space TLS.
 """
+import fcntl
 import ftplib
 import hashlib
 import json
 import os
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -937,19 +939,22 @@ def test_prompt():
 
 def test_password_in_url():
     """Refused before anything is done with it, and not repeated."""
-    def play(fake):
-        heard.append(fake.sock.recv(100))
-    heard = []
     up = make_file("up", 10)
-    with Fake(play) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
         for args in (["put", up], ["get"], ["ls"]):
             for secret in (PASSWORD.replace(" ", "%20"), ""):
-                r = run(*args, server.url("x").replace("@", f":{secret}@"))
+                r = run(*args, f"ftps://{USER}:{secret}@127.0.0.1:{server.getsockname()[1]}/x")
                 is_status(r, USAGE, f"{args[0]} with a password in the URL")
                 ok("--password-file" in r.stderr and "netrc" in r.stderr and
                    "s3cr3t" not in r.stderr + r.stdout, "what to do is said, and not the password",
                    r.stderr)
-        ok(not heard and not server.connected.is_set(), "and nobody is called")
+        try:
+            server.accept()
+            called = True
+        except BlockingIOError:
+            called = False
+        ok(not called, "and nobody is called")
 
 
 def test_password_not_shown():
@@ -1094,8 +1099,9 @@ def test_order():
     with Server() as server:
         raw = Raw(server, tls=False, login=False)
         for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
-                           ("PBSZ 0", "530"), ("AUTH GSSAPI", "504"), ("FOO", "502"),
-                           ("FEAT", "211"), ("NOOP", "200"), ("", "502")):
+                           ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "533"), ("PBSZ", "501"),
+                           ("AUTH GSSAPI", "504"), ("FOO", "500"), ("", "500"), (" NOOP", "500"),
+                           ("DELE x", "502"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
             got = raw.ask(line)
             ok(got.startswith(want), f"without TLS, \"{line}\": {got}")
         raw.sock.sendall(b"AUTH TLS\r\nUSER joe\r\n")
@@ -1107,8 +1113,13 @@ def test_order():
             got = raw.ask(line)
             ok(got.startswith(want), f"before login, \"{line}\": {got}")
         raw = Raw(server)
-        for line, want in (("STOR x", "521"), ("PBSZ 0", "200"), ("PROT C", "534"),
-                           ("PROT S", "536"), ("PROT P", "200"), ("STOR x", "425"),
+        for line, want in (("STOR x", "521"), ("AUTH TLS", "503"), ("PBSZ abc", "501"),
+                           ("PBSZ -1", "501"), ("PBSZ 4294967296", "501"), ("PROT P", "503"),
+                           ("PBSZ 4294967295", "200 PBSZ=0"), ("PBSZ 0", "200 PBSZ=0"),
+                           ("PROT C", "534"), ("PROT S", "536"), ("PROT e", "536"),
+                           ("PROT X", "504"), ("PROT PP", "504"), ("PROT P", "200"),
+                           ("STOR x", "425"), ("PORT 127,0,0,1,200,200xyz", "501"),
+                           ("PORT 127,0,0,1,200,200", "200"),
                            ("PORT 127,0,0,2,200,200", "504"), ("PORT 127,0,0,1,0,25", "504"),
                            ("PORT 1,2", "501"), ("EPRT |1|127.0.0.9|5000|", "504"),
                            ("EPRT |1|127.0.0.1|5000|", "200"), ("REST x", "501"),
@@ -1131,7 +1142,7 @@ def test_confinement():
         raw.protect()
         for line, want in ((f"RETR ../{os.path.basename(outside)}", "550"),
                            (f"RETR {outside}", "550"), ("RETR link", "550"),
-                           ("RETR dirlink/outside", "550"), ("STOR dirlink/new", "550"),
+                           ("RETR dirlink/outside", "550"), ("STOR dirlink/new", "553"), ("LIST dirlink", "450"),
                            ("CWD dirlink", "550"), ("CWD ../../..", "250"), ("PWD", '257 "/"'),
                            ("RETR fifo", "550"), ("STOR fifo", "553"), ("RETR .", "550"),
                            ("STOR .ftps.x", "553"), ("STOR a\tb", "553")):
@@ -1142,6 +1153,79 @@ def test_confinement():
         raw.sock.sendall(b"STOR link\r\n")
         ok(raw.reply().startswith("55"), "STOR over a link that leads outside")
         ok(os.path.getsize(outside) == 10, "the file outside is as it was")
+
+
+def free_descriptor(pid):
+    """The number that the next descriptor of a process is going to have."""
+    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def test_file_replies():
+    """What is not there, what is busy, and what the system has no more of."""
+    with Server() as server:
+        raw = Raw(server)
+        raw.protect()
+        make_file(os.path.join(server.dir, "file"), 10)
+
+        def asks(*dialogue):
+            for line, want in dialogue:
+                raw.ask("EPSV")
+                got = raw.ask(line)
+                ok(got.startswith(want), f"{line}: {got}")
+        asks(("LIST none", "450"), ("NLST none", "450"), ("LIST none/none", "450"),
+             ("LIST file/x", "450"), ("MLSD none", "550"), ("MLSD file", "501"), ("RETR none", "550"),
+             ("STOR no/dir/x", "553"), ("APPE no/dir/x", "553"), ("STOR file/x", "553"),
+             ("STOR .", "553"), ("CWD none", "550"), ("MLST none", "550"), ("SIZE none", "550"))
+
+        session = until(lambda: open(f"/proc/{server.proc.pid}/task/{server.proc.pid}/children")
+                        .read().split(), "the session")[0]
+        raw.ask("EPSV")
+        before = resource.prlimit(int(session), resource.RLIMIT_NOFILE)
+        resource.prlimit(int(session), resource.RLIMIT_NOFILE,
+                         (free_descriptor(session), before[1]))
+        for line in ("RETR file", "STOR new", "LIST", "MLSD", "CWD /", "SIZE file"):
+            got = raw.ask("TYPE I") and raw.ask(line)
+            ok(got.startswith("451"), f"{line}, no more descriptors: {got}")
+        resource.prlimit(int(session), resource.RLIMIT_NOFILE, before)
+
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        with open(server.file("file"), "rb+") as leased:
+            try:
+                fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as e:
+                skip("450 for a file that is leased", f"no leases here: {e}")
+            else:
+                asks(("RETR file", "450"), ("APPE file", "450"), ("LIST file", "450"))
+        asks(("RETR file", "150"))
+
+
+def test_full_disk():
+    """No room for another file's name: 452, before any data."""
+    full = tempfile.mkdtemp(prefix="full.", dir=WORK)
+    with open(path("full-ftps"), "w") as f:
+        f.write('#!/bin/sh\nfor dir; do :; done\nmount -t tmpfs -o nr_inodes=2 none "$dir" || exit\n'
+                f'exec {FTPS} "$@"\n')
+    os.chmod(path("full-ftps"), 0o700)
+    done = subprocess.run(["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none",
+                           full], capture_output=True, text=True)
+    if done.returncode:
+        skip("452 on a full disk", done.stderr.strip())
+        return
+    with Server(program=("unshare", "--map-root-user", "--mount", path("full-ftps"))) as server:
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        for name, want in (("one", "150"), ("two", "452")):
+            port = raw.epsv()
+            raw.sock.sendall(f"STOR {name}\r\n".encode())
+            got = raw.reply()
+            ok(got.startswith(want), f"file {name} of one that there is room for: {got}")
+            if want == "150":
+                with raw.data(port) as data:
+                    data.unwrap()
+                ok(raw.reply().startswith("226"), "it is stored")
+        ok(raw.ask("SIZE one") == "213 0", "and is there")
 
 
 def test_bounce():

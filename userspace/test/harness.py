@@ -94,14 +94,14 @@ def make_cert(cert, key, names):
 class Server:
     """ftps serve, in a folder of its own."""
 
-    def __init__(self, *options, host="127.0.0.1", login=None):
+    def __init__(self, *options, host="127.0.0.1", login=None, program=(FTPS,)):
         self.dir = tempfile.mkdtemp(prefix="srv.", dir=WORK)
         if login is None:
             login = ("--user", USER, "--password-file", path("password"))
         self.errors = open(path("serve.err"), "w+")
         at = f"[{host}]:0" if ":" in host else f"{host}:0"
         self.proc = subprocess.Popen(
-            [FTPS, "serve", "--json", "--listen", at, "--cert", CERT, "--key", KEY,
+            [*program, "serve", "--json", "--listen", at, "--cert", CERT, "--key", KEY,
              *login, *options, self.dir], stdout=subprocess.PIPE, stderr=self.errors, text=True)
         first = self.proc.stdout.readline()
         if not first:

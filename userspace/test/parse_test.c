@@ -137,6 +137,9 @@ static void addresses(void)
 	address(control_port_addr, "127,0,0,1,4,2100", "bad");
 	address(control_port_addr, "127,0,0,256,4,210", "bad");
 	address(control_port_addr, " 127,0,0,1,4,210", "bad");
+	address(control_port_addr, "127,0,0,1,4,210 ", "bad");
+	address(control_port_addr, "127,0,0,1,4,210xyz", "bad");
+	address(control_port_addr, "127,0,0,1,4,210,1", "bad");
 	address(control_port_addr, "", "bad");
 	address(control_eprt_addr, "|1|127.0.0.1|1234|", "127.0.0.1:1234");
 	address(control_eprt_addr, "|2|::1|1234|", "[::1]:1234");
