@@ -41,6 +41,9 @@ struct client {
 	struct progress progress;
 	bool has_size; /* SIZE told @size before a get */
 	uint64_t size;
+	bool has_mtime; /* MDTM told @mtime */
+	time_t mtime;
+	char target[PATH_MAX]; /* get: the file that is written, links followed */
 	char partial[PATH_MAX];
 	char why[512];
 };
@@ -240,6 +243,13 @@ static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
 	errno = 0;
 	*size = strtoull(cl->c->reply.last, &end, 10);
 	return !errno && end != cl->c->reply.last && (!*end || *end == ' ');
+}
+
+static bool ask_mtime(struct client *cl)
+{
+	return control_send(cl->c, "MDTM %s", cl->o->url.path) == CTL_OK &&
+	       control_reply(cl->c) == CTL_OK && code(cl) == 213 &&
+	       control_mdtm_time(cl->c->reply.last, &cl->mtime);
 }
 
 /* ------------------------------------------------------------------ the data connection */
@@ -654,14 +664,24 @@ static enum xs resume_put(struct client *cl, int fd)
 	return XS_COMPLETE;
 }
 
+static int open_source(const char *file)
+{
+	int fd;
+
+	if (strcmp(file, "-"))
+		return io_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+	fd = dup(STDIN_FILENO);
+	return fd < 0 ? -errno : fd;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
-	int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	int fd = open_source(file);
 	enum xs xs;
 
 	if (fd < 0)
-		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(errno));
+		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(-fd));
 	xs = prepare(cl);
 	if (!xs)
 		xs = resume_put(cl, fd);
@@ -671,12 +691,16 @@ static enum xs put(struct client *cl)
 	return xs;
 }
 
-/* Whether what came deserves its name: see get_status(). */
+/*
+ * Whether what came deserves its name: the server says so, or as many bytes came as SIZE had
+ * said (see get_status()), or it says nothing and the close_notify does.
+ */
 static bool deserves_name(const struct client *cl, enum xs xs)
 {
 	if (io_stop)
 		return false;
-	return !xs || (xs == XS_UNCONFIRMED && (!cl->reply || cl->has_size));
+	return !xs || (xs == XS_UNCONFIRMED &&
+		       (cl->has_size || (!cl->reply && cl->transfer.end == TS_END_CLOSE_NOTIFY)));
 }
 
 static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
@@ -685,9 +709,12 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 
 	if (!deserves_name(cl, xs)) {
 		if (store_abandon(store, cl->o->conddisp))
-			snprintf(cl->partial, sizeof(cl->partial), "%s.partial", cl->o->file);
+			snprintf(cl->partial, sizeof(cl->partial), "%.*s.partial", PATH_MAX - 9,
+				 cl->target);
 		return xs;
 	}
+	if (cl->has_mtime)
+		store_set_time(store, cl->mtime);
 	err = store_commit(store);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
 }
@@ -713,15 +740,48 @@ static enum xs transfer_get(struct client *cl, struct store *store)
 	return finish_get(cl, store, get_status(cl));
 }
 
+/*
+ * Follow links to a file, or to where one is going to be: the temporary file has to be
+ * beside it. What else a link may lead to is opened as it is.
+ */
+static int follow_links(char *file)
+{
+	char to[PATH_MAX];
+	struct stat sb;
+	ssize_t n = 0;
+
+	if (stat(file, &sb) == 0 && !S_ISREG(sb.st_mode))
+		return 0;
+	for (int i = 0; i < 40; i++) {
+		char *name = strrchr(file, '/');
+
+		n = readlink(file, to, sizeof(to) - 1);
+		if (n < 0)
+			return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+		to[n] = '\0';
+		name = name && *to != '/' ? name + 1 : file;
+		if ((size_t)(name - file) + (size_t)n >= PATH_MAX)
+			return -ENAMETOOLONG;
+		strcpy(name, to);
+	}
+	return -ELOOP;
+}
+
 static int open_store(struct client *cl, int *dir, struct store **store)
 {
-	const char *file = cl->o->file;
-	char *copy;
+	char *file = cl->target, *copy;
+	int err;
 
-	if (!strcmp(file, "-")) {
+	if (!strcmp(cl->o->file, "-")) {
 		*store = store_fd(STDOUT_FILENO);
 		return *store ? 0 : -ENOMEM;
 	}
+	if (strlen(cl->o->file) >= sizeof(cl->target))
+		return -ENAMETOOLONG;
+	strcpy(file, cl->o->file);
+	err = follow_links(file);
+	if (err)
+		return err;
 	copy = strdup(file);
 	if (!copy)
 		return -ENOMEM;
@@ -750,6 +810,8 @@ static enum xs get(struct client *cl)
 		/* The size of a text is not that on the wire (RFC 3659 s. 4). */
 		if (!xs && !cl->o->ascii)
 			cl->has_size = ask_size(cl, "", &cl->size);
+		if (!xs && cl->o->mtime && strcmp(cl->o->file, "-"))
+			cl->has_mtime = ask_mtime(cl);
 		if (!xs && cl->has_size && cl->resume_at > cl->size)
 			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file", cl->o->file);
 		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
@@ -827,11 +889,11 @@ enum xs client_run(struct options *o)
 	if (o->clear_data)
 		io_say("WARNING: --clear-data: everyone can read it, and a cut looks like an end");
 	cl->ctx = tls_ctx_client(&o->tls, &why);
-	no_login = credentials_complete(&o->url, o->netrc);
-	if (no_login)
+	no_login = cl->ctx ? credentials_complete(&o->url, o->netrc) : NULL;
+	if (!cl->ctx)
+		xs = fail(cl, XS_LOCAL, "%s", why);
+	else if (no_login)
 		xs = fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", no_login);
-	else if (!cl->ctx)
-		xs = fail(cl, XS_CERT, "%s: %s", o->tls.ca_file ? o->tls.ca_file : "TLS", why);
 	else
 		xs = run(cl);
 	quit(cl);

@@ -292,21 +292,42 @@ enum ctl_status control_send_secret(struct control *c, const char *verb, const c
 	return st;
 }
 
+/* ------------------------------------------------------------------ times */
+
+bool control_mdtm_time(const char *text, time_t *when)
+{
+	char back[32] = "";
+	struct tm tm = { 0 };
+
+	if (strspn(text, "0123456789") != 14 || (text[14] && text[14] != '.') ||
+	    sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+		   &tm.tm_min, &tm.tm_sec) != 6)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	*when = timegm(&tm);
+	/* It has made next year's first month of a 13th one. */
+	return strftime(back, sizeof(back), "%Y%m%d%H%M%S", &tm) == 14 && !memcmp(back, text, 14);
+}
+
 /* ------------------------------------------------------------------ ports */
 
-/* Numbers behind one another with commas between. Return: whether there are exactly six. */
-static bool six_numbers(const char *text, unsigned int *n)
+/*
+ * Numbers behind one another with commas between.
+ * Return: what is behind them, or NULL unless there are exactly six.
+ */
+static const char *six_numbers(const char *text, unsigned int *n)
 {
 	int used = 0;
 
 	if (sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
 		   &used) != 6 ||
 	    !used || isdigit((unsigned char)text[used]))
-		return false;
+		return NULL;
 	for (int i = 0; i < 6; i++)
 		if (n[i] > 255)
-			return false;
-	return true;
+			return NULL;
+	return text + used;
 }
 
 unsigned int control_pasv_port(const char *text)
@@ -338,10 +359,12 @@ unsigned int control_epsv_port(const char *text)
 
 bool control_port_addr(const char *text, union net_addr *addr)
 {
+	const char *end;
 	unsigned int n[6];
 	char host[32];
 
-	if (!isdigit((unsigned char)*text) || !six_numbers(text, n))
+	end = isdigit((unsigned char)*text) ? six_numbers(text, n) : NULL;
+	if (!end || *end)
 		return false;
 	snprintf(host, sizeof(host), "%u.%u.%u.%u", n[0], n[1], n[2], n[3]);
 	return net_parse(host, AF_INET, n[4] << 8 | n[5], addr);

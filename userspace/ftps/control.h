@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "net.h"
 #include "tls_stream.h"
@@ -104,6 +105,15 @@ unsigned int control_pasv_port(const char *text);
 
 /** control_epsv_port() - the port in a reply 229 (RFC 2428 s. 3), or 0 */
 unsigned int control_epsv_port(const char *text);
+
+/**
+ * control_mdtm_time() - the time in a reply 213 to MDTM (RFC 3659 s. 2.3)
+ * @text: YYYYMMDDHHMMSS, in UTC; a fraction may follow, and is ignored
+ * @when: out: the time
+ *
+ * Return: whether it is one.
+ */
+bool control_mdtm_time(const char *text, time_t *when);
 
 /**
  * control_port_addr() - the address in the argument of PORT (RFC 959 s. 4.1.2)

@@ -77,7 +77,10 @@ static void settle(struct data *d, enum ts_status end)
 	r->end = end;
 	r->fault = tls_stream_fault(d->s);
 	if (end != TS_OK)
-		snprintf(r->why, sizeof(r->why), "%s", tls_stream_why(d->s));
+		snprintf(r->why, sizeof(r->why), "%s",
+			 end == TS_TIMEOUT ? "no progress for too long" :
+			 end == TS_STOPPED ? "stopped" :
+					     tls_stream_why(d->s));
 }
 
 static void settle_time(struct data *d)
@@ -205,13 +208,41 @@ static enum ts_status await_writable(struct data *d, int timeout_ms)
 	return st;
 }
 
+/* How long a sender waits: for as long as the peer's TCP goes on taking bytes. */
+struct patience {
+	int64_t deadline;
+	uint64_t unacked; /* when it was renewed */
+};
+
+static void renew(struct data *d, struct patience *p)
+{
+	p->deadline = io_now() + d->tune->timeout_ms;
+	p->unacked = tls_stream_unacked(d->s);
+}
+
+/* What the peer sends wakes the wait, too, and proves nothing: it may never read. */
+static enum ts_status await_room(struct data *d, struct patience *p)
+{
+	enum ts_status st;
+
+	if (!io_left(p->deadline)) {
+		if (tls_stream_unacked(d->s) >= p->unacked)
+			return TS_TIMEOUT;
+		renew(d, p);
+	}
+	st = await_writable(d, io_left(p->deadline));
+	return st == TS_TIMEOUT ? TS_OK : st;
+}
+
 static enum ts_status send_chunk(struct data *d, const char *buf, size_t len)
 {
 	/* What the peer's side has said until now, without waiting for more. */
 	enum ts_status st = await_writable(d, 0);
+	struct patience p;
 
 	if (st != TS_OK && st != TS_TIMEOUT)
 		return st;
+	renew(d, &p);
 	while (len) {
 		size_t n;
 
@@ -220,10 +251,11 @@ static enum ts_status send_chunk(struct data *d, const char *buf, size_t len)
 			count(d, buf, n);
 			buf += n;
 			len -= n;
+			renew(d, &p);
 			continue;
 		}
 		if (st == TS_WAIT)
-			st = await_writable(d, d->tune->timeout_ms);
+			st = await_room(d, &p);
 		if (st != TS_OK)
 			return st;
 	}

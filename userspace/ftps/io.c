@@ -2,18 +2,24 @@
 #include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "text.h"
 
 volatile sig_atomic_t io_stop;
 bool io_verbose;
 
 static sigset_t blocked; /* what is blocked outside of waits */
 static sigset_t outside; /* the mask that we were started with */
+static bool blocking;	 /* io_init() has been called */
 
 static const int stopping[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -58,6 +64,7 @@ int io_init(void)
 		if (old.sa_handler != SIG_IGN)
 			err = catch_with(stopping[i], on_stop);
 	}
+	blocking = !err;
 	return err;
 }
 
@@ -98,7 +105,7 @@ int io_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		.tv_sec = timeout_ms / 1000,
 		.tv_nsec = (long)(timeout_ms % 1000) * 1000000,
 	};
-	int r = ppoll(fds, n, timeout_ms < 0 ? NULL : &ts, &outside);
+	int r = ppoll(fds, n, timeout_ms < 0 ? NULL : &ts, blocking ? &outside : NULL);
 
 	return r < 0 ? -errno : r;
 }
@@ -111,30 +118,110 @@ int io_wait(int fd, short events, int timeout_ms)
 	return r > 0 ? p.revents : r;
 }
 
-void io_unblock(void)
+void io_unblock(sigset_t *was)
 {
-	pthread_sigmask(SIG_SETMASK, &outside, NULL);
+	/* Without io_init() there is nothing in it. */
+	pthread_sigmask(SIG_UNBLOCK, &blocked, was);
 }
 
-void io_block(void)
+void io_restore(const sigset_t *was)
 {
-	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	pthread_sigmask(SIG_SETMASK, was, NULL);
+}
+
+/* ------------------------------------------------------------------ calls that block */
+
+struct call {
+	void (*run)(void *arg);
+	void *arg;
+	int done; /* an eventfd */
+};
+
+static void *run_call(void *arg)
+{
+	struct call *call = arg;
+
+	call->run(call->arg);
+	eventfd_write(call->done, 1);
+	return NULL;
+}
+
+int io_call(void (*run)(void *arg), void *arg)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	pthread_t thread;
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	*call = (struct call){ run, arg, eventfd(0, EFD_CLOEXEC) };
+	r = call->done < 0 ? -errno : -pthread_create(&thread, NULL, run_call, call);
+	if (!r) {
+		do {
+			r = io_wait(call->done, POLLIN, -1);
+		} while (r == -EINTR && !io_stop);
+		if (r < 0) {
+			/* The thread ends with the process, and it needs what it was given. */
+			pthread_detach(thread);
+			return r;
+		}
+		r = -pthread_join(thread, NULL);
+	}
+	if (call->done >= 0)
+		close(call->done);
+	free(call);
+	return r;
+}
+
+struct opening {
+	int dir;
+	char *name;
+	int flags;
+	int fd;
+};
+
+static void run_open(void *arg)
+{
+	struct opening *o = arg;
+
+	o->fd = openat(o->dir, o->name, o->flags);
+	if (o->fd < 0)
+		o->fd = -errno;
+}
+
+int io_openat(int dir, const char *name, int flags)
+{
+	struct opening *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	*o = (struct opening){ dir, strdup(name), flags, -1 };
+	r = o->name ? io_call(run_open, o) : -ENOMEM;
+	if (r == -EINTR)
+		return r;
+	if (!r)
+		r = o->fd;
+	free(o->name);
+	free(o);
+	return r;
 }
 
 void io_die_of_signal(void)
 {
 	int sig = io_stop;
+	sigset_t was;
 
 	signal(sig, SIG_DFL);
 	raise(sig);
-	io_unblock();
+	io_unblock(&was);
 	_exit(128 + sig); /* only where the signal is blocked by our parent */
 }
 
 /* One write a line: several processes of a server share standard error. */
 static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
 {
-	char line[1024];
+	char line[1024], last = '\0';
 	int n = snprintf(line, sizeof(line), "ftps: ");
 	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 
@@ -144,9 +231,7 @@ static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list a
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	/* What a peer said may be in there: a terminal must not obey it. */
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
+	text_mask(&last, line, (size_t)n, "");
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;

@@ -5,7 +5,8 @@
  *
  * Times are milliseconds of CLOCK_MONOTONIC. Signals that ask us to stop are
  * blocked everywhere but inside io_poll(), so that none is lost between a look
- * at io_stop and the wait, and no system call but a wait is ever cut short.
+ * at io_stop and the wait, and no system call but a wait is ever cut short. Who
+ * does without io_init() keeps the thread's mask as it is, in waits, too.
  */
 #ifndef FTPS_IO_H
 #define FTPS_IO_H
@@ -72,10 +73,34 @@ int io_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
  */
 int io_wait(int fd, short events, int timeout_ms);
 
-/** io_unblock() - let stopping signals interrupt system calls, until io_block() */
-void io_unblock(void);
-/** io_block() - block them again */
-void io_block(void);
+/**
+ * io_unblock() - let stopping signals interrupt system calls, until io_restore()
+ * @was: out: the thread's mask as it was
+ */
+void io_unblock(sigset_t *was);
+
+/** io_restore() - the thread's mask as io_unblock() found it */
+void io_restore(const sigset_t *was);
+
+/**
+ * io_call() - call what may block for as long as it likes, and have a stopping signal end it
+ * @run: called in a thread of its own
+ * @arg: its argument
+ *
+ * Return: 0 when @run has returned, or a negative errno; with -EINTR a signal asks us to
+ * stop, and @run goes on: what @arg points to must stay for as long as the process does.
+ */
+int io_call(void (*run)(void *arg), void *arg);
+
+/**
+ * io_openat() - openat(2) by io_call(): a FIFO without another end blocks
+ * @dir: a descriptor of the folder, or AT_FDCWD
+ * @name: the name in it
+ * @flags: as openat(2), without O_CREAT
+ *
+ * Return: the descriptor, or a negative errno (-EINTR: a signal asks us to stop).
+ */
+int io_openat(int dir, const char *name, int flags);
 
 /** io_die_of_signal() - end as io_stop's signal would have ended us */
 void io_die_of_signal(void) __attribute__((noreturn));

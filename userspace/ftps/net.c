@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -157,17 +158,55 @@ int net_connect(const union net_addr *to, const union net_addr *from,
 	return err;
 }
 
+struct lookup {
+	char host[NI_MAXHOST];
+	char port[NI_MAXSERV];
+	struct addrinfo hints;
+	struct addrinfo *list;
+	int r;
+};
+
+static void run_lookup(void *arg)
+{
+	struct lookup *l = arg;
+
+	l->r = getaddrinfo(l->host, l->port, &l->hints, &l->list);
+}
+
+/* getaddrinfo(3), which a signal ends: name servers take their time. */
+static int look_up(const char *host, const char *port, int family, struct addrinfo **list,
+		   const char **why)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l) {
+		*why = "no memory";
+		return -ENOMEM;
+	}
+	snprintf(l->host, sizeof(l->host), "%s", host);
+	snprintf(l->port, sizeof(l->port), "%s", port);
+	l->hints.ai_family = family;
+	l->hints.ai_socktype = SOCK_STREAM;
+	err = io_call(run_lookup, l);
+	*why = err ? strerror(-err) : gai_strerror(l->r);
+	if (err == -EINTR)
+		return err; /* it is still at work */
+	if (!err && l->r)
+		err = -EHOSTUNREACH;
+	*list = l->list;
+	free(l);
+	return err;
+}
+
 int net_connect_host(const char *host, const char *port, int family, int timeout_ms,
 		     const char **why)
 {
-	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list;
-	int r = getaddrinfo(host, port, &hints, &list);
+	int r = look_up(host, port, family, &list, why);
 
-	if (r) {
-		*why = gai_strerror(r);
-		return -EHOSTUNREACH;
-	}
+	if (r)
+		return r;
 	r = -EHOSTUNREACH;
 	for (struct addrinfo *a = list; a; a = a->ai_next) {
 		union net_addr to = { 0 };

@@ -54,6 +54,7 @@ enum opt {
 	OPT_JSON,
 	OPT_ASCII,
 	OPT_NO_PROGRESS,
+	OPT_NO_MTIME,
 	OPT_REQUIRE_REUSE,
 	OPT_USERS,
 	OPT_MAX_PER_HOST,
@@ -101,6 +102,7 @@ static const struct option longs[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "ascii", no_argument, NULL, OPT_ASCII },
 	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
+	{ "no-mtime", no_argument, NULL, OPT_NO_MTIME },
 	{ "require-reuse", no_argument, NULL, OPT_REQUIRE_REUSE },
 	{ "users", required_argument, NULL, OPT_USERS },
 	{ "max-per-host", required_argument, NULL, OPT_MAX_PER_HOST },
@@ -109,9 +111,9 @@ static const struct option longs[] = {
 };
 
 static const char usage[] =
-	"Usage: ftps put [OPTION]... FILE ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
-	"       ftps get [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH [FILE]\n"
-	"       ftps ls [OPTION]... ftps://USER[:PASSWORD]@HOST[:PORT]/PATH\n"
+	"Usage: ftps put [OPTION]... FILE ftps://USER@HOST[:PORT]/PATH\n"
+	"       ftps get [OPTION]... ftps://USER@HOST[:PORT]/PATH [FILE]\n"
+	"       ftps ls [OPTION]... ftps://USER@HOST[:PORT]/PATH\n"
 	"       ftps serve [OPTION]... DIR\n"
 	"FTP over TLS (RFC 4217) that tells a complete file from a cut one, with kTLS.\n"
 	"FILE may be - for standard input or output.\n"
@@ -127,7 +129,7 @@ static const char usage[] =
 	"      --conddisp catlg|delete\n"
 	"                          keep a partial file as FILE.partial (default), or not\n"
 	"put, get and ls:\n"
-	"      --password-file F   F's first line is the password that the URL lacks;\n"
+	"      --password-file F   F's first line is the password (never in the URL);\n"
 	"                          else ~/.netrc has it, else you are asked\n"
 	"      --netrc-file F      instead of ~/.netrc\n"
 	"      --cacert FILE       trust these certificates instead of the system's\n"
@@ -137,6 +139,7 @@ static const char usage[] =
 	"      --resume            go on where the partial file ends (REST)\n"
 	"      --append            put: add to the end of the file (APPE)\n"
 	"      --ascii             put, get: a text, its line ends converted (TYPE A)\n"
+	"      --no-mtime          get: leave the file's time as it comes, without MDTM\n"
 	"      --no-progress       no bar on a terminal\n"
 	"      --names, --facts    ls: NLST, MLSD instead of LIST\n"
 	"serve:\n"
@@ -337,6 +340,9 @@ static bool set_client_flag(struct options *o, int opt)
 	case OPT_ASCII:
 		o->ascii = true;
 		return true;
+	case OPT_NO_MTIME:
+		o->mtime = false;
+		return true;
 	case OPT_NO_PROGRESS:
 		o->no_progress = true;
 		return true;
@@ -390,16 +396,15 @@ static bool set_flag(struct options *o, int opt)
 	}
 }
 
-static int set_url(struct options *o, char *text)
+static int set_url(struct options *o, const char *text)
 {
 	const char *why = url_parse(text, &o->url);
 
-	url_hide_password(text);
 	if (why)
 		return bad("URL", why);
 	if (!*o->url.port)
 		strcpy(o->url.port, o->implicit ? "990" : "21");
-	if (!o->url.has_password && *o->password) {
+	if (*o->password) {
 		memcpy(o->url.password, o->password, sizeof(o->password));
 		o->url.has_password = true;
 	}
@@ -514,6 +519,7 @@ static void defaults(struct options *o)
 	memset(o, 0, sizeof(*o));
 	o->family = AF_UNSPEC;
 	o->conddisp = CONDDISP_CATLG;
+	o->mtime = true;
 	o->tune.timeout_ms = 60000;
 	o->tune.end_delay_ms = 200;
 	o->listen = "127.0.0.1:2121";

@@ -43,6 +43,7 @@ struct options {
 	bool resume;	   /* go on where a partial file ends */
 	bool append;	   /* APPE */
 	enum listing ls;
+	bool mtime; /* get: the file's time is the server's (MDTM) */
 	bool ascii; /* TYPE A: line ends are converted */
 	bool no_progress;
 	/* serve */
@@ -64,7 +65,7 @@ struct options {
  * options_parse() - read the command line
  * @o: out: the options, with defaults filled in
  * @argc: as main()
- * @argv: as main(); a password in it is overwritten
+ * @argv: as main()
  *
  * Return: -1 to go on, or the exit status to leave with (--help, errors; said already).
  */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "text.h"
 
 /* In one write, for the processes of a server share standard output. */
 static void put_line(int fd, char *line)
@@ -109,18 +110,10 @@ static const char *ktls_words(const struct transfer *t)
 	return t->ktls_rx ? "user-space TX, kTLS RX" : "user-space TLS";
 }
 
-/* Names and replies come from a peer: what a terminal might obey is masked. */
-static void mask(char *line)
-{
-	for (; *line; line++)
-		if ((unsigned char)*line < ' ' || *line == 0x7f)
-			*line = '?';
-}
-
 static void print_words(const struct report *r, int fd)
 {
 	const struct transfer *t = r->transfer;
-	char line[4096];
+	char line[4096], last = '\0';
 	size_t n, room = sizeof(line) - 2;
 
 	n = (size_t)snprintf(line, room, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
@@ -141,7 +134,8 @@ static void print_words(const struct report *r, int fd)
 		n += (size_t)snprintf(line + n, room - n, ", partial file %.512s", r->partial);
 	if (t && *t->sha256)
 		snprintf(line + n, room - n, ", sha256 %s", t->sha256);
-	mask(line);
+	/* Names and replies come from a peer. */
+	text_mask(&last, line, strlen(line), "");
 	put_line(fd, line);
 }
 

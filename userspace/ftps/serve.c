@@ -169,7 +169,7 @@ static enum xs start(struct server *sv)
 
 	sv->ctx = tls_ctx_server(&sv->o->tls, &why);
 	if (!sv->ctx)
-		return failed(sv->o->tls.cert_file, why);
+		return failed("TLS", why);
 	sv->place = calloc((size_t)sv->o->max_clients, sizeof(*sv->place));
 	if (!sv->place)
 		return failed("clients", "no memory");

@@ -66,8 +66,12 @@ static void gone(struct session *s, enum ctl_status st)
 
 #define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
 
-/* Replies to a failure with a file, RFC 959 s. 4.2.2. */
-static void reply_errno(struct session *s, int err)
+/*
+ * A failure with a file. @refusal is the reply to what will not do however often it is tried,
+ * which differs between commands (RFC 959 s. 5.4): 550, 553 to STOR and APPE, 450 to LIST and
+ * NLST, which have no other.
+ */
+static void reply_errno(struct session *s, int refusal, int err)
 {
 	switch (err) {
 	case ENOSPC:
@@ -80,12 +84,17 @@ static void reply_errno(struct session *s, int err)
 	case EIO:
 		reply(s, "451 Local error: %s", strerror(err));
 		break;
+	case EAGAIN:
+	case EBUSY:
+	case ETXTBSY:
+		reply(s, "450 Busy now: %s", strerror(err));
+		break;
 	case EXDEV:
 	case ELOOP:
-		reply(s, "550 Not in this folder");
+		reply(s, "%d Not in this folder", refusal);
 		break;
 	default:
-		reply(s, "550 %s", strerror(err));
+		reply(s, "%d %s", refusal, strerror(err));
 	}
 }
 
@@ -109,6 +118,7 @@ static void cmd_auth(struct session *s, const char *arg)
 		reply(s, "504 AUTH TLS is all there is");
 		return;
 	}
+	/* RFC 2228 has no reply for a server that will not begin anew; 503 is what others say. */
 	if (s->tls) {
 		reply(s, "503 TLS is on already");
 		return;
@@ -124,21 +134,33 @@ static void cmd_auth(struct session *s, const char *arg)
 		start_tls(s);
 }
 
+/* TLS needs no buffer of an agreed size (RFC 4217 s. 9): any number, of 32 bits, becomes 0. */
 static void cmd_pbsz(struct session *s, const char *arg)
 {
-	(void)arg;
-	s->pbsz = true;
-	reply(s, "200 PBSZ=0");
+	size_t digits = strspn(arg, "0123456789");
+
+	if (!s->tls) {
+		reply(s, "503 AUTH TLS first");
+	} else if (!digits || arg[digits] || digits > 10 || strtoull(arg, NULL, 10) > UINT32_MAX) {
+		reply(s, "501 This is no size");
+	} else {
+		s->pbsz = true;
+		reply(s, "200 PBSZ=0");
+	}
 }
 
 static void cmd_prot(struct session *s, const char *arg)
 {
 	if (!s->pbsz) {
-		reply(s, "503 PBSZ first");
+		reply(s, s->tls ? "503 PBSZ first" : "503 AUTH TLS first");
+		return;
+	}
+	if (!strcasecmp(arg, "S") || !strcasecmp(arg, "E")) {
+		reply(s, "536 TLS does PROT P and C alone");
 		return;
 	}
 	if (strcasecmp(arg, "P") && strcasecmp(arg, "C")) {
-		reply(s, "536 PROT P and C are all there is");
+		reply(s, "504 There is no such level");
 		return;
 	}
 	s->prot_p = toupper((unsigned char)*arg) == 'P';
@@ -152,7 +174,7 @@ static void cmd_prot(struct session *s, const char *arg)
 static void cmd_ccc(struct session *s, const char *arg)
 {
 	(void)arg;
-	reply(s, "534 The control connection keeps TLS");
+	reply(s, s->tls ? "534 The control connection keeps TLS" : "533 It is clear already");
 }
 
 /* ------------------------------------------------------------------ login */
@@ -317,7 +339,7 @@ static void cmd_cwd(struct session *s, const char *arg)
 		return;
 	fd = vfs_open(s->root, path, O_PATH | O_DIRECTORY);
 	if (fd < 0) {
-		reply_errno(s, -fd);
+		reply_errno(s, 550, -fd);
 		return;
 	}
 	close(fd);
@@ -337,7 +359,7 @@ static int open_file(struct session *s, const char *path, struct stat *sb)
 	int fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
 
 	if (fd < 0) {
-		reply_errno(s, -fd);
+		reply_errno(s, 550, -fd);
 		return -1;
 	}
 	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode))
@@ -750,12 +772,12 @@ static void receive_file(struct session *s, const char *arg, bool append)
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
 	if (dir < 0) {
-		reply_errno(s, -dir);
+		reply_errno(s, 553, -dir);
 		return;
 	}
 	err = open_store(s, append, dir, name, &store);
 	if (err)
-		reply(s, "553 %s", strerror(-err));
+		reply_errno(s, 553, -err);
 	else
 		store_file(s, append ? "APPE" : "STOR", store, path);
 	close(dir);
@@ -818,10 +840,10 @@ static void list(struct session *s, const char *op, const char *arg, enum listin
 	if (!may_transfer(s) || !resolve(s, arg, path))
 		return;
 	fd = listing_make(s->root, path, how);
-	if (fd == -ENOTDIR) {
+	if (fd == -ENOTDIR && how == LS_FACTS) {
 		reply(s, "501 Not a folder");
 	} else if (fd < 0) {
-		reply_errno(s, -fd);
+		reply_errno(s, how == LS_FACTS ? 550 : 450, -fd);
 	} else {
 		send_file(s, op, fd, path, false);
 		close(fd);
@@ -863,7 +885,7 @@ static void cmd_mlst(struct session *s, const char *arg)
 		return;
 	fd = vfs_open(s->root, path, O_PATH);
 	if (fd < 0 || fstat(fd, &sb) < 0) {
-		reply_errno(s, fd < 0 ? -fd : errno);
+		reply_errno(s, 550, fd < 0 ? -fd : errno);
 	} else {
 		listing_facts(&sb, facts);
 		reply(s, "250-Facts");
@@ -889,7 +911,7 @@ static const struct verb {
 	{ "ABOR", 0, cmd_abor },
 	{ "APPE", NEED_LOGIN | NEED_ARG, cmd_appe },
 	{ "AUTH", NEED_ARG, cmd_auth },
-	{ "CCC", NEED_TLS, cmd_ccc },
+	{ "CCC", 0, cmd_ccc },
 	{ "CDUP", NEED_LOGIN, cmd_cdup },
 	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd },
 	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt },
@@ -905,9 +927,9 @@ static const struct verb {
 	{ "OPTS", NEED_ARG, cmd_opts },
 	{ "PASS", NEED_TLS | SECRET, cmd_pass },
 	{ "PASV", NEED_LOGIN, cmd_pasv },
-	{ "PBSZ", NEED_TLS | NEED_ARG, cmd_pbsz },
+	{ "PBSZ", NEED_ARG, cmd_pbsz },
 	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port },
-	{ "PROT", NEED_TLS | NEED_ARG, cmd_prot },
+	{ "PROT", NEED_ARG, cmd_prot },
 	{ "PWD", NEED_LOGIN, cmd_pwd },
 	{ "QUIT", 0, cmd_quit },
 	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest },
@@ -919,6 +941,22 @@ static const struct verb {
 	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type },
 	{ "USER", NEED_TLS | NEED_ARG, cmd_user },
 };
+
+/* What RFC 959, 2228, 2640 and 7151 have besides: 502, where what is no command gets 500. */
+static const char elsewhere[][5] = {
+	/* clang-format off */
+	"ACCT", "ADAT", "ALLO", "CONF", "DELE", "ENC", "HELP", "HOST", "LANG", "MIC", "MKD", "REIN",
+	"RMD", "RNFR", "RNTO", "SITE", "SMNT", "STAT", "STOU",
+	/* clang-format on */
+};
+
+static bool is_elsewhere(const char *name)
+{
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+		if (!strcasecmp(name, elsewhere[i]))
+			return true;
+	return false;
+}
 
 static const struct verb *find_verb(const char *name)
 {
@@ -938,7 +976,7 @@ static void run_command(struct session *s, char *line)
 	cmd = find_verb(line);
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
 	if (!cmd)
-		reply(s, "502 No such command here");
+		reply(s, is_elsewhere(line) ? "502 Not done here" : "500 No such command");
 	else if (cmd->flags & NEED_TLS && !s->tls)
 		reply(s, "530 AUTH TLS first");
 	else if (cmd->flags & NEED_LOGIN && !s->logged_in)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "text.h"
 
 #define PARTIAL ".partial"
 
@@ -24,6 +25,7 @@ struct store {
 	bool own_fd;
 	bool used_partial; /* NAME.partial is in it, and done with once it is complete */
 	bool mask;	   /* a terminal: no control characters */
+	char last;	   /* of what was masked */
 	char temp[sizeof(STORE_PREFIX) + 16];
 	char name[NAME_MAX + 1];
 };
@@ -43,8 +45,8 @@ static int make_temp(struct store *st)
 static int open_direct(struct store *st)
 {
 	st->direct = true;
-	st->fd = openat(st->dir, st->name, O_WRONLY | O_CLOEXEC);
-	return st->fd < 0 ? -errno : 0;
+	st->fd = io_openat(st->dir, st->name, O_WRONLY | O_CLOEXEC);
+	return st->fd < 0 ? st->fd : 0;
 }
 
 /* Look at what has the name now. Return: 0 where a file may take its place. */
@@ -52,7 +54,7 @@ static int begin(struct store *st, bool direct)
 {
 	struct stat sb;
 
-	/* A user's own link is followed; in a confined folder it might lead out of it. */
+	/* What a user's own link leads to may be a device; in a confined folder it may be outside. */
 	if (fstatat(st->dir, st->name, &sb, direct ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? make_temp(st) : -errno;
 	if (S_ISDIR(sb.st_mode))
@@ -221,17 +223,19 @@ static int write_all(struct store *st, const char *p, size_t len)
 int store_write(struct store *st, const void *buf, size_t len)
 {
 	const char *p = buf;
+	char piece[1024];
 
 	while (st->mask && len) {
-		char c = *p++;
+		size_t n = len < sizeof(piece) ? len : sizeof(piece);
 		int err;
 
-		len--;
-		if (((unsigned char)c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
-			c = '?';
-		err = write_all(st, &c, 1);
+		memcpy(piece, p, n);
+		text_mask(&st->last, piece, n, "\n\r\t");
+		err = write_all(st, piece, n);
 		if (err)
 			return err;
+		p += n;
+		len -= n;
 	}
 	return write_all(st, p, len);
 }
@@ -260,6 +264,14 @@ static int give_name(struct store *st)
 	if (fsync(st->dir) < 0 && errno != EINVAL && errno != EBADF)
 		io_say("%s: fsync of its folder: %s", st->name, strerror(errno));
 	return 0;
+}
+
+void store_set_time(struct store *st, time_t when)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = when } };
+
+	if (!st->direct && futimens(st->fd, times) < 0)
+		io_note("%s: its time: %s", st->name, strerror(errno));
 }
 
 int store_commit(struct store *st)

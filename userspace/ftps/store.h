@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum conddisp {
 	CONDDISP_CATLG,	 /* keep what came, as NAME.partial */
@@ -27,7 +28,7 @@ struct store;
 /**
  * store_open() - begin a file
  * @dir: a descriptor of the folder; remains the caller's, and must outlive the store
- * @name: a name in it, without '/'
+ * @name: a name in it, without '/'; a link is replaced, not followed
  * @direct: a pipe or a device of that name may be written to as it is; without, only
  * regular files are replaced
  * @store: out: the file
@@ -74,6 +75,13 @@ struct store *store_fd(int fd);
  * Return: 0, or a negative errno; -EINTR where a signal asks us to stop.
  */
 int store_write(struct store *store, const void *buf, size_t len);
+
+/**
+ * store_set_time() - have the file say that it was changed then
+ * @store: the file, all of it written
+ * @when: the time; a pipe or a device has none and does not mind
+ */
+void store_set_time(struct store *store, time_t when);
 
 /**
  * store_commit() - it is complete: fsync, rename, fsync the folder; frees the store

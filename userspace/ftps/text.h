@@ -4,6 +4,8 @@
  *
  * Every LF becomes CR LF, and every CR LF becomes LF. What a text converts to converts back
  * to the same bytes; a CR of its own stays.
+ *
+ * And what a peer wrote, made fit for a terminal.
  */
 #ifndef FTPS_TEXT_H
 #define FTPS_TEXT_H
@@ -32,5 +34,17 @@ size_t text_to_wire(const char *in, size_t len, char *out);
  * Return: how many bytes are in @out.
  */
 size_t text_from_wire(bool *cr, const char *in, size_t len, char *out);
+
+/**
+ * text_mask() - put '?' where a terminal would read a command
+ * @last: the byte before, for a text in several pieces; '\0' at the beginning
+ * @text: the piece, changed in place
+ * @len: its length
+ * @keep: control characters that may stay
+ *
+ * Commands are the control characters of ASCII, DEL, and those from 0x80 to 0x9f, alone or
+ * in UTF-8. Other UTF-8 stays as it is.
+ */
+void text_mask(char *last, char *text, size_t len, const char *keep);
 
 #endif

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tls_ctx.h"
 
+#include <errno.h>
 #include <openssl/err.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-static const char *openssl_says(const char *otherwise)
+/* Why something failed first, and the file it is about, or NULL. Good until the next failure. */
+static const char *because(const char *file, const char *otherwise)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	static char text[512];
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
 
-	return reason ? reason : otherwise;
+	/* Of a file that cannot be opened OpenSSL says no more than "system lib". */
+	if (file && access(file, R_OK) < 0)
+		reason = strerror(errno);
+	snprintf(text, sizeof(text), "%s%s%s", file ? file : "", file ? ": " : "",
+		 reason ? reason : otherwise);
+	return text;
 }
 
 static bool set_versions(SSL_CTX *ctx, int version)
@@ -24,7 +35,7 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 	bool ok;
 
 	if (!ctx || !set_versions(ctx, config->version)) {
-		*why = openssl_says("no TLS context");
+		*why = because(NULL, "no TLS context");
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -35,7 +46,7 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 			       SSL_CTX_set_default_verify_paths(ctx);
 	if (ok)
 		return ctx;
-	*why = openssl_says("cannot load the trusted certificates");
+	*why = because(config->ca_file, "cannot load the trusted certificates");
 	SSL_CTX_free(ctx);
 	return NULL;
 }
@@ -45,15 +56,20 @@ SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 	/* Sessions are resumed from the control connection on data connections. */
 	static const unsigned char id[] = "ftps";
 	const char *key = config->key_file ? config->key_file : config->cert_file;
+	const char *file = NULL;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (ctx && set_versions(ctx, config->version) &&
-	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) &&
-	    SSL_CTX_use_certificate_chain_file(ctx, config->cert_file) == 1 &&
-	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
-	    SSL_CTX_check_private_key(ctx) == 1)
-		return ctx;
-	*why = openssl_says("cannot load certificate and key");
+	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1)) {
+		file = config->cert_file;
+		if (SSL_CTX_use_certificate_chain_file(ctx, file) == 1) {
+			file = key;
+			if (SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1 &&
+			    SSL_CTX_check_private_key(ctx) == 1)
+				return ctx;
+		}
+	}
+	*why = because(file, "cannot load certificate and key");
 	SSL_CTX_free(ctx);
 	return NULL;
 }

@@ -253,6 +253,9 @@ enum ts_status tls_stream_start(struct tls_stream *s, const struct tls_start *ho
 		code = SSL_get_error(s->ssl, r);
 		if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE)
 			return handshake_failed(s, code);
+		/* Where something always comes the wait would never run out. */
+		if (!io_left(deadline))
+			return timed_out(s);
 		st = wait_for(s, code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, io_left(deadline));
 		if (st != TS_OK)
 			return st;
@@ -430,6 +433,7 @@ static enum ts_status notify_settled(struct tls_stream *s, int timeout_ms)
 	};
 	enum ts_status st = await_room(s, timeout_ms);
 	int64_t started = io_now();
+	sigset_t was;
 	int err;
 
 	if (st != TS_OK)
@@ -440,10 +444,10 @@ static enum ts_status notify_settled(struct tls_stream *s, int timeout_ms)
 	if (err)
 		return fail(s, TS_FAULT_NET, "fcntl: %s", strerror(-err));
 	ERR_clear_error();
-	io_unblock();
+	io_unblock(&was);
 	errno = 0;
 	st = alert_result(s, SSL_shutdown(s->ssl));
-	io_block();
+	io_restore(&was);
 	set_blocking(s->fd, false);
 	if (st != TS_OK && st != TS_WAIT)
 		return st;
@@ -574,7 +578,8 @@ void tls_stream_linger(struct tls_stream *s, int other_fd, int timeout_ms)
 {
 	int64_t deadline = io_now() + timeout_ms;
 
-	while (tls_stream_discard(s) == TS_WAIT) {
+	/* Where something always comes poll(2) would never time out: look at the clock. */
+	while (tls_stream_discard(s) == TS_WAIT && io_left(deadline)) {
 		struct pollfd p[2] = {
 			{ .fd = s->fd, .events = s->read_wants },
 			{ .fd = other_fd, .events = POLLIN },

@@ -65,15 +65,11 @@ static const char *find_at(const char *auth)
 
 static const char *parse_user(const char *from, const char *at, struct url *url)
 {
-	const char *colon = memchr(from, ':', (size_t)(at - from));
-	const char *end = colon ? colon : at;
-
-	if (!decode(url->user, from, (size_t)(end - from)))
-		return "bad user name";
-	if (!colon)
-		return NULL;
-	url->has_password = true;
-	return decode(url->password, colon + 1, (size_t)(at - colon - 1)) ? NULL : "bad password";
+	/* Overwriting it would come too late: a process list may have been made before. */
+	if (memchr(from, ':', (size_t)(at - from)))
+		return "a password there is seen by every user of this machine; leave it out: "
+		       "~/.netrc or --password-file may have it, or you are asked";
+	return decode(url->user, from, (size_t)(at - from)) ? NULL : "bad user name";
 }
 
 static const char *parse_port(const char *text, size_t len, struct url *url)
@@ -136,16 +132,6 @@ const char *url_parse(const char *text, struct url *url)
 	if (auth[len] == '/')
 		len++;
 	return decode(url->path, auth + len, strlen(auth + len)) ? NULL : "bad path";
-}
-
-void url_hide_password(char *text)
-{
-	char *auth = text + (authority(text) ? (size_t)(authority(text) - text) : 0);
-	const char *at = find_at(auth);
-	char *colon = at ? memchr(auth, ':', (size_t)(at - auth)) : NULL;
-
-	if (colon)
-		memset(colon + 1, 'x', (size_t)(at - colon - 1));
 }
 
 const char *url_basename(const char *path)

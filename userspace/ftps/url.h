@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * url.h - ftps://user:password@host:port/path (RFC 1738 s. 3.2, RFC 3986)
+ * url.h - ftps://user@host:port/path (RFC 1738 s. 3.2, RFC 3986)
  */
 #ifndef FTPS_URL_H
 #define FTPS_URL_H
@@ -11,8 +11,8 @@
 #define URL_PART_MAX 1024
 
 struct url {
-	char user[URL_PART_MAX]; /* "" where the URL has none */
-	char password[URL_PART_MAX];
+	char user[URL_PART_MAX];     /* "" where the URL has none */
+	char password[URL_PART_MAX]; /* never the URL's: see credentials.h */
 	bool has_password;
 	char host[URL_PART_MAX]; /* an IPv6 address without its brackets */
 	char port[8];		 /* decimal; "" where the URL has none */
@@ -24,17 +24,12 @@ struct url {
  * @text: the URL; the scheme is ftps or ftpes, both meaning explicit TLS
  * @url: out: its parts
  *
- * A part that decodes to NUL, CR or LF is refused: it would end an FTP command.
+ * A part that decodes to NUL, CR or LF is refused: it would end an FTP command. So is a
+ * password: command lines are public.
  *
  * Return: NULL, or what is wrong with it.
  */
 const char *url_parse(const char *text, struct url *url);
-
-/**
- * url_hide_password() - overwrite the password in a URL given on the command line
- * @text: the URL, changed in place; keeps its length
- */
-void url_hide_password(char *text);
 
 /** url_basename() - the last segment of a path, "" where it ends in '/' */
 const char *url_basename(const char *path);

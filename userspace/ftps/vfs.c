@@ -10,6 +10,8 @@
 
 #include "store.h"
 
+#define TRIES 64 /* to open what somebody is moving */
+
 /* Drop the last segment of an absolute path; "/" stays. */
 static void up(char *path)
 {
@@ -64,14 +66,15 @@ static int open_beneath(int root, const char *path, int flags)
 		.flags = (unsigned int)flags | O_CLOEXEC | O_NONBLOCK,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
+	int tries = TRIES;
 	long fd;
 
 	if (flags & O_PATH)
 		how.flags &= ~(unsigned int)O_NONBLOCK;
 	do {
-		/* EAGAIN: something was renamed under the kernel's feet. */
+		/* EAGAIN: something was renamed under the kernel's feet, or somebody has a lease. */
 		fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	} while (fd < 0 && (errno == EAGAIN || errno == EINTR) && --tries);
 	return fd < 0 ? -errno : (int)fd;
 }
 

@@ -42,7 +42,8 @@ int vfs_check(int root);
  * @path: from vfs_join()
  * @flags: as open(2); O_CLOEXEC and O_NONBLOCK are added, so that no FIFO stops us
  *
- * Return: the descriptor, or a negative errno (-EXDEV: it led outside).
+ * Return: the descriptor, or a negative errno (-EXDEV: it led outside; -EAGAIN: somebody keeps
+ * moving it, or has a lease on it, see fcntl(2)).
  */
 int vfs_open(int root, const char *path, int flags);
 

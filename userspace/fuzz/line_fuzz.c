@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control.h"
 #include "credentials.h"
@@ -33,12 +34,27 @@ static void url(const char *text)
 	}
 }
 
-static void hide(char *text)
+/* A listing on its way to a terminal, in two pieces: no command, and the same as in one. */
+static void mask(const char *text, size_t len)
 {
-	size_t len = strlen(text);
+	char last = '\0', last_of_one = '\0', *two = malloc(len + 1), *one = malloc(len + 1);
+	size_t cut = len / 3;
 
-	url_hide_password(text);
-	must(strlen(text) == len);
+	memcpy(two, text, len);
+	memcpy(one, text, len);
+	text_mask(&last, two, cut, "\n\r\t");
+	text_mask(&last, two + cut, len - cut, "\n\r\t");
+	text_mask(&last_of_one, one, len, "\n\r\t");
+	must(!memcmp(one, two, len));
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)one[i], before = i ? (unsigned char)one[i - 1] : 0;
+
+		must(c == '\n' || c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f));
+		must(c < 0x80 || c > 0x9f || (before >= 0x80 && before != 0xc2));
+		must(c == (unsigned char)text[i] || c == '?');
+	}
+	free(two);
+	free(one);
 }
 
 static void join(const char *text)
@@ -60,6 +76,18 @@ static void ports(const char *text)
 	must(control_epsv_port(text) <= 65535);
 	control_port_addr(text, &addr);
 	control_eprt_addr(text, &addr);
+}
+
+static void when(const char *text)
+{
+	char back[32];
+	struct tm tm;
+	time_t t;
+
+	if (!control_mdtm_time(text, &t))
+		return;
+	must(gmtime_r(&t, &tm) && strftime(back, sizeof(back), "%Y%m%d%H%M%S", &tm) == 14);
+	must(!memcmp(back, text, 14));
 }
 
 static void netrc(char *text)
@@ -110,13 +138,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		url(text);
 		break;
 	case 1:
-		hide(text);
+		mask(text, size - 1);
 		break;
 	case 2:
 		join(text);
 		break;
 	case 3:
 		ports(text);
+		when(text);
 		break;
 	case 4:
 		netrc(text);

@@ -8,11 +8,13 @@ Client and server are checked against each other, against Python's ftplib and cu
 and against a server written here that misbehaves on purpose. Where the kernel has no
 kTLS the same tests run with user-space TLS.
 """
+import fcntl
 import ftplib
 import hashlib
 import json
 import os
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -193,6 +195,84 @@ def test_max_size():
         ok(r.returncode in (REFUSED, UNCONFIRMED) and facts(r)["reply"] == 552,
            "a byte more: 552", r)
         ok(not os.path.exists(server.file("up2")), "and it is not there")
+
+
+def test_mtime():
+    times = (0, 951_782_400, 1_000_000_000, 4_102_444_799)
+    with Server() as server:
+        raw = Raw(server)
+        f, down = make_file(os.path.join(server.dir, "f"), 10), path("down")
+        for when in times:
+            os.utime(f, (when, when))
+            want = "213 " + time.strftime("%Y%m%d%H%M%S", time.gmtime(when))
+            ok(raw.ask("MDTM f") == want, f"MDTM: {want}")
+            r = get(server, "f", down)
+            is_status(r, COMPLETE, f"get of a file from {time.gmtime(when).tm_year}")
+            ok(os.stat(down).st_mtime == when, "its time is the server's", os.stat(down).st_mtime)
+        r = get(server, "f", down, "--no-mtime", "-v")
+        ok(os.stat(down).st_mtime != times[-1] and "MDTM" not in r.stderr,
+           "--no-mtime: it is not, nor asked for", r.stderr)
+        is_status(get(server, "f", "/dev/null"), COMPLETE, "a device's time is left alone")
+
+    def play(reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("SIZE")
+            fake.say("213 1")
+            fake.hear("MDTM")
+            fake.say(reply)
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("RETR")
+            fake.say("150 ok")
+            with fake.data() as data:
+                data.sendall(b"x")
+                data.unwrap()
+            fake.say("226 ok")
+            fake.hear("QUIT")
+        return play
+    for reply, want in (("213 20010909014640", 1_000_000_000), ("213 20010909014640.5", 1_000_000_000),
+                        ("213 20011309014640", None), ("213 then", None), ("502 what?", None),
+                        ("550 no", None)):
+        with Fake(play(reply)) as server:
+            is_status(get(server, "f", down), COMPLETE, f"MDTM is answered by {reply}")
+            ok(want in (None, os.stat(down).st_mtime) and
+               (want or os.stat(down).st_mtime > times[2]), "and that is what the file's time shows")
+
+
+def test_links():
+    """get follows a user's own links."""
+    with Server() as server:
+        f = make_file(os.path.join(server.dir, "f"), 1000)
+        os.makedirs(path("there/deep"))
+        os.symlink("there/deep/file", path("link"))
+        os.symlink("link", path("link to link"))
+        os.symlink(path("there/deep/file"), path("there/absolute"))
+        os.symlink("loop", path("loop"))
+        os.symlink("nowhere/file", path("astray"))
+        for link in ("link", "link to link", "there/absolute"):
+            for before in (True, False):
+                if before:
+                    make_file("there/deep/file", 10)
+                is_status(get(server, "f", path(link)), COMPLETE,
+                          f"get to a {link}, {'to a file' if before else 'to nothing yet'}")
+                ok(os.path.islink(path(link)) and same(f, path("there/deep/file")),
+                   "the link stays, the file is replaced")
+                os.unlink(path("there/deep/file"))
+        for link in ("loop", "astray"):
+            is_status(get(server, "f", path(link)), LOCAL, f"get to a link that goes {link}")
+            ok(os.path.islink(path(link)), "the link stays")
+        os.symlink("/dev/null", path("null"))
+        is_status(get(server, "f", path("null")), COMPLETE, "get to a link to a device")
+        ok(os.path.islink(path("null")), "the link stays")
+    with Server("--end", "rst-middle") as server:
+        make_file(os.path.join(server.dir, "f"), 200_000)
+        r = get(server, "f", path("link"))
+        ok(facts(r)["partial"] == path("there/deep/file.partial") and
+           os.path.exists(path("there/deep/file.partial")), "a partial file is beside the real one",
+           r.stdout)
+    no_leftovers(path("there/deep"))
 
 
 def test_streams():
@@ -561,14 +641,16 @@ def test_put_receiver_endings():
 
 def test_usage():
     up = make_file("up", 10)
-    good = "ftps://u:p@127.0.0.1:1/x"
+    good = "ftps://joe@127.0.0.1:1/x"
     for args in ([], ["frobnicate"], ["put"], ["put", up], ["put", up, "ftp://u@h/x"],
-                 ["get"], ["get", "ftps://u:p@h/"], ["get", "ftps://h/x"],
+                 ["get"], ["get", "ftps://joe@h/"], 
+                 ["get", "ftps://joe:s3cr3t@h/x"],
                  ["put", "--end=sideways", up, good], ["put", "--tls=1.1", up, good],
                  ["put", "--timeout=0", up, good], ["put", "--rate=1x", up, good],
                  ["put", "--no-such", up, good], ["serve", "/tmp"],
                  ["serve", "--cert", CERT, "/tmp"]):
         is_status(run(*args), USAGE, "ftps " + " ".join(args[:2]))
+    is_status(run("get", "ftps://h/x", env={**os.environ, "HOME": WORK}), USAGE, "no user name")
     r = run("--help")
     ok(r.returncode == 0 and "unconfirmed" in r.stdout, "--help has the exit statuses")
     ok(max(map(len, r.stdout.splitlines())) <= 80, "--help fits 80 columns")
@@ -581,7 +663,9 @@ def test_refused():
         is_status(r, REFUSED, "get what is not there")
         ok(facts(r)["reply"] == 550, "550")
         is_status(put(server, up, name="no/dir"), REFUSED, "put where no folder is")
-        r = run("put", "--cacert", CERT, up, server.url("x", password="wrong"))
+        with open(path("wrong"), "w") as f:
+            f.write("wrong\n")
+        r = run("put", "--cacert", CERT, "--password-file", path("wrong"), up, server.url("x"))
         is_status(r, REFUSED, "wrong password")
         ok("530" in r.stderr, "530", r.stderr)
         no_leftovers(WORK)
@@ -607,14 +691,32 @@ def test_network():
     up = make_file("up", 10)
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
-    is_status(run("put", up, f"ftps://u:p@127.0.0.1:{port}/x"), NETWORK, "nobody listens")
-    is_status(run("put", up, "ftps://u:p@no.such.host.invalid/x"), NETWORK, "no such host")
+    is_status(run("put", up, f"ftps://joe@127.0.0.1:{port}/x"), NETWORK, "nobody listens")
+    is_status(run("put", up, "ftps://joe@no.such.host.invalid/x"), NETWORK, "no such host")
 
     def leave(fake):
         fake.to_login()
         fake.hear("EPSV")
     with Fake(leave) as server:
         is_status(put(server, up), NETWORK, "the server leaves")
+
+
+def test_bad_pem():
+    up = make_file("up", 10)
+    with open(path("no.pem"), "w") as f:
+        f.write("this is no PEM\n")
+    with Server() as server:
+        for name, why in ((path("none.pem"), "No such file"), (path("no.pem"), ""), (WORK, "")):
+            said = []
+            for args in (["put", "--cacert", name, up, server.url()],
+                         ["serve", "--anonymous", "--cert", name, WORK],
+                         ["serve", "--anonymous", "--cert", CERT, "--key", name, WORK]):
+                r = run(*args)
+                is_status(r, LOCAL, f"{args[0]} with a bad {args[-3]}")
+                ok(f"{name}: " in r.stderr and why in r.stderr and " lib" not in r.stderr,
+                   f"{args[0]}: the file and the reason are named", r.stderr)
+                said.append(r.stderr.splitlines()[0])
+            print("\n".join("# " + line for line in said))
 
 
 def test_local():
@@ -690,6 +792,8 @@ def test_short_file():
         port = fake.data_port()
         fake.hear("SIZE")
         fake.say("213 1000")
+        fake.hear("MDTM")
+        fake.say("502 no MDTM")
         fake.hear("EPSV")
         fake.say(f"229 ok (|||{port}|)")
         fake.hear("RETR")
@@ -701,6 +805,50 @@ def test_short_file():
     with Fake(play) as server:
         is_status(get(server, "f", path("short")), TRUNCATED, "999 bytes of 1000")
         ok(not os.path.exists(path("short")), "no file of that name")
+
+
+def test_unconfirmed_get():
+    """Whose word is good enough for the name: SIZE's, the reply's, or close_notify's."""
+    def play(protected, size, reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("SIZE")
+            fake.say(f"213 {size}" if size else "502 no SIZE")
+            fake.hear("MDTM")
+            fake.say("502 no MDTM")
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("RETR")
+            fake.say("150 ok")
+            data = fake.data() if protected else fake.data_listener.accept()[0]
+            data.sendall(b"half")
+            if protected:
+                data.unwrap()
+            data.close()
+            if reply:
+                fake.say(reply)
+        return play
+    for protected, size, reply, want, named in (
+            (True, 4, "", COMPLETE, True), (True, 0, "", UNCONFIRMED, True),
+            (True, 4, "451 no", UNCONFIRMED, True), (True, 0, "451 no", UNCONFIRMED, False),
+            (True, 8, "226 ok", TRUNCATED, False),
+            (False, 4, "", COMPLETE, True), (False, 0, "", UNCONFIRMED, False),
+            (False, 0, "226 ok", COMPLETE, True), (False, 0, "451 no", UNCONFIRMED, False),
+            (False, 8, "", TRUNCATED, False)):
+        for disp in ("catlg", "delete"):
+            down = path("half")
+            with Fake(play(protected, size, reply)) as server:
+                r = get(server, "f", down, "--conddisp", disp,
+                        *(() if protected else ("--clear-data",)))
+            what = f"PROT {'P' if protected else 'C'}, SIZE {size or 'unknown'}, \"{reply}\""
+            is_status(r, want, f"{what}, --conddisp={disp}")
+            there = (os.path.exists(down), os.path.exists(down + ".partial"))
+            ok(there == (named, not named and disp == "catlg"),
+               f"{what}: {'named' if named else 'not named'}", there)
+            for name in (down, down + ".partial"):
+                if os.path.exists(name):
+                    os.unlink(name)
 
 
 # ---------------------------------------------------------------- tests: care
@@ -789,18 +937,31 @@ def test_prompt():
         ok(PASSWORD.encode() not in said, "and not echoed", said)
 
 
-def test_password_hidden():
-    with Fake(lambda f: f.sock.recv(100)) as server:
-        up = make_file("up", 10)
-        proc = subprocess.Popen([FTPS, "put", "--timeout", "2", "-v", up, server.url()],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        server.connected.wait(LIMIT)
-        with open(f"/proc/{proc.pid}/cmdline") as f:
-            shown = f.read()
-        said = proc.communicate()[1]
-        ok("127.0.0.1" in shown and "s3cr3t" not in shown, "password not on the process list",
-           shown)
-        ok("s3cr3t" not in said, "nor in what -v says", said)
+def test_password_in_url():
+    """Refused before anything is done with it, and not repeated."""
+    up = make_file("up", 10)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for args in (["put", up], ["get"], ["ls"]):
+            for secret in (PASSWORD.replace(" ", "%20"), ""):
+                r = run(*args, f"ftps://{USER}:{secret}@127.0.0.1:{server.getsockname()[1]}/x")
+                is_status(r, USAGE, f"{args[0]} with a password in the URL")
+                ok("--password-file" in r.stderr and "netrc" in r.stderr and
+                   "s3cr3t" not in r.stderr + r.stdout, "what to do is said, and not the password",
+                   r.stderr)
+        try:
+            server.accept()
+            called = True
+        except BlockingIOError:
+            called = False
+        ok(not called, "and nobody is called")
+
+
+def test_password_not_shown():
+    with Server() as server:
+        r = put(server, make_file("up", 10), "-v")
+        ok(r.returncode == COMPLETE and "PASS ****" in r.stderr and "s3cr3t" not in r.stderr,
+           "-v does not show the password", r.stderr)
 
 
 def arriving(folder):
@@ -817,6 +978,8 @@ def interrupted(conddisp):
         port = fake.data_port()
         fake.hear("SIZE")
         fake.say("213 2000000")
+        fake.hear("MDTM")
+        fake.say("502 no MDTM")
         fake.hear("EPSV")
         fake.say(f"229 ok (|||{port}|)")
         fake.hear("RETR")
@@ -847,6 +1010,77 @@ def test_interrupt():
     interrupted("delete")
 
 
+def test_interrupt_blocked():
+    """Ctrl-C where a FIFO has no other end, and where no name server answers."""
+    os.mkfifo(path("fifo"))
+    with Server() as server:
+        for args in (["put", path("fifo"), server.url("x")], ["get", server.url("x"), path("fifo")]):
+            for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                with subprocess.Popen([FTPS, *args, "--cacert", CERT], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL) as proc:
+                    until(lambda p=proc: opens(p.pid, "fifo"), "the open")
+                    proc.send_signal(sig)
+                    status = proc.wait(LIMIT)
+                ok(status == -sig, f"{args[0]} of a FIFO, {sig.name}: {status}")
+    up = make_file("up", 10)
+    with Server() as server:
+        put_it = ["put", path("fifo"), server.url("x")]
+        get_it = ["get", server.url("x"), path("fifo")]
+        for args, source, sink in ((put_it, up, path("fifo")), (get_it, path("fifo"), path("got"))):
+            with subprocess.Popen([FTPS, *args, "--cacert", CERT], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as proc:
+                with open(source, "rb") as f, open(sink, "wb") as to:
+                    shutil.copyfileobj(f, to)
+                proc.wait(LIMIT)
+            is_status(proc, COMPLETE,
+                          f"{args[0]} of a FIFO that has another end")
+        ok(same(up, server.file("x")) and same(up, path("got")), "same both ways")
+
+
+# A machine whose name server is deaf: it hears the question, and says nothing.
+DEAF = """
+import os, signal, socket, subprocess, sys
+os.environ.pop("RES_OPTIONS", None)
+for name, text in (("resolv.conf", "nameserver 127.0.0.1\\n"), ("nsswitch.conf", "hosts: dns\\n")):
+    with open(sys.argv[1] + name, "w") as f:
+        f.write(text)
+    subprocess.run(["mount", "--bind", sys.argv[1] + name, "/etc/" + name], check=True)
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", 53))
+    sock.settimeout(60)
+    print("deaf", flush=True)
+    with subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL) as proc:
+        sock.recv(1000)
+        proc.send_signal(signal.SIGINT)
+        print(proc.wait(), flush=True)
+"""
+
+
+def test_interrupt_lookup():
+    done = subprocess.run(["unshare", "--map-root-user", "--net", "--mount", sys.executable, "-c",
+                           DEAF, path(""), FTPS, "put", make_file("up", 10),
+                           "--password-file", path("password"), f"ftps://{USER}@host.example/x"],
+                          capture_output=True, text=True, timeout=LIMIT)
+    if "deaf" not in done.stdout:
+        skip("SIGINT while a name is looked up", "no namespaces, or no ip(8)")
+        return
+    ok(done.stdout.split()[1:] == [str(-signal.SIGINT)], "SIGINT while a name is looked up",
+       done.stdout + done.stderr)
+
+
+def opens(pid, name):
+    """Whether a thread of it is inside open(2): the kernel is waiting for a FIFO's other end."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/wchan") as f:
+                if f.read() in ("wait_for_partner", "fifo_open"):
+                    return True
+        except OSError:
+            pass
+    return False
+
+
 def test_server_stops():
     with Server() as server:
         up = make_file("up", 2_000_000)
@@ -865,8 +1099,9 @@ def test_order():
     with Server() as server:
         raw = Raw(server, tls=False, login=False)
         for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
-                           ("PBSZ 0", "530"), ("AUTH GSSAPI", "504"), ("FOO", "502"),
-                           ("FEAT", "211"), ("NOOP", "200"), ("", "502")):
+                           ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "533"), ("PBSZ", "501"),
+                           ("AUTH GSSAPI", "504"), ("FOO", "500"), ("", "500"), (" NOOP", "500"),
+                           ("DELE x", "502"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
             got = raw.ask(line)
             ok(got.startswith(want), f"without TLS, \"{line}\": {got}")
         raw.sock.sendall(b"AUTH TLS\r\nUSER joe\r\n")
@@ -878,8 +1113,13 @@ def test_order():
             got = raw.ask(line)
             ok(got.startswith(want), f"before login, \"{line}\": {got}")
         raw = Raw(server)
-        for line, want in (("STOR x", "521"), ("PBSZ 0", "200"), ("PROT C", "534"),
-                           ("PROT S", "536"), ("PROT P", "200"), ("STOR x", "425"),
+        for line, want in (("STOR x", "521"), ("AUTH TLS", "503"), ("PBSZ abc", "501"),
+                           ("PBSZ -1", "501"), ("PBSZ 4294967296", "501"), ("PROT P", "503"),
+                           ("PBSZ 4294967295", "200 PBSZ=0"), ("PBSZ 0", "200 PBSZ=0"),
+                           ("PROT C", "534"), ("PROT S", "536"), ("PROT e", "536"),
+                           ("PROT X", "504"), ("PROT PP", "504"), ("PROT P", "200"),
+                           ("STOR x", "425"), ("PORT 127,0,0,1,200,200xyz", "501"),
+                           ("PORT 127,0,0,1,200,200", "200"),
                            ("PORT 127,0,0,2,200,200", "504"), ("PORT 127,0,0,1,0,25", "504"),
                            ("PORT 1,2", "501"), ("EPRT |1|127.0.0.9|5000|", "504"),
                            ("EPRT |1|127.0.0.1|5000|", "200"), ("REST x", "501"),
@@ -902,7 +1142,7 @@ def test_confinement():
         raw.protect()
         for line, want in ((f"RETR ../{os.path.basename(outside)}", "550"),
                            (f"RETR {outside}", "550"), ("RETR link", "550"),
-                           ("RETR dirlink/outside", "550"), ("STOR dirlink/new", "550"),
+                           ("RETR dirlink/outside", "550"), ("STOR dirlink/new", "553"), ("LIST dirlink", "450"),
                            ("CWD dirlink", "550"), ("CWD ../../..", "250"), ("PWD", '257 "/"'),
                            ("RETR fifo", "550"), ("STOR fifo", "553"), ("RETR .", "550"),
                            ("STOR .ftps.x", "553"), ("STOR a\tb", "553")):
@@ -913,6 +1153,79 @@ def test_confinement():
         raw.sock.sendall(b"STOR link\r\n")
         ok(raw.reply().startswith("55"), "STOR over a link that leads outside")
         ok(os.path.getsize(outside) == 10, "the file outside is as it was")
+
+
+def free_descriptor(pid):
+    """The number that the next descriptor of a process is going to have."""
+    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def test_file_replies():
+    """What is not there, what is busy, and what the system has no more of."""
+    with Server() as server:
+        raw = Raw(server)
+        raw.protect()
+        make_file(os.path.join(server.dir, "file"), 10)
+
+        def asks(*dialogue):
+            for line, want in dialogue:
+                raw.ask("EPSV")
+                got = raw.ask(line)
+                ok(got.startswith(want), f"{line}: {got}")
+        asks(("LIST none", "450"), ("NLST none", "450"), ("LIST none/none", "450"),
+             ("LIST file/x", "450"), ("MLSD none", "550"), ("MLSD file", "501"), ("RETR none", "550"),
+             ("STOR no/dir/x", "553"), ("APPE no/dir/x", "553"), ("STOR file/x", "553"),
+             ("STOR .", "553"), ("CWD none", "550"), ("MLST none", "550"), ("SIZE none", "550"))
+
+        session = until(lambda: open(f"/proc/{server.proc.pid}/task/{server.proc.pid}/children")
+                        .read().split(), "the session")[0]
+        raw.ask("EPSV")
+        before = resource.prlimit(int(session), resource.RLIMIT_NOFILE)
+        resource.prlimit(int(session), resource.RLIMIT_NOFILE,
+                         (free_descriptor(session), before[1]))
+        for line in ("RETR file", "STOR new", "LIST", "MLSD", "CWD /", "SIZE file"):
+            got = raw.ask("TYPE I") and raw.ask(line)
+            ok(got.startswith("451"), f"{line}, no more descriptors: {got}")
+        resource.prlimit(int(session), resource.RLIMIT_NOFILE, before)
+
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        with open(server.file("file"), "rb+") as leased:
+            try:
+                fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as e:
+                skip("450 for a file that is leased", f"no leases here: {e}")
+            else:
+                asks(("RETR file", "450"), ("APPE file", "450"), ("LIST file", "450"))
+        asks(("RETR file", "150"))
+
+
+def test_full_disk():
+    """No room for another file's name: 452, before any data."""
+    full = tempfile.mkdtemp(prefix="full.", dir=WORK)
+    with open(path("full-ftps"), "w") as f:
+        f.write('#!/bin/sh\nfor dir; do :; done\nmount -t tmpfs -o nr_inodes=2 none "$dir" || exit\n'
+                f'exec {FTPS} "$@"\n')
+    os.chmod(path("full-ftps"), 0o700)
+    done = subprocess.run(["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none",
+                           full], capture_output=True, text=True)
+    if done.returncode:
+        skip("452 on a full disk", done.stderr.strip())
+        return
+    with Server(program=("unshare", "--map-root-user", "--mount", path("full-ftps"))) as server:
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        for name, want in (("one", "150"), ("two", "452")):
+            port = raw.epsv()
+            raw.sock.sendall(f"STOR {name}\r\n".encode())
+            got = raw.reply()
+            ok(got.startswith(want), f"file {name} of one that there is room for: {got}")
+            if want == "150":
+                with raw.data(port) as data:
+                    data.unwrap()
+                ok(raw.reply().startswith("226"), "it is stored")
+        ok(raw.ask("SIZE one") == "213 0", "and is there")
 
 
 def test_bounce():

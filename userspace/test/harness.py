@@ -94,14 +94,14 @@ def make_cert(cert, key, names):
 class Server:
     """ftps serve, in a folder of its own."""
 
-    def __init__(self, *options, host="127.0.0.1", login=None):
+    def __init__(self, *options, host="127.0.0.1", login=None, program=(FTPS,)):
         self.dir = tempfile.mkdtemp(prefix="srv.", dir=WORK)
         if login is None:
             login = ("--user", USER, "--password-file", path("password"))
         self.errors = open(path("serve.err"), "w+")
         at = f"[{host}]:0" if ":" in host else f"{host}:0"
         self.proc = subprocess.Popen(
-            [FTPS, "serve", "--json", "--listen", at, "--cert", CERT, "--key", KEY,
+            [*program, "serve", "--json", "--listen", at, "--cert", CERT, "--key", KEY,
              *login, *options, self.dir], stdout=subprocess.PIPE, stderr=self.errors, text=True)
         first = self.proc.stdout.readline()
         if not first:
@@ -125,9 +125,9 @@ class Server:
     def file(self, name):
         return os.path.join(self.dir, name)
 
-    def url(self, name="", password=PASSWORD):
+    def url(self, name=""):
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"ftps://{USER}:{password.replace(' ', '%20')}@{host}:{self.port}/{name}"
+        return f"ftps://{USER}@{host}:{self.port}/{name}"
 
     def line(self):
         """The report of the next transfer."""
@@ -309,6 +309,11 @@ def run_tests(tests):
     """All functions test_*, or those whose name contains a word of the command line."""
     with open(path("password"), "w") as f:
         f.write(PASSWORD + "\n")
+    # Where no test says otherwise the netrc knows the password.
+    os.mkdir(path("home"))
+    os.environ["HOME"] = path("home")
+    with open(path("home/.netrc"), "w", opener=lambda *a: os.open(*a, 0o600)) as f:
+        f.write(f'default login {USER} password "{PASSWORD}"\n')
     make_cert(CERT, KEY, "IP:127.0.0.1,IP:::1,DNS:localhost")
     wanted = sys.argv[2:]
     for name, test in list(tests.items()):

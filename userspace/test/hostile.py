@@ -15,6 +15,8 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import warnings
 
 from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
@@ -55,6 +57,16 @@ def flood(sock, piece):
     try:
         while True:
             sock.sendall(piece)
+    except OSError:
+        pass
+
+
+def dribble(sock, byte):
+    """A byte now and then, and nothing is ever read."""
+    try:
+        while True:
+            sock.sendall(byte)
+            time.sleep(0.2)
     except OSError:
         pass
 
@@ -174,8 +186,9 @@ def to_data(fake, verb="RETR"):
     fake.to_login()
     port = fake.data_port()
     if verb == "RETR":
-        fake.hear("SIZE")
-        fake.say("550 no")
+        for verb_before in ("SIZE", "MDTM"):
+            fake.hear(verb_before)
+            fake.say("550 no")
     fake.hear("EPSV")
     fake.say(f"229 ok (|||{port}|)")
     fake.hear(verb)
@@ -290,6 +303,28 @@ def test_active_from_elsewhere():
     ok(b"".join(seen) == open(up, "rb").read(), "and the server gets the file")
 
 
+def test_sends_and_never_reads():
+    """What it sends, little or much, is no progress of what it is sent."""
+    up = make_file("up", 20_000_000)
+    for what, send in (("a byte now and then", dribble), ("a flood", flood)):
+        def play(fake, send=send):
+            with fake.context().wrap_socket(to_data(fake, "STOR").accept()[0],
+                                            server_side=True) as data:
+                send(data, b"x")
+        with Fake(play) as server:
+            is_clean(put(server, up, "--timeout", "1"), TIMEOUT, f"{what}, nothing read")
+
+    def to_the_end(fake):
+        with fake.context().wrap_socket(to_data(fake, "STOR").accept()[0],
+                                        server_side=True) as data:
+            for _ in iter(lambda: data.recv(65536), b""):
+                pass
+            flood(data, b"x" * MEGABYTE)
+    up = make_file("up", 1000)
+    with Fake(to_the_end) as server:
+        is_clean(put(server, up, "--timeout", "1"), UNCONFIRMED, "a flood behind our close_notify")
+
+
 def test_silence_at_the_end():
     """All data went well, and then nothing more is said."""
     def play(fake):
@@ -309,7 +344,8 @@ def test_listing_with_commands():
     def play(fake):
         with fake.context().wrap_socket(to_data(fake, "LIST").accept()[0],
                                         server_side=True) as data:
-            data.sendall(b"evil\x1b]0;title\x07\x1b[2J\0\r\n")
+            data.sendall(b"evil\x1b]0;title\x07\x1b[2J\0\x9b2J\r\n" +
+                         "good \u00e4\u20ac evil \u009b2J\r\n".encode())
             data.unwrap()
         fake.say("226 \x1b[2Jdone")
         fake.hear("QUIT")
@@ -327,7 +363,8 @@ def test_listing_with_commands():
                 pass
             status = proc.wait(LIMIT)
         os.close(ours)
-    ok(status == COMPLETE and b"evil" in shown and b"\x1b" not in shown and b"\x07" not in shown,
+    ok(status == COMPLETE and b"evil" in shown and b"\x1b" not in shown and b"\x07" not in shown and
+       b"\x9b" not in shown and "good \u00e4\u20ac".encode() in shown,
        "escape sequences are masked", shown)
 
 
@@ -444,6 +481,25 @@ def test_data_connection_of_a_client():
                f"{end}: the name is there only for what is whole")
         raw.sock.sendall(b"STOR gone\r\n")
         serves_others(server)
+
+
+def test_client_never_reads():
+    for what, send in (("a byte now and then", dribble), ("a flood", flood)):
+        with Server("--timeout", "2") as server:
+            make_file(os.path.join(server.dir, "f"), 20_000_000)
+            raw = Raw(server)
+            raw.protect()
+            raw.ask("TYPE I")
+            port = raw.epsv()
+            raw.sock.sendall(b"RETR f\r\n")
+            raw.reply()
+            with raw.data(port) as data:
+                sender = threading.Thread(target=send, args=(data, b"x"), daemon=True)
+                sender.start()
+                got = raw.reply()
+            ok(got.startswith("426 timeout"), f"{what}, nothing read: {got}")
+            sender.join(LIMIT)
+            serves_others(server)
 
 
 def test_downgrade_by_a_client():

@@ -19,7 +19,7 @@ static void url(const char *text, const char *want)
 	const char *why = url_parse(text, &u);
 
 	if (why)
-		snprintf(got, sizeof(got), "%s", "bad");
+		snprintf(got, sizeof(got), "%s", strstr(why, "password") ? "password" : "bad");
 	else
 		snprintf(got, sizeof(got), "%s|%s|%s|%s|%s", u.user,
 			 u.has_password ? u.password : "-", u.host, u.port, u.path);
@@ -28,36 +28,28 @@ static void url(const char *text, const char *want)
 
 static void urls(void)
 {
-	url("ftps://u:p@h:2121/a/b", "u|p|h|2121|a/b");
+	url("ftps://u@h:2121/a/b", "u|-|h|2121|a/b");
 	url("FTPES://u@h", "u|-|h||");
-	url("ftps://u:@h/", "u||h||");
-	url("ftps://u:p%40x%3a@[::1]:5/%2fetc/x", "u|p@x:|::1|5|/etc/x");
-	url("ftps://u:p@q@h/x@y", "u|p@q|h||x@y");
+	url("ftps://u:p@h/", "password");
+	url("ftps://u:@h/", "password");
+	url("ftps://u:p@q@h/x@y", "password");
+	url("ftps://u%3ap@h/", "u:p|-|h||");
+	url("ftps://u%40x@[::1]:5/%2fetc/x", "u@x|-|::1|5|/etc/x");
+	url("ftps://u@q@h/x@y", "u@q|-|h||x@y");
 	url("ftps://h/x", "|-|h||x");
-	url("ftp://u:p@h/x", "bad");
-	url("ftps://u:p@/x", "bad");
-	url("ftps://u:p@h:0/x", "bad");
-	url("ftps://u:p@h:65536/x", "bad");
-	url("ftps://u:p@h:/x", "bad");
-	url("ftps://u:p@h:12a/x", "bad");
-	url("ftps://u:p@[::1/x", "bad");
-	url("ftps://u:p@[::1]x/x", "bad");
-	url("ftps://u:p@h/a%0d%0aDELE%20b", "bad");
-	url("ftps://u%0aUSER:p@h/a", "bad");
-	url("ftps://u:p@h/a%00b", "bad");
-	url("ftps://u:p@h/a%2", "bad");
-	url("ftps://u:p@h/a%zz", "bad");
-}
-
-static void hidden(void)
-{
-	char text[] = "ftps://u:s3cr3t@h/path";
-	char none[] = "ftps://u@h:21/p@th";
-
-	url_hide_password(text);
-	url_hide_password(none);
-	ok(!strcmp(text, "ftps://u:xxxxxx@h/path"), "password hidden: %s", text);
-	ok(!strcmp(none, "ftps://u@h:21/p@th"), "nothing to hide: %s", none);
+	url("ftp://u@h/x", "bad");
+	url("ftps://u@/x", "bad");
+	url("ftps://u@h:0/x", "bad");
+	url("ftps://u@h:65536/x", "bad");
+	url("ftps://u@h:/x", "bad");
+	url("ftps://u@h:12a/x", "bad");
+	url("ftps://u@[::1/x", "bad");
+	url("ftps://u@[::1]x/x", "bad");
+	url("ftps://u@h/a%0d%0aDELE%20b", "bad");
+	url("ftps://u%0aUSER@h/a", "bad");
+	url("ftps://u@h/a%00b", "bad");
+	url("ftps://u@h/a%2", "bad");
+	url("ftps://u@h/a%zz", "bad");
 }
 
 static void netrc(const char *user, const char *text, const char *want)
@@ -145,6 +137,9 @@ static void addresses(void)
 	address(control_port_addr, "127,0,0,1,4,2100", "bad");
 	address(control_port_addr, "127,0,0,256,4,210", "bad");
 	address(control_port_addr, " 127,0,0,1,4,210", "bad");
+	address(control_port_addr, "127,0,0,1,4,210 ", "bad");
+	address(control_port_addr, "127,0,0,1,4,210xyz", "bad");
+	address(control_port_addr, "127,0,0,1,4,210,1", "bad");
 	address(control_port_addr, "", "bad");
 	address(control_eprt_addr, "|1|127.0.0.1|1234|", "127.0.0.1:1234");
 	address(control_eprt_addr, "|2|::1|1234|", "[::1]:1234");
@@ -217,6 +212,54 @@ static void texts(void)
 	text("\n\r\r\na\rb\n\n", "\r\n\r\r\r\na\rb\r\n\r\n");
 }
 
+static void masked(const char *text, const char *want)
+{
+	char got[64], last = '\0';
+
+	snprintf(got, sizeof(got), "%s", text);
+	text_mask(&last, got, strlen(got), "\n");
+	ok(!strcmp(got, want), "%zu bytes for a terminal", strlen(text));
+}
+
+static void masks(void)
+{
+	masked("plain\n", "plain\n");
+	masked("\x1b[2J\r\x7f\t", "?[2J???");
+	masked("\x9b"
+	       "2J",
+	       "?2J");
+	masked("\xc2\x9b"
+	       "2J",
+	       "\xc2?2J");
+	masked("\x9b\x9b", "??");
+	masked("\xc3\xa4\xe2\x82\xac\xc2\xa0", "\xc3\xa4\xe2\x82\xac\xc2\xa0");
+}
+
+static void when(const char *text, long want)
+{
+	time_t got;
+
+	if (!control_mdtm_time(text, &got))
+		got = -1;
+	ok(got == want, "MDTM \"%s\": %ld", text, (long)got);
+}
+
+static void times(void)
+{
+	when("19700101000000", 0);
+	when("20010909014640", 1000000000);
+	when("20010909014640.123", 1000000000);
+	when("20240229000000", 1709164800);
+	when("20230229000000", -1);
+	when("20261301000000", -1);
+	when("20260101250000", -1);
+	when("2026010112000", -1);
+	when("191200101000000", -1);
+	when("20260101120000x", -1);
+	when("2026010112 000", -1);
+	when("", -1);
+}
+
 static void bar(uint64_t begin, uint64_t total, uint64_t bytes, int width, const char *want)
 {
 	struct progress p = { .name = "f\033[2J", .begin = begin, .total = total };
@@ -239,9 +282,10 @@ static void bars(void)
 int main(void)
 {
 	texts();
+	masks();
+	times();
 	bars();
 	urls();
-	hidden();
 	netrcs();
 	ports();
 	addresses();

@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -486,10 +487,53 @@ static void test_version(int version)
 	free_contexts();
 }
 
+static bool is_blocked(int sig)
+{
+	sigset_t mask;
+
+	return !pthread_sigmask(SIG_SETMASK, NULL, &mask) && sigismember(&mask, sig) == 1;
+}
+
+static void on_usr1(int sig)
+{
+	(void)sig;
+	abort();
+}
+
+/* A caller's signal stays blocked: in waits, while the alert is sent, and after all. */
+static void test_mask(const char *who)
+{
+	sigset_t usr1, pending;
+	struct peer p;
+	struct tls_stream *s;
+	uint64_t missing;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	signal(SIGUSR1, on_usr1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	raise(SIGUSR1);
+	atomic_store(&go, true);
+	s = begin(&p, read_slowly, 0);
+	ok(tls_stream_notify(s, TS_NOTIFY_SETTLED, WAIT_MS) == TS_OK &&
+		   tls_stream_await_ack(s, WAIT_MS, &missing) == TS_OK,
+	   "%s: close_notify", who);
+	sigpending(&pending);
+	ok(is_blocked(SIGUSR1) && sigismember(&pending, SIGUSR1) == 1,
+	   "%s: the thread's mask is its own", who);
+	finish(&p, s);
+}
+
 int main(void)
 {
+	make_contexts(TLS1_3_VERSION);
+	test_mask("without io_init()");
 	if (io_init())
 		abort();
+	ok(is_blocked(SIGTERM), "io_init() blocks");
+	test_mask("with io_init()");
+	ok(is_blocked(SIGTERM), "what it blocks stays so");
+	free_contexts();
 	test_version(TLS1_2_VERSION);
 	test_version(TLS1_3_VERSION);
 	ktls = have_ktls();
