@@ -35,46 +35,6 @@ static void reply_and_close_wait(TEST_ARG, struct conn *c)
 	to_close_wait(_metadata, c);
 }
 
-TEST_F(never_held, not_notified_unread)
-{
-	struct conn *c = &self->s.conn;
-
-	REQUIRE_MODE(variant->mode);
-	conn_open(c, &self->s.bed, &defaults);
-	conn_send(c, BULK);
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
-}
-
-TEST_F(never_held, not_notified_linger)
-{
-	struct conn *c = &self->s.conn;
-
-	REQUIRE_MODE(variant->mode);
-	conn_open(c, &self->s.bed, &defaults);
-	conn_send(c, BULK);
-	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-	conn_linger0(c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
-}
-
-TEST_F(never_held, not_notified_late_data)
-{
-	struct conn *c = &self->s.conn;
-
-	REQUIRE_MODE(variant->mode);
-	conn_open(c, &self->s.bed, &defaults);
-	conn_send(c, BULK);
-	conn_close(c);
-	peer_reply(c);
-	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
-}
-
 static void send_alert(TEST_ARG, struct conn *c, uint8_t level, uint8_t what)
 {
 	uint8_t alert[2] = { level, what };

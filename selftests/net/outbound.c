@@ -4,8 +4,8 @@
  * mode x state of the connection at close() x cause x address family.
  *
  * In every row the sender has sent content and close_notify, the peer's window
- * is full, and the peer reads nothing until close() has returned: that the test
- * goes on is what shows that close() does not wait.
+ * is full, and the peer reads nothing until close() has returned, which does not
+ * wait: conn_close().
  */
 #include "kselftest_harness.h"
 
@@ -18,23 +18,27 @@ enum cause {
 	LATE,	/* C: data arrives after close() */
 };
 
+struct cell {
+	int family;
+	int state;	/* at close() */
+	enum cause cause;
+};
+
 SCENE_FIXTURE(outbound)
 
 FIXTURE_VARIANT(outbound) {
-	int family;
+	struct cell cell;
 	int mode;
-	int state;
-	enum cause cause;
 	enum outcome want;
 	const char *ending;	/* of the hold; NULL: not held */
 };
 
-#define CELL(_state, _cause, _mode, _want, _ending)			\
-	FIXTURE_VARIANT_ADD(outbound, ipv4_##_state##_##_cause##_mode##_mode) {	\
-		AF_INET, _mode, TCP_##_state, _cause, _want, _ending	\
+#define CELL(state, cause, mode, want, ending)				\
+	FIXTURE_VARIANT_ADD(outbound, ipv4_##state##_##cause##_mode##mode) { \
+		{ AF_INET, TCP_##state, cause }, mode, want, ending	\
 	};								\
-	FIXTURE_VARIANT_ADD(outbound, ipv6_##_state##_##_cause##_mode##_mode) {	\
-		AF_INET6, _mode, TCP_##_state, _cause, _want, _ending	\
+	FIXTURE_VARIANT_ADD(outbound, ipv6_##state##_##cause##_mode##mode) { \
+		{ AF_INET6, TCP_##state, cause }, mode, want, ending	\
 	};
 
 #define ROW(state, cause, want0, want1, ending1, want2, ending2)	\
@@ -45,8 +49,7 @@ FIXTURE_VARIANT(outbound) {
 /*
  * state at close(), cause: mode 0; mode 1 and how the hold ends; mode 2 ...
  *
- * CLOSE_WAIT, CLOSING, LAST_ACK with cause C: the peer has sent its FIN, so a
- * TCP that keeps to the rules has no data left to send.
+ * CLOSE_WAIT, CLOSING, LAST_ACK with cause C are below: beyond_fin.
  */
 ROW(ESTABLISHED, UNREAD, CUT, CUT, NULL,		WHOLE_RST, "RstSent")
 ROW(ESTABLISHED, LINGER, CUT, CUT, NULL,		WHOLE_RST, "RstSent")
@@ -96,56 +99,186 @@ static void reach(TEST_ARG, struct conn *c, int state)
 	ASSERT_TRUE(conn_await_state(c, state));
 }
 
-/* Vanilla's own counters say that the cause has struck. */
-static void expect_vanilla_counter(TEST_ARG, enum cause cause)
+/* Returns what was queued at close(). */
+static int close_in_cell(TEST_ARG, struct scene *s, const struct cell *cell,
+			 bool notify)
 {
-	EXPECT_EQ(1, tcpext(cause == UNREAD ? "TCPAbortOnClose" :
-					      "TCPAbortOnData"));
+	struct conn_opts opts = { .family = cell->family };
+	struct conn *c = &s->conn;
+	int queued;
+
+	conn_open(c, &s->bed, &opts);
+	conn_send(c, cell->state == TCP_FIN_WAIT2 ? SMALL : BULK);
+	if (notify)
+		conn_notify(c);
+	if (cell->cause == UNREAD) {
+		peer_reply(c);
+		MUST(conn_await_unread(c));
+	}
+	reach(_metadata, c, cell->state);
+	if (cell->cause == LINGER)
+		conn_linger0(c);
+	queued = conn_queued(c);
+	conn_close(c);
+	return queued;
 }
 
-static void expect_bytes_counted(TEST_ARG, long queued)
+/* So many connections were reset, for this cause, and were counted so. */
+static void expect_resets(TEST_ARG, const struct cell *cell, int resets)
+{
+	/* After close(), FIN_WAIT2 is a kind of TIME_WAIT: vanilla counts none. */
+	bool counts = cell->state != TCP_FIN_WAIT2 || cell->cause != LATE;
+	bool on_close = cell->cause == UNREAD;
+
+	expect_aborts(_metadata, on_close ? resets : 0,
+		      !on_close && counts ? resets : 0);
+}
+
+static int unacknowledged(struct scene *s)
+{
+	return s->conn.stream -
+	       wire_flow(&s->wire, s->conn.port)->acked[SIDE_A];
+}
+
+/* Between what was queued before close() and what was after it. */
+static void expect_bytes_counted(TEST_ARG, long before, long after)
 {
 	long flushed = drst_stat("FlushedBytes");
 
-	EXPECT_LE(queued - 1, flushed);		/* a FIN counts or does not */
-	EXPECT_GE(queued + 1, flushed);
+	EXPECT_GE(before + 1, flushed);		/* a FIN counts or does not */
+	EXPECT_LE(after - 1, flushed);
 }
 
 TEST_F(outbound, cell)
 {
+	const struct cell *cell = &variant->cell;
 	struct scene *s = &self->s;
-	struct conn *c = &s->conn;
-	struct conn_opts opts = { .family = variant->family };
-	int queued;
+	int before, after;
 
 	REQUIRE_MODE(variant->mode);
-	conn_open(c, &s->bed, &opts);
-	conn_upload(c, variant->state == TCP_FIN_WAIT2 ? SMALL : BULK);
-	if (variant->cause == UNREAD) {
-		peer_reply(c);
-		ASSERT_TRUE(conn_await_unread(c));
-	}
-	reach(_metadata, c, variant->state);
-	if (variant->cause == LINGER)
-		conn_linger0(c);
-	/* No acknowledgement is to come between the two. */
-	ASSERT_TRUE(conn_await_stalled(c));
-	queued = conn_queued(c);
-	conn_close(c);
-	if (variant->cause == LATE) {
-		peer_reply(c);
+	before = close_in_cell(_metadata, s, cell, true);
+	after = unacknowledged(s);
+	if (cell->cause == LATE) {
+		peer_reply(&s->conn);
 		if (variant->ending)
 			expect_reply_taken(_metadata, s);
 	}
 	expect_outcome(_metadata, s, variant->want);
-	if (variant->want == CUT)
-		expect_vanilla_counter(_metadata, variant->cause);
 	expect_hold(_metadata, variant->ending);
+	expect_resets(_metadata, cell, variant->want != WHOLE_FIN);
 	if (variant->mode) {
 		EXPECT_EQ(1, drst_stat("CloseNotify"));
 	}
 	if (variant->ending)
-		expect_bytes_counted(_metadata, queued);
+		expect_bytes_counted(_metadata, before, after);
+}
+
+/* Without close_notify, all is as in vanilla in every mode. */
+SCENE_FIXTURE(not_notified)
+
+FIXTURE_VARIANT(not_notified) {
+	struct cell cell;
+	enum outcome want;
+};
+
+#define SAME(state, cause, want)					\
+	FIXTURE_VARIANT_ADD(not_notified, ipv4_##state##_##cause) {	\
+		{ AF_INET, TCP_##state, cause }, want			\
+	};								\
+	FIXTURE_VARIANT_ADD(not_notified, ipv6_##state##_##cause) {	\
+		{ AF_INET6, TCP_##state, cause }, want			\
+	};
+
+SAME(ESTABLISHED, UNREAD, CUT)
+SAME(ESTABLISHED, LINGER, CUT)
+SAME(ESTABLISHED, LATE, CUT)
+SAME(CLOSE_WAIT, UNREAD, CUT)
+SAME(CLOSE_WAIT, LINGER, CUT)
+SAME(FIN_WAIT1, UNREAD, CUT)
+SAME(FIN_WAIT1, LINGER, CUT)
+SAME(FIN_WAIT1, LATE, CUT)
+SAME(FIN_WAIT2, UNREAD, WHOLE_FIN_RST)
+SAME(FIN_WAIT2, LINGER, WHOLE_FIN_RST)
+SAME(FIN_WAIT2, LATE, WHOLE_FIN_RST)
+SAME(CLOSING, UNREAD, CUT)
+SAME(CLOSING, LINGER, CUT)
+SAME(LAST_ACK, UNREAD, CUT)
+SAME(LAST_ACK, LINGER, CUT)
+
+TEST_F(not_notified, reset_in_every_mode)
+{
+	struct scene *s = &self->s;
+	int mode;
+
+	for (mode = 0; mode <= 2 && drst_mode(mode); mode++) {
+		close_in_cell(_metadata, s, &variant->cell, false);
+		if (variant->cell.cause == LATE)
+			peer_reply(&s->conn);
+		expect_outcome(_metadata, s, variant->want);
+		expect_hold(_metadata, NULL);
+		expect_resets(_metadata, &variant->cell, mode + 1);
+		conn_free(&s->conn);
+	}
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("CloseNotify"));
+	}
+}
+
+/*
+ * Cause C where the peer has sent its FIN. A TCP that keeps to the rules has no
+ * data left then. TCP resets for data that begins before the FIN and ends behind
+ * it, which somebody has to forge: the peer takes no acknowledgement of it, so
+ * that such a hold ends by its bound.
+ */
+SCENE_FIXTURE(beyond_fin)
+
+FIXTURE_VARIANT(beyond_fin) {
+	struct cell cell;
+	int mode;
+};
+
+#define FORGED(state, mode)						\
+	FIXTURE_VARIANT_ADD(beyond_fin, ipv4_##state##_mode##mode) {	\
+		{ AF_INET, TCP_##state, LATE }, mode			\
+	};								\
+	FIXTURE_VARIANT_ADD(beyond_fin, ipv6_##state##_mode##mode) {	\
+		{ AF_INET6, TCP_##state, LATE }, mode			\
+	};
+
+FORGED(CLOSE_WAIT, 0)
+FORGED(CLOSE_WAIT, 1)
+FORGED(CLOSING, 0)
+FORGED(CLOSING, 1)
+FORGED(CLOSING, 2)
+FORGED(LAST_ACK, 0)
+FORGED(LAST_ACK, 2)
+
+static void forge(struct scene *s)
+{
+	peer_segment_text(&s->conn, &s->bed, &s->wire, TH_ACK,
+			  -SEGMENT_TEXT / 2);
+}
+
+TEST_F(beyond_fin, late_data)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(variant->mode);
+	close_in_cell(_metadata, s, &variant->cell, true);
+	forge(s);
+	if (variant->mode) {
+		EXPECT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port,
+				       flow->acked[SIDE_B] == flow->sent[SIDE_B] ||
+				       flow->rst[SIDE_A]));
+		EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
+		EXPECT_TRUE(drst_adds_up(1));
+		/* The bound is looked at when something comes. */
+		drst_set("timeout_ms", 1);
+		forge(s);
+	}
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, variant->mode ? "TimedOut" : NULL);
+	expect_resets(_metadata, &variant->cell, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
-#include "lib/scene.h"
+#include "inbound.h"
 
 SCENE_FIXTURE(sockets)
 
@@ -126,32 +126,73 @@ TEST_F(sockets, linger2_negative)
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
+static void linger_for(const struct conn *c, int seconds)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = seconds };
+
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
+			 sizeof(linger)));
+}
+
 /* SO_LINGER with time: close() waits that long, and does not reset. */
 TEST_F(sockets, linger_with_time)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
-				sizeof(linger)));
+	linger_for(c, 1);
 	conn_upload(c, BULK);
-	conn_close(c);
+	EXPECT_LE(900, conn_close_timed(c));
 	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/* Reads it all, once the parent sleeps in close(). */
+static int read_when_parent_sleeps(struct conn *c)
+{
+	struct result res;
+
+	if (!EVENTUALLY(child_sleeps(getppid())))
+		return 1;
+	peer_finish(c, &res);
+	return res.intact && res.alert && !res.final ? 0 : 2;
+}
+
+/* ... or until everything has been acknowledged, if that comes first. */
+TEST_F(sockets, linger_until_acknowledged)
+{
+	struct conn *c = &self->s.conn;
+	pid_t reader;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	linger_for(c, 1000);
+	conn_upload(c, BULK);
+	reader = fork();
+	ASSERT_LE(0, reader);
+	if (!reader) {
+		close(c->fd);
+		raise(SIGSTOP);
+		_exit(read_when_parent_sleeps(c));
+	}
+	ASSERT_EQ(reader, waitpid(reader, NULL, WUNTRACED));
+	ASSERT_EQ(0, kill(reader, SIGCONT));
+	conn_close_timed(c);
+	EXPECT_EQ(c->stream + 1,
+		  wire_flow(&self->s.wire, c->port)->acked[SIDE_A]);
+	EXPECT_EQ(0, child_status(reader, 10));
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
 /* ... but an owed RST does not wait. */
 TEST_F(sockets, linger_with_time_unread)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
-				sizeof(linger)));
+	linger_for(c, 1000);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);

@@ -32,6 +32,14 @@ void pause_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
+long clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	MUST(!clock_gettime(clock, &now));
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* A netlink request under construction. */
 struct nlreq {
 	struct nlmsghdr hdr;

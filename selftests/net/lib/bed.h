@@ -14,6 +14,7 @@
 #define SELFTESTS_BED_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #define PEER_PORT 4433
 
@@ -74,6 +75,7 @@ void read_file(const char *path, char *buf, unsigned int size);
 	__holds;							\
 })
 void pause_ms(int ms);
+long clock_ms(clockid_t clock);	/* what it shows now */
 
 /* This task stays on the CPU that it is on. */
 void cpu_stay(void);

@@ -97,7 +97,9 @@ void conn_upload(struct conn *conn, size_t len);
 void conn_write_content(int file, size_t len);
 ssize_t conn_sendfile(struct conn *conn, int file, size_t len);
 void conn_linger0(struct conn *conn);
+/* Ends the test if close() waited. */
 void conn_close(struct conn *conn);
+long conn_close_timed(struct conn *conn);	/* how many ms it waited */
 int conn_state(const struct conn *conn);
 bool conn_await_state(const struct conn *conn, int state);
 /* Waits until @len bytes that the peer sent wait to be read. */

@@ -158,6 +158,16 @@ static inline void expect_hold(TEST_ARG, const char *ending)
 	}
 }
 
+/*
+ * The kernel's own counters of RSTs that were owed: cause A; causes B and C. A
+ * hold counts the RST that it sends as vanilla does, and no other.
+ */
+static inline void expect_aborts(TEST_ARG, int on_close, int on_data)
+{
+	EXPECT_EQ(on_close, tcpext("TCPAbortOnClose"));
+	EXPECT_EQ(on_data, tcpext("TCPAbortOnData"));
+}
+
 /* From here close() owes a RST: data is unread, and the peer has closed. */
 static inline void to_close_wait(TEST_ARG, struct conn *c)
 {
@@ -177,6 +187,12 @@ static inline void expect_rst_by_mode(TEST_ARG, struct scene *s, int mode)
 {
 	expect_outcome(_metadata, s, mode ? WHOLE_RST : CUT);
 	expect_hold(_metadata, mode ? "RstSent" : NULL);
+}
+
+/* A bound was not due before @ms from @began; jiffies may have been late. */
+static inline void expect_not_before(TEST_ARG, long began, long ms)
+{
+	EXPECT_LE(ms - 100, clock_ms(CLOCK_MONOTONIC) - began);
 }
 
 /* The peer's reply has been taken in, and no RST was the answer. */
