@@ -69,9 +69,16 @@ static const char *judge(struct conn *c, enum kind kind)
 {
 	struct result res;
 
-	/* A dead peer reads only when it has been reset. */
-	if (kind == DEAD && peer_error(c) != ECONNRESET)
-		return "not reset";
+	/*
+	 * A dead peer reads only when it has been reset. One that had to drop
+	 * what came before the RST takes it for a blind one (RFC 5961), and may
+	 * have answered too often to ask: then it is a keepalive that finds out.
+	 */
+	if (kind == DEAD) {
+		peer_keepalive(c);
+		if (peer_error(c) != ECONNRESET)
+			return "not reset";
+	}
 	peer_finish(c, &res);
 	if (!res.intact)
 		return "content changed";
