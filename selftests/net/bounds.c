@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The bounds of a hold. Each one ends it with the RST that vanilla would have
- * sent in the first place: the peer finds the same cut stream.
+ * sent in the first place: the peer finds the same cut stream, and the kernel's
+ * counters the same cause. Those for records that kTLS holds are in records.c.
  */
 #include "kselftest_harness.h"
 
@@ -37,44 +38,58 @@ static void upload_unread(TEST_ARG, struct scene *s, struct conn *c, int family)
 	to_close_wait(_metadata, c);
 }
 
+/* A bound of time has struck, and not too early. */
+static void expect_timed_out(TEST_ARG, struct scene *s, long began)
+{
+	expect_cut(_metadata, s);
+	expect_not_before(_metadata, began, TIMEOUT_MS);
+	expect_hold(_metadata, "TimedOut");
+}
+
 TEST_F(bounds, timeout_silent_peer)
 {
 	struct scene *s = &self->s;
+	long began;
 
 	REQUIRE_MODE(1);
 	drst_set("timeout_ms", TIMEOUT_MS);
 	upload_unread(_metadata, s, &s->conn, variant->family);
+	began = clock_ms(CLOCK_MONOTONIC);
 	conn_close(&s->conn);
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
-	expect_cut(_metadata, s);
-	expect_hold(_metadata, "TimedOut");
+	expect_timed_out(_metadata, s, began);
+	expect_aborts(_metadata, 1, 0);
 }
 
 /* Zero window from the start of the hold, cause C instead of A. */
 TEST_F(bounds, timeout_after_late_data)
 {
 	struct scene *s = &self->s;
+	long began;
 
 	REQUIRE_MODE(1);
 	drst_set("timeout_ms", TIMEOUT_MS);
 	upload(s, &s->conn, variant->family, BULK);
+	began = clock_ms(CLOCK_MONOTONIC);
 	conn_close(&s->conn);
 	peer_reply(&s->conn);
-	expect_cut(_metadata, s);
-	expect_hold(_metadata, "TimedOut");
+	expect_timed_out(_metadata, s, began);
+	expect_aborts(_metadata, 0, 1);
 }
 
 TEST_F(bounds, timeout_mode2_established)
 {
 	struct scene *s = &self->s;
+	long began;
 
 	REQUIRE_MODE(2);
 	drst_set("timeout_ms", TIMEOUT_MS);
 	upload(s, &s->conn, variant->family, BULK);
 	conn_linger0(&s->conn);
+	began = clock_ms(CLOCK_MONOTONIC);
 	conn_close(&s->conn);
-	expect_cut(_metadata, s);
-	expect_hold(_metadata, "TimedOut");
+	expect_timed_out(_metadata, s, began);
+	expect_aborts(_metadata, 0, 1);
 }
 
 /* Progress keeps a hold alive for longer than timeout_ms. */
@@ -102,17 +117,19 @@ TEST_F(bounds, max_hold_despite_progress)
 	struct scene *s = &self->s;
 	struct conn *c = &s->conn;
 	int reads = BULK / 2048 - 10;
+	long began;
 
 	REQUIRE_MODE(1);
 	drst_set("max_hold_ms", TIMEOUT_MS);
 	upload_unread(_metadata, s, c, variant->family);
+	began = clock_ms(CLOCK_MONOTONIC);
 	conn_close(c);
 	while (reads-- && !wire_flow(&s->wire, c->port)->rst[SIDE_A]) {
 		ASSERT_LT(0, peer_read(c, 2048));
 		pause_ms(PAUSE_MS);
 	}
-	expect_cut(_metadata, s);
-	expect_hold(_metadata, "TimedOut");
+	expect_timed_out(_metadata, s, began);
+	expect_aborts(_metadata, 1, 0);
 }
 
 TEST_F(bounds, max_held_zero_holds_nothing)
@@ -125,6 +142,7 @@ TEST_F(bounds, max_held_zero_holds_nothing)
 	conn_close(&s->conn);
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "OverLimit");
+	expect_aborts(_metadata, 1, 0);
 }
 
 /* A close that owes nothing is not watched; for the wire that is vanilla. */
@@ -302,6 +320,7 @@ TEST_F(memory, pressure_at_close)
 	conn_close(&s->conn);
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "Memory");
+	expect_aborts(_metadata, 1, 0);
 }
 
 TEST_F(memory, pressure_while_held)
@@ -315,6 +334,32 @@ TEST_F(memory, pressure_while_held)
 	tcp_mem_set(s, "1 1 1");
 	/* The acknowledgement of what is read now is the next event. */
 	ASSERT_LT(0, peer_read(&s->conn, 65536));
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+	expect_aborts(_metadata, 1, 0);
+}
+
+/*
+ * A record that is open and finds no room: kTLS goes on holding it, and though
+ * nothing is owed the peer is told.
+ */
+TEST_F(memory, pressure_while_ktls_holds)
+{
+	const struct conn_opts defaults = { 0 };
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(2);
+	link_single_packets(&s->bed, SIDE_A);
+	conn_open(c, &s->bed, &defaults);
+	conn_send(c, HEAVY);
+	conn_leave_open(c);
+	conn_leave_no_room(c);
+	peer_keepalive(c);
+	conn_close(c);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	tcp_mem_set(s, "1 1 1");
+	ASSERT_LT(0, peer_read(c, 65536));
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "Memory");
 }

@@ -30,6 +30,10 @@ CIPHER(tls13_aes128, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128)
 CIPHER(tls13_aes256, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_256)
 CIPHER(tls13_chacha, TLS_1_3_VERSION, TLS_CIPHER_CHACHA20_POLY1305)
 
+/* The other way round: what is received with does not depend on the address. */
+FIXTURE_VARIANT_ADD(cipher, ipv6_tx) { { .family = AF_INET6 } };
+FIXTURE_VARIANT_ADD(cipher, ipv4_txrx) { { .rx = true } };
+
 /* An unread reply, and the peer has closed its side: CLOSE_WAIT, cause A. */
 static void upload_and_close(TEST_ARG, struct scene *s,
 			     const struct conn_opts *opts)
@@ -51,6 +55,20 @@ TEST_F(cipher, held)
 {
 	REQUIRE_MODE(1);
 	upload_and_close(_metadata, &self->s, &variant->opts);
+	expect_whole_rst(_metadata, &self->s);
+	expect_hold(_metadata, "RstSent");
+}
+
+TEST_F(cipher, held_established)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(2);
+	conn_open(c, &self->s.bed, &variant->opts);
+	conn_upload(c, BULK);
+	peer_reply(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	conn_close(c);
 	expect_whole_rst(_metadata, &self->s);
 	expect_hold(_metadata, "RstSent");
 }

@@ -98,6 +98,59 @@ TEST_F(final, established_unread)
 	expect_fin_instead(_metadata, &self->s, variant->mode == 2);
 }
 
+TEST_F(final, established_linger)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	conn_linger0(c);
+	conn_close(c);
+	expect_fin_instead(_metadata, &self->s, variant->mode == 2);
+}
+
+TEST_F(final, fin_wait1_linger)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+	conn_linger0(c);
+	conn_close(c);
+	expect_fin_instead(_metadata, &self->s, variant->mode);
+}
+
+/* The peer's data comes and all is acknowledged while the descriptor is open. */
+TEST_F(final, rdwr_flushed_before_close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	peer_reply(c);
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_fin_instead(_metadata, &self->s, variant->mode);
+	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "FinSent" : NULL);
+}
+
+TEST_F(final, rdwr_reply_after_close)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	conn_close(c);
+	peer_reply(c);
+	if (variant->mode)
+		expect_reply_taken(_metadata, &self->s);
+	expect_fin_instead(_metadata, &self->s, variant->mode);
+}
+
 TEST_F(final, nothing_owed)
 {
 	REQUIRE_MODE(variant->mode);

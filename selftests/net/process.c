@@ -60,20 +60,6 @@ static void expect_open(TEST_ARG, struct scene *s)
 	}
 }
 
-TEST_F(process, killed)
-{
-	pid_t pid;
-
-	REQUIRE_MODE(variant->mode);
-	upload_unread(_metadata, &self->s);
-	pid = give_to_child(_metadata, &self->s.conn);
-	expect_open(_metadata, &self->s);
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-	expect_outcome(_metadata, &self->s, variant->want);
-	expect_hold(_metadata, variant->ending);
-}
-
 TEST_F(process, exits_without_close)
 {
 	pid_t pid;
@@ -88,22 +74,6 @@ TEST_F(process, exits_without_close)
 	/* That was not the last descriptor; this is. */
 	expect_open(_metadata, &self->s);
 	conn_close(&self->s.conn);
-	expect_outcome(_metadata, &self->s, variant->want);
-	expect_hold(_metadata, variant->ending);
-}
-
-/* Exiting skips the waiting kind of SO_LINGER, not the resetting one. */
-TEST_F(process, killed_with_linger)
-{
-	struct conn *c = &self->s.conn;
-	pid_t pid;
-
-	REQUIRE_MODE(variant->mode);
-	upload_unread(_metadata, &self->s);
-	conn_linger0(c);
-	pid = give_to_child(_metadata, c);
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	expect_outcome(_metadata, &self->s, variant->want);
 	expect_hold(_metadata, variant->ending);
 }
@@ -182,6 +152,61 @@ TEST_F(process, notified_by_child)
 	close_unread(_metadata, c);
 	expect_outcome(_metadata, &self->s, variant->want);
 	expect_hold(_metadata, variant->ending);
+}
+
+/* kill -9: nobody calls close(). SO_LINGER { 1, 0 } counts all the same. */
+SCENE_FIXTURE(killed)
+
+FIXTURE_VARIANT(killed) {
+	int mode;
+	int family;
+	bool close_wait;	/* or else ESTABLISHED */
+	bool unread;
+	bool linger;
+};
+
+#define KILLED(name, ...)						\
+	FIXTURE_VARIANT_ADD(killed, name##_mode0) { 0, __VA_ARGS__ };	\
+	FIXTURE_VARIANT_ADD(killed, name##_mode1) { 1, __VA_ARGS__ };	\
+	FIXTURE_VARIANT_ADD(killed, name##_mode2) { 2, __VA_ARGS__ };
+
+KILLED(ipv4_CLOSE_WAIT_unread, AF_INET, true, true, false)
+KILLED(ipv4_CLOSE_WAIT_linger, AF_INET, true, false, true)
+KILLED(ipv6_CLOSE_WAIT_linger, AF_INET6, true, false, true)
+KILLED(ipv6_CLOSE_WAIT_both, AF_INET6, true, true, true)
+KILLED(ipv4_ESTABLISHED_unread, AF_INET, false, true, false)
+KILLED(ipv4_ESTABLISHED_linger, AF_INET, false, false, true)
+KILLED(ipv6_ESTABLISHED_linger, AF_INET6, false, false, true)
+
+TEST_F(killed, by_signal)
+{
+	struct conn_opts opts = { .family = variant->family };
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+	bool held = variant->mode == 2 ||
+		    (variant->mode == 1 && variant->close_wait);
+	pid_t pid;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &s->bed, &opts);
+	conn_upload(c, BULK);
+	if (variant->unread) {
+		peer_reply(c);
+		ASSERT_TRUE(conn_await_unread(c));
+	}
+	if (variant->close_wait) {
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	}
+	if (variant->linger)
+		conn_linger0(c);
+	pid = give_to_child(_metadata, c);
+	expect_open(_metadata, s);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	expect_outcome(_metadata, s, held ? WHOLE_RST : CUT);
+	expect_hold(_metadata, held ? "RstSent" : NULL);
+	expect_aborts(_metadata, variant->unread, !variant->unread);
 }
 
 TEST_HARNESS_MAIN

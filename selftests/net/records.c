@@ -448,4 +448,146 @@ TEST_F(encrypted, unread_at_any_time)
 	}
 }
 
+/*
+ * Bounds while TLS still holds records: they mean a RST even if none is owed, for
+ * TCP alone would end the stream too early and say nothing.
+ */
+enum left {
+	FULL,		/* a full buffer, no close_notify */
+	OPEN,		/* an open record that finds no room, no close_notify */
+	ALERT,		/* close_notify, too */
+	ALERT_UNREAD	/* ... and a RST is owed */
+};
+
+SCENE_FIXTURE(bounded)
+
+FIXTURE_VARIANT(bounded) {
+	int mode;
+	enum left left;
+};
+
+FIXTURE_VARIANT_ADD(bounded, full_buffer) { 2, FULL };
+FIXTURE_VARIANT_ADD(bounded, open_record) { 2, OPEN };
+FIXTURE_VARIANT_ADD(bounded, pending_alert) { 1, ALERT };
+FIXTURE_VARIANT_ADD(bounded, pending_alert_unread) { 1, ALERT_UNREAD };
+
+static void leave(TEST_ARG, struct scene *s, enum left left)
+{
+	struct conn *c = &s->conn;
+
+	link_single_packets(&s->bed, SIDE_A);
+	switch (left) {
+	case FULL:
+		sender_open(s, TLS_1_3_VERSION, 32768);
+		fill_into_record(_metadata, s, 8000);
+		break;
+	case OPEN:
+		sender_open(s, TLS_1_3_VERSION, 0);
+		conn_send(c, BULK);
+		conn_leave_open(c);
+		break;
+	case ALERT:
+	case ALERT_UNREAD:
+		open_and_notify_behind_record(_metadata, s, TLS_1_3_VERSION);
+		break;
+	}
+	/* An acknowledgement that is under way still makes no room. */
+	conn_leave_no_room(c);
+	if (left == ALERT_UNREAD)
+		to_close_wait(_metadata, c);
+}
+
+#define BOUND_MS 300
+
+static void expect_bound_of_time(TEST_ARG, struct scene *s, const char *knob,
+				 enum left left)
+{
+	long began;
+
+	drst_set(knob, BOUND_MS);
+	leave(_metadata, s, left);
+	began = clock_ms(CLOCK_MONOTONIC);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_not_before(_metadata, began, BOUND_MS);
+	expect_hold(_metadata, "TimedOut");
+	if (left == ALERT_UNREAD)
+		expect_aborts(_metadata, 1, 0);
+}
+
+TEST_F(bounded, timeout)
+{
+	REQUIRE_MODE(variant->mode);
+	expect_bound_of_time(_metadata, &self->s, "timeout_ms", variant->left);
+}
+
+TEST_F(bounded, max_hold)
+{
+	REQUIRE_MODE(variant->mode);
+	expect_bound_of_time(_metadata, &self->s, "max_hold_ms", variant->left);
+}
+
+/* What is not held from the beginning ends as in vanilla. */
+TEST_F(bounded, max_held)
+{
+	REQUIRE_MODE(variant->mode);
+	drst_set("max_held", 0);
+	leave(_metadata, &self->s, variant->left);
+	conn_close(&self->s.conn);
+	if (variant->left == ALERT_UNREAD)
+		expect_cut(_metadata, &self->s);
+	else
+		expect_short(_metadata, &self->s);
+	expect_hold(_metadata, "OverLimit");
+}
+
+/*
+ * A known limit: what TLS holds at shutdown() cannot follow the FIN. That is
+ * vanilla's loss, and neither larger nor smaller in any mode.
+ */
+SCENE_FIXTURE(shut)
+
+FIXTURE_VARIANT(shut) {
+	int mode;
+	int how;
+};
+
+FIXTURE_VARIANT_ADD(shut, wr_mode0) { 0, SHUT_WR };
+FIXTURE_VARIANT_ADD(shut, wr_mode1) { 1, SHUT_WR };
+FIXTURE_VARIANT_ADD(shut, wr_mode2) { 2, SHUT_WR };
+FIXTURE_VARIANT_ADD(shut, rdwr_mode0) { 0, SHUT_RDWR };
+FIXTURE_VARIANT_ADD(shut, rdwr_mode1) { 1, SHUT_RDWR };
+FIXTURE_VARIANT_ADD(shut, rdwr_mode2) { 2, SHUT_RDWR };
+
+/* The peer gets what TCP had at shutdown(), and that is not all. */
+static void shut_and_close(TEST_ARG, struct scene *s, int how)
+{
+	struct conn *c = &s->conn;
+	int lost;
+
+	ASSERT_EQ(0, shutdown(c->fd, how));
+	lost = held_by_tls(s) + 1;	/* TCP has the FIN, too */
+	EXPECT_LT(0, lost);
+	conn_close(c);
+	expect_short(_metadata, s);
+	EXPECT_EQ(c->stream - lost, c->raw);
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+}
+
+TEST_F(shut, full_buffer)
+{
+	REQUIRE_MODE(variant->mode);
+	leave(_metadata, &self->s, FULL);
+	shut_and_close(_metadata, &self->s, variant->how);
+	expect_hold(_metadata, NULL);
+}
+
+TEST_F(shut, pending_alert)
+{
+	REQUIRE_MODE(variant->mode);
+	leave(_metadata, &self->s, ALERT);
+	shut_and_close(_metadata, &self->s, variant->how);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
 TEST_HARNESS_MAIN

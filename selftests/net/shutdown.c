@@ -7,6 +7,7 @@
 
 #include <poll.h>
 
+#include "lib/diag.h"
 #include "lib/scene.h"
 
 SCENE_FIXTURE(shutdown)
@@ -80,8 +81,9 @@ TEST_F(shutdown, rdwr_flushed_before_close)
 	peer_reply(c);
 	if (variant->mode)
 		expect_reply_taken(_metadata, &self->s);
-	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	expect_held(_metadata, &self->s, variant->mode);
 	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
 }
 
 /*
@@ -237,8 +239,9 @@ TEST_F(shutdown, rdwr_receiver)
 	peer_record(c, REC_ALERT, close_notify, sizeof(close_notify));
 	if (variant->mode)
 		expect_reply_taken(_metadata, &self->s);
-	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	expect_held(_metadata, &self->s, variant->mode);
 	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
 }
 
 /* Keys to receive with, when nothing is to be received any more */
@@ -255,8 +258,9 @@ TEST_F(shutdown, rdwr_then_receiver)
 	peer_record(c, REC_ALERT, close_notify, sizeof(close_notify));
 	if (variant->mode)
 		expect_reply_taken(_metadata, &self->s);
-	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
+	expect_held(_metadata, &self->s, variant->mode);
 	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
 }
 
 TEST_F(shutdown, rdwr_peer_closes_too)
@@ -289,6 +293,25 @@ TEST_F(shutdown, rdwr_peer_resets)
 	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
 }
 
+/* `ss -K` is never held back, nor is it while the descriptor is open. */
+TEST_F(shutdown, rdwr_destroyed)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	ASSERT_EQ(0, conn_destroy(c));
+	expect_cut(_metadata, &self->s);
+	EXPECT_EQ(TCP_CLOSE, conn_state(c));
+	EXPECT_EQ(-1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(ECONNABORTED, errno);
+	conn_close(c);
+	expect_hold(_metadata, variant->mode ? "Aborted" : NULL);
+	expect_aborts(_metadata, 0, 0);
+}
+
 TEST_F(shutdown, rdwr_owed_and_timed_out)
 {
 	struct conn *c = &self->s.conn;
@@ -307,6 +330,7 @@ TEST_F(shutdown, rdwr_owed_and_timed_out)
 	EXPECT_EQ(ECONNRESET, errno);
 	conn_close(c);
 	expect_hold(_metadata, "TimedOut");
+	expect_aborts(_metadata, 0, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -247,6 +247,18 @@ void conn_send(struct conn *conn, size_t len)
 	}
 }
 
+void conn_leave_open(struct conn *conn)
+{
+	const size_t len = REC_MAX_PLAIN - 1;
+
+	MUST(conn_send_flags(conn, len, MSG_MORE) == (ssize_t)len);
+}
+
+void conn_leave_no_room(struct conn *conn)
+{
+	sockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, 1);
+}
+
 void conn_write_content(int file, size_t len)
 {
 	size_t pos, want;

@@ -86,6 +86,9 @@ size_t stream_length(const struct conn *conn, size_t len);
 /* The sender's side. */
 void conn_send(struct conn *conn, size_t len);
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags);
+void conn_leave_open(struct conn *conn);	/* a record with MSG_MORE */
+/* For what TLS holds, if TCP's segments are single packets, and much is queued. */
+void conn_leave_no_room(struct conn *conn);
 void conn_notify(struct conn *conn);
 bool conn_try_notify(struct conn *conn, int flags);	/* else errno */
 /* Does this kernel take keys for a second time (TLS 1.3, since 6.14)? */
