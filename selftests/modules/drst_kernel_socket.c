@@ -2,8 +2,9 @@
 /*
  * A file that is a socket of the kernel's. open() of /dev/drst_kernel_socket
  * connects it, in the caller's network namespace, to the peer of the test bed
- * (net/lib/bed.h) and installs keys for sending TLS 1.3, all zeros. write()
- * sends data, pwrite() a record whose type is the offset. close() releases it.
+ * (net/lib/bed.h). ioctl() gives it keys for TLS_TX, AES-GCM-128, from user
+ * space, as tlshd does. write() sends data, pwrite() a record whose type is the
+ * offset. close() releases it.
  */
 #include <linux/fs.h>
 #include <linux/in.h>
@@ -20,22 +21,6 @@
 
 #define PEER_ADDR 0xc0000202	/* 192.0.2.2 */
 #define PEER_PORT 4433
-
-static int ksock_tls(struct socket *sock)
-{
-	struct tls12_crypto_info_aes_gcm_128 keys = {
-		.info.version = TLS_1_3_VERSION,
-		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-	};
-	int err;
-
-	err = sock->ops->setsockopt(sock, SOL_TCP, TCP_ULP,
-				    KERNEL_SOCKPTR("tls"), sizeof("tls"));
-	if (err)
-		return err;
-	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX,
-				     KERNEL_SOCKPTR(&keys), sizeof(keys));
-}
 
 static int ksock_open(struct inode *inode, struct file *file)
 {
@@ -59,13 +44,24 @@ static int ksock_open(struct inode *inode, struct file *file)
 	/* The type of the address is not the same in all kernels. */
 	err = kernel_connect(sock, (void *)&peer, sizeof(peer), 0);
 	if (!err)
-		err = ksock_tls(sock);
+		err = sock->ops->setsockopt(sock, SOL_TCP, TCP_ULP,
+					    KERNEL_SOCKPTR("tls"),
+					    sizeof("tls"));
 	if (err) {
 		sock_release(sock);
 		return err;
 	}
 	file->private_data = sock;
 	return 0;
+}
+
+static long ksock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct socket *sock = file->private_data;
+
+	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX,
+				     USER_SOCKPTR((void __user *)arg),
+				     sizeof(struct tls12_crypto_info_aes_gcm_128));
 }
 
 static ssize_t ksock_write(struct kiocb *iocb, struct iov_iter *from)
@@ -99,6 +95,7 @@ static int ksock_release(struct inode *inode, struct file *file)
 static const struct file_operations ksock_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ksock_open,
+	.unlocked_ioctl	= ksock_ioctl,
 	.write_iter	= ksock_write,
 	.release	= ksock_release,
 };

@@ -555,7 +555,7 @@ FIXTURE_TEARDOWN(lacking)
 
 TEST_F(lacking, insert_fails_cleanly)
 {
-	int kmsg;
+	int kmsg, err;
 
 	REQUIRE_KO();
 	if (ulp_available("tls"))
@@ -566,7 +566,12 @@ TEST_F(lacking, insert_fails_cleanly)
 				       variant->foreign));
 	}
 	kmsg = log_open();
-	EXPECT_EQ(variant->err, drst_load(self->ko, ""));
+	err = drst_load(self->ko, "");
+	/* EEXIST of a module's own is not let out by all kernels. */
+	EXPECT_TRUE(err == variant->err ||
+		    (variant->err == -EEXIST && err == -EBUSY)) {
+		TH_LOG("finit_module: %d", err);
+	}
 	EXPECT_EQ(1, log_lines(kmsg, variant->line));
 	close(kmsg);
 

@@ -163,12 +163,17 @@ void conn_open_kernel(struct conn *conn, struct bed *bed)
 	union addr peer = addr_of(SIDE_B, AF_INET, false, PEER_PORT);
 	union addr own;
 	socklen_t len = sizeof(own);
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
 	int listener;
 
 	memset(conn, 0, sizeof(*conn));
 	conn->family = AF_INET;
-	conn->tx.version = TLS_1_3_VERSION;
-	conn->tx.cipher = TLS_CIPHER_AES_GCM_128;
+	/* They are all zeros. */
+	conn->tx.version = keys.info.version;
+	conn->tx.cipher = keys.info.cipher_type;
 	dir_init(&conn->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
 	bed_enter(bed, SIDE_B);
 	listener = tcp_socket(&peer);
@@ -177,6 +182,7 @@ void conn_open_kernel(struct conn *conn, struct bed *bed)
 	bed_enter(bed, SIDE_A);
 	conn->fd = open("/dev/drst_kernel_socket", O_WRONLY | O_CLOEXEC);
 	MUST(conn->fd >= 0);
+	MUST(!ioctl(conn->fd, TLS_TX, &keys));
 	conn->peer = accept4(listener, &own.sa, &len, SOCK_CLOEXEC);
 	MUST(conn->peer >= 0);
 	close(listener);

@@ -2,7 +2,8 @@
 #include "pcrypt.h"
 
 #include <errno.h>
-#include <linux/if_alg.h>
+#include <linux/cryptouser.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 #include <unistd.h>
 
 #include "bed.h"
-#include "drst.h"
+
+/* CRYPTO_ALG_TYPE_AEAD and _MASK, which the kernel keeps to itself */
+#define ALG_TYPE_AEAD 3
+#define ALG_TYPE_MASK 15
 
 struct alg {
 	char name[128];
@@ -43,19 +47,35 @@ static bool gcm(struct alg *best)
 	return best->priority >= 0;
 }
 
-/* Has the kernel look for an algorithm, and make it where it can. */
-static bool look_for(const char *name)
+/*
+ * Has the kernel make an algorithm, or throw it away: CRYPTO_MSG_NEWALG, _DELALG.
+ * Returns 0 or -errno.
+ */
+static int ask(int what, const char *name, const char *driver)
 {
-	struct sockaddr_alg sa = { .salg_family = AF_ALG, .salg_type = "aead" };
-	int fd = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool found;
+	struct {
+		struct nlmsghdr hdr;
+		struct crypto_user_alg alg;
+	} req = {
+		.hdr = {
+			.nlmsg_len = sizeof(req),
+			.nlmsg_type = what,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		},
+		.alg = { .cru_type = ALG_TYPE_AEAD, .cru_mask = ALG_TYPE_MASK },
+	};
+	struct { struct nlmsghdr hdr; struct nlmsgerr err; char pad[512]; } ack;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_CRYPTO);
 
 	if (fd < 0)
-		return false;
-	snprintf((char *)sa.salg_name, sizeof(sa.salg_name), "%s", name);
-	found = !bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+		return -errno;
+	snprintf(req.alg.cru_name, sizeof(req.alg.cru_name), "%s", name);
+	snprintf(req.alg.cru_driver_name, sizeof(req.alg.cru_driver_name),
+		 "%s", driver);
+	MUST(send(fd, &req, sizeof(req), 0) == sizeof(req));
+	MUST(recv(fd, &ack, sizeof(ack), 0) > 0);
 	close(fd);
-	return found;
+	return ack.err.error;
 }
 
 bool pcrypt_start(void)
@@ -63,10 +83,11 @@ bool pcrypt_start(void)
 	char name[160];
 	struct alg alg;
 
-	if (!look_for("gcm(aes)") || !gcm(&alg))
+	ask(CRYPTO_MSG_NEWALG, "gcm(aes)", "");
+	if (!gcm(&alg))
 		return false;
 	snprintf(name, sizeof(name), "pcrypt(%s)", alg.driver);
-	if (!look_for(name))
+	if (ask(CRYPTO_MSG_NEWALG, "gcm(aes)", name))
 		return false;
 	MUST(gcm(&alg) && !strcmp(alg.driver, name));
 	return true;
@@ -80,16 +101,12 @@ int pcrypt_users(void)
 	return alg.users;
 }
 
-static bool pcrypt_gone(void)
-{
-	int err = module_unload("pcrypt");
-
-	return !err || err == -ENOENT;
-}
-
 void pcrypt_stop(void)
 {
-	MUST(EVENTUALLY(pcrypt_gone()));
+	struct alg alg;
+
+	MUST(gcm(&alg) && !strncmp(alg.driver, "pcrypt(", 7));
+	MUST(EVENTUALLY(!ask(CRYPTO_MSG_DELALG, alg.name, alg.driver)));
 }
 
 void pcrypt_stay(void)
