@@ -63,6 +63,16 @@ install_selftests() {
 	make -s --no-print-directory -C "$top/selftests" list | sed 's/^/tls_drst:/' >"$dir/kselftest-list.txt"
 }
 
+# own_tests NAME BUILD OPTION...: the helper's own tests, in a guest, whose kernel has kTLS.
+own_tests() {
+	local dir=$out/$1/userspace build=$2
+
+	mkdir -p "$dir/build" && cp -r "$top"/userspace/{test,man} "$dir" &&
+		cp -r "$build"/{ftps,drstat,test} "$dir/build" || return
+	"$vm" run --timeout 900 --log "$out/$1.log" --copy "$dir" "${@:3}" -- \
+		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 exec userspace/test/run userspace/build'
+}
+
 in_guest() {
 	"$vm" run --copy "$out/selftests" --timeout 1200 "$@"
 }

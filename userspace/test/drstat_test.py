@@ -219,7 +219,7 @@ def test_rates_in_words():
     ok(head.split() == ["counter", "value", "change", "per", "second"], "a head", head)
     ok(seen["TlsDrstCurrHeld"] == ["0", "-2"], "a gauge that goes down to 0 is shown", seen)
     ok(seen["TlsDrstHeld"][:2] == ["13", "+1"] and
-       re.fullmatch(r"\d\.\d", seen["TlsDrstHeld"][2]), "a counter's rate", seen)
+       re.fullmatch(r"\d+\.\d", seen["TlsDrstHeld"][2]), "a counter's rate", seen)
 
 
 def test_restart():
