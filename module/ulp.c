@@ -98,8 +98,10 @@ static int drst_ulp_borrow(struct socket *sock)
 	}
 
 	ops = (struct tcp_ulp_ops *)inet_csk(sk)->icsk_ulp_ops;
-	if (!try_module_get(ops->owner))
-		return -ENOENT;
+	if (!try_module_get(ops->owner)) {
+		pr_err("net/tls is being unloaded: try again\n");
+		return -EBUSY;
+	}
 	tls_ulp_ops = ops;
 	return 0;
 }
@@ -161,7 +163,7 @@ int drst_ulp_init(void)
 	if (err) {
 		pr_err("a ULP named tls_drst is there already\n");
 		module_put(tls_ulp_ops->owner);
-		return err;
+		return -EBUSY;	/* not EEXIST: modprobe takes that for loaded */
 	}
 	strscpy(drst_ulp_ops.name, tls_ulp_ops->name, sizeof(drst_ulp_ops.name));
 	tcp_unregister_ulp(tls_ulp_ops);
