@@ -753,10 +753,10 @@ def test_protocol():
 def test_timeout():
     up = make_file("up", 10)
     with Fake(lambda f: f.sock.recv(100)) as server:
-        is_status(put(server, up, "--timeout", "1"), TIMEOUT, "a silent server")
+        is_status(put(server, up, "--timeout", SHORT), TIMEOUT, "a silent server")
     big = make_file("big", 8_000_000)
     with Server("--rcvbuf", "4096", "--read-delay", "60000") as server:
-        is_status(put(server, big, "--timeout", "1"), TIMEOUT, "a server that does not read")
+        is_status(put(server, big, "--timeout", SHORT), TIMEOUT, "a server that does not read")
 
 
 def test_unconfirmed():

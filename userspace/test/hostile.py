@@ -114,9 +114,9 @@ def test_replies_without_end():
 
 def test_slow_loris_server():
     before_login(lambda fake: trickle(fake.sock, b"2"), TIMEOUT,
-                 "a greeting byte by byte", "--timeout", "1")
+                 "a greeting byte by byte", "--timeout", SHORT)
     before_login(lambda fake: trickle(fake.sock, b"220-x\r\n"), TIMEOUT,
-                 "a greeting line by line", "--timeout", "1")
+                 "a greeting line by line", "--timeout", SHORT)
 
     def handshake(fake):
         fake.say("220 x")
@@ -127,7 +127,7 @@ def test_slow_loris_server():
         trickle(fake.sock, b"\x02")
     up = make_file("up", 10)
     with Fake(handshake) as server:
-        r = put(server, up, "--timeout", "1")
+        r = put(server, up, "--timeout", SHORT)
         ok(r.returncode in (TIMEOUT, PROTOCOL), f"a handshake byte by byte: {r.returncode}",
            r.stderr)
 
@@ -231,7 +231,7 @@ def test_data_connection_of_a_server():
     make_cert(path("evil.pem"), path("evil.key"), "IP:127.0.0.1")
     for play, want, what, *options in ((plain, PROTOCOL, "data without TLS"),
                                        (other_cert, CERTIFICATE, "data with another certificate"),
-                                       (silent, TIMEOUT, "silence", "--timeout", "1"),
+                                       (silent, TIMEOUT, "silence", "--timeout", SHORT),
                                        (garbled, PROTOCOL, "a record that was tampered with")):
         with Fake(play) as server:
             is_clean(get(server, "f", down, *options), want, what, down)
@@ -312,7 +312,7 @@ def test_sends_and_never_reads():
                                             server_side=True) as data:
                 send(data, b"x")
         with Fake(play) as server:
-            is_clean(put(server, up, "--timeout", "1"), TIMEOUT, f"{what}, nothing read")
+            is_clean(put(server, up, "--timeout", SHORT), TIMEOUT, f"{what}, nothing read")
 
     def to_the_end(fake):
         with fake.context().wrap_socket(to_data(fake, "STOR").accept()[0],
@@ -322,7 +322,7 @@ def test_sends_and_never_reads():
             flood(data, b"x" * MEGABYTE)
     up = make_file("up", 1000)
     with Fake(to_the_end) as server:
-        is_clean(put(server, up, "--timeout", "1"), UNCONFIRMED, "a flood behind our close_notify")
+        is_clean(put(server, up, "--timeout", SHORT), UNCONFIRMED, "a flood behind our close_notify")
 
 
 def test_silence_at_the_end():
@@ -336,7 +336,7 @@ def test_silence_at_the_end():
         wait_until_left(fake.sock)
     up = make_file("up", 1000)
     with Fake(play) as server:
-        is_clean(put(server, up, "--timeout", "1"), UNCONFIRMED, "no final reply")
+        is_clean(put(server, up, "--timeout", SHORT), UNCONFIRMED, "no final reply")
 
 
 def test_listing_with_commands():
@@ -405,7 +405,7 @@ def test_lines_of_a_client():
 
 
 def test_slow_loris_client():
-    with Server("--idle", "1", "--timeout", "1") as server:
+    with Server("--idle", SHORT, "--timeout", SHORT) as server:
         raw = Raw(server, tls=False, login=False)
         ok(raw.reply().startswith("421"), "silence")
         raw = Raw(server, tls=False, login=False)
@@ -426,7 +426,7 @@ def test_slow_loris_client():
         raw.sock.sendall(b"STOR never\r\n")
         raw.reply()
         ok(raw.reply().startswith("425"), "a data connection that does not come")
-    with Server("--timeout", "1") as server:
+    with Server("--timeout", SHORT) as server:
         raw = Raw(server)
         raw.protect()
         port = raw.epsv()
@@ -485,7 +485,7 @@ def test_data_connection_of_a_client():
 
 def test_client_never_reads():
     for what, send in (("a byte now and then", dribble), ("a flood", flood)):
-        with Server("--timeout", "2") as server:
+        with Server("--timeout", SHORT) as server:
             make_file(os.path.join(server.dir, "f"), 20_000_000)
             raw = Raw(server)
             raw.protect()
