@@ -98,7 +98,7 @@ static inline void expect_whole_rst(TEST_ARG, struct scene *s)
 
 	expect_whole(_metadata, s, ECONNRESET);
 	flow = wire_flow(&s->wire, s->conn.port);
-	EXPECT_EQ(1, flow->rst[SIDE_A]);
+	EXPECT_EQ(1, flow->rst_ack[SIDE_A]);
 	EXPECT_EQ(0, flow->fin[SIDE_A]);
 	EXPECT_EQ(s->conn.early + s->conn.stream, flow->acked_at_rst);
 }

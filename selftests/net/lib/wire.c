@@ -84,6 +84,7 @@ static void segment(struct wire *wire, const struct tcphdr *th, uint32_t len)
 			flow->reply_at_rst = flow->sent[SIDE_B];
 		}
 		flow->rst[from]++;
+		flow->rst_ack[from] += !!(th->th_flags & TH_ACK);
 		return;		/* its sequence and ack numbers are no data's */
 	}
 	if (th->th_flags & TH_ACK) {

@@ -20,6 +20,7 @@ struct flow {
 	uint32_t acked[2];	/* of a's bytes by b, and the reverse */
 	int fin[2];		/* FIN segments sent by a, by b */
 	int rst[2];		/* RST segments sent by a, by b */
+	int rst_ack[2];		/* the connection's own; an answer for none has no ACK */
 	int packets[2];
 	uint32_t acked_at_rst;	/* acked[SIDE_A] when a's first RST went by */
 	uint32_t reply_at_rst;	/* how much b had sent by then */
