@@ -7,6 +7,9 @@ vmd=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vmd/../.." && pwd)
 cache=${TLS_DRST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tls_drst}
 
+# A user's PATH in Debian is without depmod and its like.
+PATH=$PATH:/usr/sbin:/sbin
+
 # the test kernels there are
 # shellcheck disable=SC2034
 kernels=(6.1 6.12 7)
