@@ -117,20 +117,34 @@ struct peer {
 	SSL *ssl;
 	void (*act)(struct peer *p);
 	pthread_t thread;
+	atomic_bool started; /* the stream under test */
 };
 
-/* The peer is the server, so that the stream under test is sent tickets. */
+/*
+ * The peer is the server, so that the stream under test is sent tickets. It does not act
+ * before that has its keys: the kernel takes none for a connection that the peer has closed.
+ */
 static void *run_peer(void *arg)
 {
 	struct peer *p = arg;
 
 	p->ssl = SSL_new(server_ctx);
 	SSL_set_fd(p->ssl, p->fd);
-	if (SSL_accept(p->ssl) == 1)
+	if (SSL_accept(p->ssl) == 1) {
+		while (!atomic_load(&p->started))
+			usleep(1000);
 		p->act(p);
+	}
 	SSL_free(p->ssl);
 	close(p->fd);
 	return NULL;
+}
+
+static void start_peer(struct peer *p, void (*act)(struct peer *p))
+{
+	p->act = act;
+	atomic_init(&p->started, false);
+	pthread_create(&p->thread, NULL, run_peer, p);
 }
 
 static struct tls_stream *begin(struct peer *p, void (*act)(struct peer *p), int rcvbuf)
@@ -140,11 +154,11 @@ static struct tls_stream *begin(struct peer *p, void (*act)(struct peer *p), int
 	int fd;
 
 	tcp_pair(&fd, &p->fd, rcvbuf);
-	p->act = act;
-	pthread_create(&p->thread, NULL, run_peer, p);
+	start_peer(p, act);
 	s = tls_stream_new(fd);
 	if (!s || tls_stream_start(s, &how, WAIT_MS) != TS_OK)
 		abort();
+	atomic_store(&p->started, true);
 	return s;
 }
 
@@ -301,11 +315,11 @@ static void test_plain_openssl_loses(void)
 	int fd;
 
 	tcp_pair(&fd, &p.fd, 0);
-	p.act = end_clean;
-	pthread_create(&p.thread, NULL, run_peer, &p);
+	start_peer(&p, end_clean);
 	SSL_set_fd(ssl, fd);
 	if (SSL_connect(ssl) != 1)
 		abort();
+	atomic_store(&p.started, true);
 	await_queue(fd);
 	atomic_store(&reset_next_read, fd);
 	while (SSL_read_ex(ssl, buf, sizeof(buf), &n))
