@@ -323,15 +323,20 @@ TEST_F(memory, pressure_at_close)
 	expect_aborts(_metadata, 1, 0);
 }
 
+static void hold_and_press(TEST_ARG, struct scene *s)
+{
+	upload_heavy(_metadata, s);
+	conn_close(&s->conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	tcp_mem_set(s, "1 1 1");
+}
+
 TEST_F(memory, pressure_while_held)
 {
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(1);
-	upload_heavy(_metadata, s);
-	conn_close(&s->conn);
-	EXPECT_EQ(1, drst_stat("CurrHeld"));
-	tcp_mem_set(s, "1 1 1");
+	hold_and_press(_metadata, s);
 	/* The acknowledgement of what is read now is the next event. */
 	ASSERT_LT(0, peer_read(&s->conn, 65536));
 	expect_cut(_metadata, s);
@@ -370,10 +375,7 @@ TEST_F(memory, pressure_while_held_and_silence)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(1);
-	upload_heavy(_metadata, s);
-	conn_close(&s->conn);
-	EXPECT_EQ(1, drst_stat("CurrHeld"));
-	tcp_mem_set(s, "1 1 1");
+	hold_and_press(_metadata, s);
 	EXPECT_TRUE(drst_stat_await("CurrHeld", 0));
 	EXPECT_EQ(1, drst_stat("Memory"));
 	expect_cut(_metadata, s);
@@ -404,16 +406,21 @@ TEST_F(memory, inbound_pressure)
 	EXPECT_TRUE(inbound_adds_up());
 }
 
+static void hold_inbound_and_press(TEST_ARG, struct scene *s)
+{
+	upload_to_heavy(_metadata, s);
+	peer_reset(&s->conn);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	tcp_mem_set(s, "1 1 1");
+}
+
 TEST_F(memory, inbound_pressure_while_held)
 {
 	struct scene *s = &self->s;
 	char byte;
 
 	REQUIRE_MODE(2);
-	upload_to_heavy(_metadata, s);
-	peer_reset(&s->conn);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	tcp_mem_set(s, "1 1 1");
+	hold_inbound_and_press(_metadata, s);
 	/* The next event, and the data is still there after it. */
 	EXPECT_EQ(1, recv(s->conn.fd, &byte, 1, 0));
 	EXPECT_EQ(TCP_CLOSE, conn_state(&s->conn));
@@ -426,10 +433,7 @@ TEST_F(memory, inbound_pressure_while_held_and_silence)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(2);
-	upload_to_heavy(_metadata, s);
-	peer_reset(&s->conn);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	tcp_mem_set(s, "1 1 1");
+	hold_inbound_and_press(_metadata, s);
 	EXPECT_TRUE(conn_await_state(&s->conn, TCP_CLOSE));
 	EXPECT_EQ(1, drst_stat("InMemory"));
 	EXPECT_TRUE(inbound_adds_up());

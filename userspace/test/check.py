@@ -785,19 +785,24 @@ def test_unconfirmed():
             is_status(put(server, up), want, f"all arrived, reply \"{reply}\"")
 
 
+def to_retr(fake, size):
+    """A get, up to its data; without a size the server does not know SIZE."""
+    fake.to_login()
+    port = fake.data_port()
+    fake.hear("SIZE")
+    fake.say(f"213 {size}" if size else "502 no SIZE")
+    fake.hear("MDTM")
+    fake.say("502 no MDTM")
+    fake.hear("EPSV")
+    fake.say(f"229 ok (|||{port}|)")
+    fake.hear("RETR")
+    fake.say("150 ok")
+
+
 def test_short_file():
     """close_notify and 226, but fewer bytes than SIZE said."""
     def play(fake):
-        fake.to_login()
-        port = fake.data_port()
-        fake.hear("SIZE")
-        fake.say("213 1000")
-        fake.hear("MDTM")
-        fake.say("502 no MDTM")
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        fake.hear("RETR")
-        fake.say("150 ok")
+        to_retr(fake, 1000)
         data = fake.data()
         data.sendall(b"x" * 999)
         data.unwrap()
@@ -811,16 +816,7 @@ def test_unconfirmed_get():
     """Whose word is good enough for the name: SIZE's, the reply's, or close_notify's."""
     def play(protected, size, reply):
         def play(fake):
-            fake.to_login()
-            port = fake.data_port()
-            fake.hear("SIZE")
-            fake.say(f"213 {size}" if size else "502 no SIZE")
-            fake.hear("MDTM")
-            fake.say("502 no MDTM")
-            fake.hear("EPSV")
-            fake.say(f"229 ok (|||{port}|)")
-            fake.hear("RETR")
-            fake.say("150 ok")
+            to_retr(fake, size)
             data = fake.data() if protected else fake.data_listener.accept()[0]
             data.sendall(b"half")
             if protected:
