@@ -9,6 +9,7 @@
 #include <netinet/ip_icmp.h>
 #include <sched.h>
 
+#include "lib/given.h"
 #include "lib/pcrypt.h"
 #include "lib/scene.h"
 
@@ -33,17 +34,9 @@ static void sender_open(struct scene *s, uint16_t version, int sndbuf)
 	conn_open(&s->conn, &s->bed, &opts);
 }
 
-/*
- * What TCP has been given is acknowledged or queued; the rest TLS still holds.
- * In this order of looking, an acknowledgement that comes between counts twice:
- * the answer is never too large.
- */
-static int held_by_tls(struct scene *s)
+static int held_by_tls(const struct conn *c)
 {
-	int queued = conn_queued(&s->conn);
-	int acked = wire_flow(&s->wire, s->conn.port)->acked[SIDE_A];
-
-	return (int)s->conn.stream - queued - acked;
+	return (long)c->stream - tcp_given(c->fd);
 }
 
 /* Writes until the socket takes no more, and no acknowledgement makes room either. */
@@ -71,11 +64,11 @@ static void fill_into_record(TEST_ARG, struct scene *s, int len)
 	int tries = 0;
 
 	fill(_metadata, &s->conn);
-	while (held_by_tls(s) < len && tries++ < 1000) {
+	while (held_by_tls(&s->conn) < len && tries++ < 1000) {
 		ASSERT_LT(0, peer_read(&s->conn, 2048 + tries % 7 * 512));
 		fill(_metadata, &s->conn);
 	}
-	ASSERT_LE(len, held_by_tls(s));
+	ASSERT_LE(len, held_by_tls(&s->conn));
 }
 
 /*
@@ -126,7 +119,7 @@ static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
 	room_for_a_segment(c);
 	ASSERT_TRUE(conn_try_notify(c, MSG_DONTWAIT));
 	let_workers_in();
-	ASSERT_LT(4000, held_by_tls(s));
+	ASSERT_LT(4000, held_by_tls(&s->conn));
 }
 
 /* The end of file comes too early, and nothing tells. */
@@ -333,13 +326,13 @@ static void encrypted_open(TEST_ARG, struct scene *s, uint16_t version,
 
 static void send_encrypted(TEST_ARG, struct scene *s, int flags)
 {
-	int before = held_by_tls(s);
+	int before = held_by_tls(&s->conn);
 
 	pcrypt_stay();
 	keep_workers_out();
 	ASSERT_EQ(ENCRYPTED, conn_send_flags(&s->conn, ENCRYPTED,
 					     MSG_MORE | flags));
-	ASSERT_LE(before + ENCRYPTED, held_by_tls(s));
+	ASSERT_LE(before + ENCRYPTED, held_by_tls(&s->conn));
 }
 
 /* Vanilla's close() waits for them, too. */
@@ -568,9 +561,9 @@ static void shut_and_close(TEST_ARG, struct scene *s, int how)
 	struct conn *c = &s->conn;
 	int lost;
 
-	ASSERT_EQ(0, shutdown(c->fd, how));
-	lost = held_by_tls(s) + 1;	/* TCP has the FIN, too */
+	lost = held_by_tls(c);
 	EXPECT_LT(0, lost);
+	ASSERT_EQ(0, shutdown(c->fd, how));
 	conn_close(c);
 	expect_short(_metadata, s);
 	EXPECT_EQ(c->stream - lost, c->raw);

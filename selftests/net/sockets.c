@@ -11,6 +11,7 @@
 #include <sys/sendfile.h>
 
 #include "inbound.h"
+#include "lib/given.h"
 
 SCENE_FIXTURE(sockets)
 
@@ -228,18 +229,6 @@ TEST_F(sockets, nonblocking)
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
-/* What TCP has been given in all, when nothing more can be acknowledged. */
-static size_t given_to_tcp(struct scene *s)
-{
-	int queued, acked;
-
-	do {
-		queued = conn_queued(&s->conn);
-		acked = wire_flow(&s->wire, s->conn.port)->acked[SIDE_A];
-	} while (queued != conn_queued(&s->conn));
-	return queued + acked;
-}
-
 /* The way of a server that sends files. */
 TEST_F(sockets, sendfile)
 {
@@ -251,7 +240,7 @@ TEST_F(sockets, sendfile)
 	conn_write_content(file, BULK);
 	ASSERT_EQ(BULK, conn_sendfile(c, file, BULK));
 	conn_notify(c);
-	c->stream = given_to_tcp(&self->s);
+	c->stream = tcp_given(c->fd);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 	close(file);
