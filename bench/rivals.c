@@ -302,12 +302,7 @@ static pid_t program_start(const struct way *way, size_t len, int told)
 /* Connections of the sender's namespace, without those in TIME_WAIT */
 static int connections(void)
 {
-	char text[512];
-	int inuse;
-
-	read_file("/proc/thread-self/net/sockstat", text, sizeof(text));
-	MUST(sscanf(strstr(text, "TCP: "), "TCP: inuse %d", &inuse) == 1);
-	return inuse;
+	return net_number("sockstat", "TCP: inuse ");
 }
 
 /* The connection is freed; that takes as long as it takes. */

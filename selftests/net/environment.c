@@ -137,7 +137,7 @@ TEST_F(path, comes_back)
 	if (variant->mode || !variant->owing) {
 		/* Nearly always at once; TCP is free to wait for longer. */
 		if (!EVENTUALLY(tries_in_vain(c) > 0))
-			TH_LOG("no try within five seconds");
+			TH_LOG("no try in time");
 		peer_drain(c);
 	}
 	if (variant->mode) {

@@ -58,13 +58,7 @@ static bool system_does(const char *command)
 /* How many connections this namespace has in TIME_WAIT */
 static int time_waits(void)
 {
-	char text[512];
-	const char *tw;
-
-	read_file("/proc/thread-self/net/sockstat", text, sizeof(text));
-	tw = strstr(text, " tw ");
-	MUST(tw);
-	return atoi(tw + 4);
+	return net_number("sockstat", " tw ");
 }
 
 TEST_F(wire, second_rst)

@@ -114,25 +114,14 @@ static long slab_bytes(void)
 	return atol(line + 6) * 1024;
 }
 
-static int in_use(const char *file, const char *what)
-{
-	char text[512];
-	const char *line;
-
-	read_file(file, text, sizeof(text));
-	line = strstr(text, what);
-	MUST(line);
-	return atoi(line + strlen(what));
-}
-
 /*
  * Sockets of TCP that this namespace has in any form but TIME_WAIT, orphans too:
  * what the files call orphans are the whole machine's.
  */
 static int tcp_sockets(void)
 {
-	return in_use("/proc/thread-self/net/sockstat", "TCP: inuse ") +
-	       in_use("/proc/thread-self/net/sockstat6", "TCP6: inuse ");
+	return net_number("sockstat", "TCP: inuse ") +
+	       net_number("sockstat6", "TCP6: inuse ");
 }
 
 static void finish_one(TEST_ARG, struct conn *window, int i, int total,

@@ -357,6 +357,18 @@ void read_file(const char *path, char *buf, unsigned int size)
 	close(fd);
 }
 
+int net_number(const char *file, const char *what)
+{
+	char path[64], text[512];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/net/%s", file);
+	read_file(path, text, sizeof(text));
+	line = strstr(text, what);
+	MUST(line);
+	return atoi(line + strlen(what));
+}
+
 void cpu_stay(void)
 {
 	cpu_set_t cpu;

@@ -61,13 +61,15 @@ void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
 /* Writes @text to the file @path; returns 0 or -errno of the write. */
 int write_file(const char *path, const char *text);
 void read_file(const char *path, char *buf, unsigned int size);
+/* The number that follows @what in a file of /proc/net, of this task's namespace. */
+int net_number(const char *file, const char *what);
 
 /*
  * Last resort for states of the kernel that raise no event: evaluates @cond
- * until it holds, for five seconds at most. True if it came to hold.
+ * until it holds, for ten seconds at most. True if it came to hold.
  */
 #define EVENTUALLY(cond) __extension__ ({				\
-	int __tries = 1000;						\
+	int __tries = 2000;						\
 	bool __holds;							\
 									\
 	while (!(__holds = (cond)) && --__tries)			\
