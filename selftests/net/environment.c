@@ -693,9 +693,7 @@ TEST_F(closing, stopped_and_killed)
 	conn_close(c);
 	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
-	peer_reply(c);
-	if (variant->mode)
-		expect_reply_taken(_metadata, &self->s);
+	peer_reply_by_mode(_metadata, &self->s, variant->mode);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-2, child_status(pid, 10));
 	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);

@@ -80,9 +80,7 @@ TEST_F(final, reply_after_close)
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
 	conn_close(c);
-	peer_reply(c);
-	if (variant->mode)
-		expect_reply_taken(_metadata, &self->s);
+	peer_reply_by_mode(_metadata, &self->s, variant->mode);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
 
@@ -129,9 +127,7 @@ TEST_F(final, rdwr_flushed_before_close)
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
-	peer_reply(c);
-	if (variant->mode)
-		expect_reply_taken(_metadata, &self->s);
+	peer_reply_by_mode(_metadata, &self->s, variant->mode);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 	conn_close(c);
 	expect_hold(_metadata, variant->mode ? "FinSent" : NULL);
@@ -145,9 +141,7 @@ TEST_F(final, rdwr_reply_after_close)
 	upload(&self->s, variant->family);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
 	conn_close(c);
-	peer_reply(c);
-	if (variant->mode)
-		expect_reply_taken(_metadata, &self->s);
+	peer_reply_by_mode(_metadata, &self->s, variant->mode);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
 

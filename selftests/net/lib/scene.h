@@ -204,4 +204,12 @@ static inline void expect_reply_taken(TEST_ARG, struct scene *s)
 	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
 }
 
+/* The peer replies, which in mode 0 is answered with a RST. */
+static inline void peer_reply_by_mode(TEST_ARG, struct scene *s, int mode)
+{
+	peer_reply(&s->conn);
+	if (mode)
+		expect_reply_taken(_metadata, s);
+}
+
 #endif
