@@ -715,8 +715,7 @@ static bool drst_nf_wanted(const struct drst_net *dn)
  * @net: the namespace
  *
  * The hook is there while there are sockets for it and a mode that holds, or a
- * RST is held. If
- * it cannot be registered for want of memory, a RST is not held.
+ * RST is held. If it cannot be registered for want of memory, none is held.
  *
  * Context: process, may sleep.
  */
