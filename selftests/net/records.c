@@ -307,7 +307,7 @@ FIXTURE_TEARDOWN(encrypted)
 
 #define REQUIRE_LATER() do {						\
 	if (!self->later)						\
-		SKIP(return, "kernel without pcrypt, or it cannot be asked for"); \
+		SKIP(return, "no pcrypt, or a lockdep that complains of it"); \
 } while (0)
 
 /* By the first record TLS learns that the cipher takes its time. */

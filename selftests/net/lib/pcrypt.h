@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* False if this kernel does not have it. */
+/* False if this kernel does not have it, or has a lockdep that would complain of it. */
 bool pcrypt_start(void);
 /* Waits for those who still use it. */
 void pcrypt_stop(void);
