@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * In the place of the kernel's bpf/test_progs.h: as much of it as prog_tests/sockmap_ktls.c wants, and
- * a program around that, which says one test's result a line.
+ * In the place of the kernel's bpf/test_progs.h: as much of it as prog_tests/sockmap_ktls.c
+ * wants, and a program around that, which says one test's result a line.
  */
 #ifndef TEST_PROGS_H
 #define TEST_PROGS_H
