@@ -8,6 +8,15 @@ source_parts='
 	tools/testing/selftests/kselftest
 	tools/testing/selftests/run_kselftest.sh
 	tools/testing/selftests/net/tls.c
+	tools/testing/selftests/net/tcp_inq.c
+	tools/testing/selftests/net/tcp_mmap.c
+	tools/testing/selftests/net/mptcp/mptcp_connect.c
+	tools/testing/selftests/bpf/test_sockmap.c
+	tools/testing/selftests/bpf/progs/test_sockmap_kern.c
+	tools/testing/selftests/bpf/progs/test_sockhash_kern.c
+	tools/testing/selftests/bpf/prog_tests/sockmap_ktls.c
+	tools/testing/selftests/bpf/cgroup_helpers.c
+	include/linux/args.h
 	tools/testing/selftests/net/config
 	tools/testing/selftests/net/settings
 	scripts/checkpatch.pl
