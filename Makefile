@@ -50,7 +50,9 @@ deps:
 test: deps
 	@selftests/vm.d/suite
 
-torture: deps
+# upstream's tests of sockmaps want libbpf
+torture:
+	@selftests/vm.d/deps libbpf-dev
 	@selftests/vm.d/torture
 
 check-style: deps
