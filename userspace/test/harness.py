@@ -318,6 +318,10 @@ def run_tests(tests):
     with open(path("home/.netrc"), "w", opener=lambda *a: os.open(*a, 0o600)) as f:
         f.write(f'default login {USER} password "{PASSWORD}"\n')
     make_cert(CERT, KEY, "IP:127.0.0.1,IP:::1,DNS:localhost")
+    # Ignored where nohup(1), or a shell's &, has started us; and then by ftps, too.
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.SIG_DFL)
     wanted = sys.argv[2:]
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (wanted and not any(w in name for w in wanted)):
