@@ -20,10 +20,11 @@ run() {
 	echo "   took $((SECONDS - start)) seconds"
 }
 
-# beside NAME COMMAND...: as run, two at a time: a guest has two CPUs and mostly waits. What is
+# beside NAME COMMAND...: as run, so many at a time: a guest has two CPUs and mostly waits. What is
 # said comes in one piece at the end. `wait` waits for all.
+at_a_time=2
 beside() {
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+	while [ "$(jobs -rp | wc -l)" -ge "$at_a_time" ]; do
 		wait -n
 	done
 	{ said=$(run "$@" 2>&1); printf '%s\n' "$said"; } &
