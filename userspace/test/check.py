@@ -970,16 +970,7 @@ def arriving(folder):
 
 def interrupted(conddisp):
     def play(fake):
-        fake.to_login()
-        port = fake.data_port()
-        fake.hear("SIZE")
-        fake.say("213 2000000")
-        fake.hear("MDTM")
-        fake.say("502 no MDTM")
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        fake.hear("RETR")
-        fake.say("150 ok")
+        to_retr(fake, 2_000_000)
         data = fake.data()
         data.sendall(b"x" * 100_000)
         # The rest never comes, nor does a reply.
