@@ -7,8 +7,6 @@
 #define _TLS_DRST_COMPAT_H
 
 #include <linux/sysctl.h>
-#include <net/inet6_hashtables.h>
-#include <net/inet_hashtables.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
@@ -100,20 +98,6 @@ static inline bool drst_has_toe(const struct tls_context *ctx)
 #endif
 }
 
-/* Does a socket take signed segments only (TCP-MD5; 6.7: TCP-AO)? */
-static inline bool drst_has_auth(const struct sock *sk)
-{
-#ifdef CONFIG_TCP_MD5SIG
-	if (rcu_access_pointer(tcp_sk(sk)->md5sig_info))
-		return true;
-#endif
-#ifdef CONFIG_TCP_AO
-	if (rcu_access_pointer(tcp_sk(sk)->ao_info))
-		return true;
-#endif
-	return false;
-}
-
 /* 6.7: what the sockets of IP may do is in bits. */
 static inline void drst_forget_recverr(struct sock *sk)
 {
@@ -128,40 +112,5 @@ static inline void drst_forget_recverr(struct sock *sk)
 #endif
 #endif
 }
-
-/*
- * The connection of a segment, with a reference for sock_gen_put(), which can be
- * in TIME_WAIT; or NULL. In softirq, behind the routing. Since 6.18 the kernel
- * knows by itself in which table to look.
- */
-static inline struct sock *drst_lookup_ipv4(struct net *net,
-					    struct sk_buff *skb,
-					    const struct iphdr *iph,
-					    const struct tcphdr *th)
-{
-	return __inet_lookup_established(net,
-#ifdef HAVE_LOOKUP_HASHINFO
-					 net->ipv4.tcp_death_row.hashinfo,
-#endif
-					 iph->saddr, th->source, iph->daddr,
-					 ntohs(th->dest), inet_iif(skb),
-					 inet_sdif(skb));
-}
-
-#if IS_ENABLED(CONFIG_IPV6)
-static inline struct sock *drst_lookup_ipv6(struct net *net,
-					    struct sk_buff *skb,
-					    const struct ipv6hdr *iph,
-					    const struct tcphdr *th)
-{
-	return __inet6_lookup_established(net,
-#ifdef HAVE_LOOKUP_HASHINFO
-					  net->ipv4.tcp_death_row.hashinfo,
-#endif
-					  &iph->saddr, th->source, &iph->daddr,
-					  ntohs(th->dest), inet6_iif(skb),
-					  inet6_sdif(skb));
-}
-#endif
 
 #endif /* _TLS_DRST_COMPAT_H */

@@ -114,7 +114,7 @@ u32 drst_hold_bytes(const struct drst_hold *h)
  * drst_hold_enter() - a hold has begun
  * @h: the hold, which has been counted
  *
- * Context: process, socket lock held.
+ * Context: any, socket lock held.
  */
 void drst_hold_enter(struct drst_hold *h)
 {
@@ -122,9 +122,9 @@ void drst_hold_enter(struct drst_hold *h)
 
 	h->began_ns = ktime_get_ns();
 	h->bytes = drst_hold_bytes(h);
-	spin_lock(&dn->holds_lock);
+	spin_lock_bh(&dn->holds_lock);
 	list_add_tail(&h->list, &dn->holds);
-	spin_unlock(&dn->holds_lock);
+	spin_unlock_bh(&dn->holds_lock);
 	queue_delayed_work(drst_wq, &dn->pressure_work, HZ);
 	trace_tls_drst_hold(h);
 }
@@ -140,9 +140,9 @@ void drst_hold_leave(struct drst_hold *h, enum drst_stat how)
 {
 	struct drst_net *dn = drst_pernet(sock_net(h->sk));
 
-	spin_lock(&dn->holds_lock);
+	spin_lock_bh(&dn->holds_lock);
 	list_del(&h->list);
-	spin_unlock(&dn->holds_lock);
+	spin_unlock_bh(&dn->holds_lock);
 	trace_tls_drst_release(h, drst_stat_name(how));
 }
 
@@ -199,7 +199,7 @@ static void drst_pressure_work(struct work_struct *work)
 					   struct drst_net, pressure_work);
 	struct drst_hold *h;
 
-	spin_lock(&dn->holds_lock);
+	spin_lock_bh(&dn->holds_lock);
 	h = list_first_entry_or_null(&dn->holds, struct drst_hold, list);
 	if (h) {
 		if (drst_memory_short(h->sk))
@@ -207,7 +207,7 @@ static void drst_pressure_work(struct work_struct *work)
 				mod_delayed_work(drst_wq, &h->work, 0);
 		queue_delayed_work(drst_wq, &dn->pressure_work, HZ);
 	}
-	spin_unlock(&dn->holds_lock);
+	spin_unlock_bh(&dn->holds_lock);
 }
 
 /* ---- events: socket lock held, any context ---- */
@@ -823,10 +823,6 @@ void drst_hold_arm(struct drst_hold *h)
 	if (time_after(expires, jiffies))
 		delay = expires - jiffies;
 	if (h->stage == DRST_KTLS && drst_tcp_flushed(h->sk))
-		delay = min_t(unsigned long, delay, HZ / 10);
-	/* Once more for a sender that was on its way when the hold began. */
-	if (h->stage == DRST_INBOUND &&
-	    time_before(jiffies, h->began + HZ / 10))
 		delay = min_t(unsigned long, delay, HZ / 10);
 	queue_delayed_work(drst_wq, &h->work, delay);
 }

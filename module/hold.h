@@ -17,7 +17,6 @@ enum drst_stage {
 	DRST_TAKEN,
 	DRST_KTLS,
 	DRST_TCP,
-	DRST_RST,	/* inbound: not looked at yet */
 	DRST_INBOUND,
 	DRST_OVER,
 };
@@ -35,7 +34,6 @@ enum drst_owed {
 /**
  * struct drst_hold - a connection that is held
  * @sk:		the connection
- * @rst:	the RST that the peer sent, in %DRST_RST and %DRST_INBOUND
  * @state_change: callbacks of the socket to go back to
  * @data_ready:	likewise
  * @write_space: likewise
@@ -51,10 +49,10 @@ enum drst_owed {
  * @seen:	tcp_sock.snd_una as last seen; .copied_seq of an inbound hold
  * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
  * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away
- * @state:	the connection's when the hold came to its end
+ * @state:	the connection's when the hold came to its end; that of an inbound
+ *		one when it began
  * @stage:	enum drst_stage
  * @owed:	enum drst_owed
- * @seen_bit:	of tls_context.flags, in %DRST_RST: see drst_rst_seen_bit()
  * @closed:	the process has closed the connection: from %DRST_TAKEN on
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
@@ -63,7 +61,6 @@ enum drst_owed {
  */
 struct drst_hold {
 	struct sock *sk;
-	struct sk_buff *rst;
 
 	void (*state_change)(struct sock *sk);
 	void (*data_ready)(struct sock *sk);
@@ -87,7 +84,6 @@ struct drst_hold {
 	u8 state;
 	u8 stage;
 	u8 owed;
-	u8 seen_bit;
 	bool closed;
 	bool notified;
 	bool tls;

@@ -13,7 +13,6 @@ static int __net_init drst_net_init(struct net *net)
 	int err;
 
 	drst_hold_net_init(net);
-	drst_inbound_net_init(net);
 	err = drst_stat_net_init(net);
 	if (err)
 		return err;
@@ -24,26 +23,19 @@ static int __net_init drst_net_init(struct net *net)
 	return err;
 }
 
-/* Between this and drst_net_exit() the kernel waits for the hook to return. */
-static void __net_exit drst_net_pre_exit(struct net *net)
-{
-	drst_inbound_net_exit(net);
-	drst_hold_net_exit(net);
-}
-
 /* A held connection keeps its namespace alive, so none is left here. */
 static void __net_exit drst_net_exit(struct net *net)
 {
+	drst_hold_net_exit(net);
 	drst_sysctl_net_exit(net);
 	drst_stat_net_exit(net);
 }
 
 static struct pernet_operations drst_net_ops = {
-	.init	  = drst_net_init,
-	.pre_exit = drst_net_pre_exit,
-	.exit	  = drst_net_exit,
-	.id	  = &drst_net_id,
-	.size	  = sizeof(struct drst_net),
+	.init = drst_net_init,
+	.exit = drst_net_exit,
+	.id   = &drst_net_id,
+	.size = sizeof(struct drst_net),
 };
 
 static int __init drst_init(void)

@@ -9,8 +9,8 @@
  * TCP is written.
  *
  * Overridden: setsockopt (net/tls changes sk_prot there), and once TX keys are
- * installed sendmsg (to see the close_notify), shutdown and close; of the
- * proto_ops poll and splice_read.
+ * installed sendmsg (to see the close_notify), shutdown, close and unhash (to see
+ * a reset); of the proto_ops poll and splice_read.
  *
  * Locking: sk->sk_prot is written with the socket lock held and under
  * sk_callback_lock, as net/tls does; it is read locklessly. The list of copies
@@ -230,6 +230,13 @@ static void drst_shutdown(struct sock *sk, int how)
 	drst_hold_shutdown(sk);
 }
 
+/* tcp_set_state() calls this on the way to TCP_CLOSE. */
+static void drst_unhash(struct sock *sk)
+{
+	drst_proto_tls(sk)->unhash(sk);
+	drst_inbound_reset(sk);
+}
+
 static void drst_close(struct sock *sk, long timeout)
 {
 	const struct proto *tls = drst_proto_tls(sk);
@@ -282,6 +289,7 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 		dp->normal.prot.sendmsg = drst_sendmsg;
 		dp->normal.prot.shutdown = drst_shutdown;
 		dp->normal.prot.close = drst_close;
+		dp->normal.prot.unhash = drst_unhash;
 	}
 	dp->inbound = dp->normal;
 	dp->inbound.prot.recvmsg = drst_inbound_recvmsg_addr;
@@ -289,7 +297,6 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 #ifdef HAVE_PROTO_SENDPAGE
 	dp->inbound.prot.sendpage = drst_inbound_sendpage;
 #endif
-	dp->inbound.prot.shutdown = drst_inbound_shutdown;
 	return dp;
 }
 
@@ -418,6 +425,8 @@ static __poll_t drst_poll(struct file *file, struct socket *sock,
 
 	mask = ops->poll(file, sock, wait);
 	smp_rmb();	/* what it saw of a hold, we see, too */
+	if (unlikely(mask & EPOLLERR) && drst_inbound_coming(sk))
+		mask &= ~EPOLLERR;
 	if (likely(!had_hold && !drst_poll_has_hold(sk)))
 		return mask;
 	if (!drst_hold_poll(sk, &mask))

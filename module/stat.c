@@ -88,7 +88,7 @@ static void *drst_held_start(struct seq_file *seq, loff_t *pos)
 {
 	struct drst_net *dn = drst_seq_net(seq);
 
-	spin_lock(&dn->holds_lock);
+	spin_lock_bh(&dn->holds_lock);
 	return seq_list_start_head(&dn->holds, *pos);
 }
 
@@ -100,7 +100,7 @@ static void *drst_held_next(struct seq_file *seq, void *v, loff_t *pos)
 static void drst_held_stop(struct seq_file *seq, void *v)
 	__releases(&drst_seq_net(seq)->holds_lock)
 {
-	spin_unlock(&drst_seq_net(seq)->holds_lock);
+	spin_unlock_bh(&drst_seq_net(seq)->holds_lock);
 }
 
 static void drst_held_addr(struct seq_file *seq, const struct in6_addr *addr,

@@ -103,16 +103,12 @@ static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 	int min = drst_knobs[knob].min;
 	int max = drst_knobs[knob].max;
 	struct ctl_table bounded = *ctl;
-	int err;
 
 	if (drst_knob_capped(net, knob))
 		max = min(max, READ_ONCE(drst_pernet(&init_net)->knob[knob]));
 	bounded.extra1 = &min;
 	bounded.extra2 = &max;
-	err = proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
-	if (!err && write && knob == DRST_MODE)
-		drst_inbound_update(net);
-	return err;
+	return proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
 }
 
 /**

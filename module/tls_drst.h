@@ -12,7 +12,6 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/spinlock.h>
@@ -27,15 +26,12 @@ struct drst_hold;
 struct tcp_ulp_ops;
 
 /*
- * Bits in tls_context.flags, of which net/tls uses the lowest few: the state of a
+ * A bit in tls_context.flags, of which net/tls uses the lowest few: the state of a
  * connection that is not held then costs no memory, and outlives the changes of
  * sk_prot.
  */
 enum drst_flag {
 	DRST_NOTIFIED = BITS_PER_LONG - 1,	/* close_notify accepted */
-	DRST_RST_HELD = BITS_PER_LONG - 2,	/* a RST of the peer's waits */
-	DRST_RST_SEEN = BITS_PER_LONG - 18,	/* to be looked at: a bit for each */
-	DRST_NR_RST_SEEN = 16,			/* of so many */
 };
 
 /* /proc/sys/net/tls_drst/; the order is that of drst_knobs[] in sysctl.c */
@@ -81,14 +77,9 @@ struct drst_mib {
  *		drst_knob()
  * @held:	connections held now; bounded by %DRST_MAX_HELD
  * @in_held:	how many of them wait for the application to read
- * @sockets:	sockets with our ULP
- * @nf_mutex:	covers @nf_there
- * @nf_there:	the hook of inbound.c is registered
- * @nf_work:	unregisters it, some time after the last socket
  * @pressure_work: looks at TCP's memory while something is held
  * @holds_lock:	covers @holds
  * @holds:	those that are counted in @held
- * @net:	the namespace
  * @mib:	the counters
  * @table:	the sysctl table whose .data points into @knob
  * @header:	its registration
@@ -97,14 +88,9 @@ struct drst_net {
 	int knob[DRST_NR_KNOBS];
 	atomic_t held;
 	atomic_t in_held;
-	atomic_t sockets;
-	struct mutex nf_mutex;	/* covers nf_there */
-	bool nf_there;
-	struct delayed_work nf_work;
 	struct delayed_work pressure_work;
 	spinlock_t holds_lock;	/* covers holds */
 	struct list_head holds;
-	struct net *net;
 	struct drst_mib __percpu *mib;
 	struct ctl_table *table;
 	struct ctl_table_header *header;
@@ -177,14 +163,10 @@ void drst_hold_rewrap(struct sock *sk);
 int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 			 int flags);
 int drst_inbound_sendmsg(struct sock *sk, struct msghdr *msg, size_t size);
-void drst_inbound_shutdown(struct sock *sk, int how);
 ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 				 struct pipe_inode_info *pipe, size_t len,
 				 unsigned int flags);
-void drst_inbound_get(struct net *net);
-void drst_inbound_put(struct net *net);
-void drst_inbound_update(struct net *net);
-void drst_inbound_net_init(struct net *net);
-void drst_inbound_net_exit(struct net *net);
+void drst_inbound_reset(struct sock *sk);
+bool drst_inbound_coming(const struct sock *sk);
 
 #endif /* _TLS_DRST_H */

@@ -34,16 +34,7 @@ static int drst_ulp_sock_init(struct sock *sk)
 		return err;
 
 	drst_proto_wrap(sk);
-	drst_inbound_get(sock_net(sk));
 	return 0;
-}
-
-/* tcp_cleanup_ulp(); any context */
-static void drst_ulp_sock_release(struct sock *sk)
-{
-	drst_inbound_put(sock_net(sk));
-	if (tls_ulp_ops->release)
-		tls_ulp_ops->release(sk);
 }
 
 /* As net/tls's, from which the other members are copied. */
@@ -56,7 +47,6 @@ struct tcp_ulp_ops drst_ulp_ops;
 const struct tcp_ulp_ops drst_held_ulp_ops = {
 	.name		= "tls-held",
 	.owner		= THIS_MODULE,
-	.release	= drst_ulp_sock_release,
 };
 
 /* Whether what registered itself as "tls" is net/tls as this module knows it. */
@@ -156,7 +146,6 @@ int drst_ulp_init(void)
 	drst_ulp_ops = *tls_ulp_ops;
 	drst_ulp_ops.owner = THIS_MODULE;
 	drst_ulp_ops.init = drst_ulp_sock_init;
-	drst_ulp_ops.release = drst_ulp_sock_release;
 	strscpy(drst_ulp_ops.name, "tls_drst", sizeof(drst_ulp_ops.name));
 
 	err = tcp_register_ulp(&drst_ulp_ops);
