@@ -210,22 +210,26 @@ static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
 
 /*
  * Does the application learn of the reset now, because everything has been read or
- * a bound strikes? Then its next call meets it.
+ * a bound strikes? Then its next call meets it. Socket lock held by this task.
  */
-static void drst_inbound_check(struct sock *sk)
+static void drst_inbound_look(struct sock *sk)
 {
-	struct drst_hold *h;
+	struct drst_hold *h = drst_hold_of(sk);
 	enum drst_stat how;
 
+	if (!h || h->stage != DRST_INBOUND)
+		return;
+	/* tls_err_abort() for a sender that the reset sent away */
+	if (sk->sk_err == EPIPE)
+		WRITE_ONCE(sk->sk_err, 0);
+	if (drst_inbound_ends(h, &how))
+		drst_inbound_end_elsewhere(h, how);
+}
+
+static void drst_inbound_check(struct sock *sk)
+{
 	lock_sock(sk);
-	h = drst_hold_of(sk);
-	if (h && h->stage == DRST_INBOUND) {
-		/* tls_err_abort() for a sender that the reset sent away */
-		if (sk->sk_err == EPIPE)
-			WRITE_ONCE(sk->sk_err, 0);
-		if (drst_inbound_ends(h, &how))
-			drst_inbound_end_elsewhere(h, how);
-	}
+	drst_inbound_look(sk);
 	release_sock(sk);
 }
 
@@ -264,6 +268,22 @@ int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 int drst_inbound_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
 	return sk_stream_error(sk, msg->msg_flags, -EPIPE);
+}
+
+/**
+ * drst_inbound_disconnect() - connect(AF_UNSPEC) of a socket whose reset is held
+ * @sk: the socket
+ * @flags: O_NONBLOCK
+ *
+ * Context: process, socket lock held.
+ * Return: 0, or a negative errno where net/tls lets nobody disconnect.
+ */
+int drst_inbound_disconnect(struct sock *sk, int flags)
+{
+	int err = drst_proto_tls(sk)->disconnect(sk, flags);
+
+	drst_inbound_look(sk);
+	return err;
 }
 
 /**

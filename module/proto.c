@@ -297,6 +297,7 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 #ifdef HAVE_PROTO_SENDPAGE
 	dp->inbound.prot.sendpage = drst_inbound_sendpage;
 #endif
+	dp->inbound.prot.disconnect = drst_inbound_disconnect;
 	return dp;
 }
 

@@ -163,6 +163,7 @@ void drst_hold_rewrap(struct sock *sk);
 int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 			 int flags);
 int drst_inbound_sendmsg(struct sock *sk, struct msghdr *msg, size_t size);
+int drst_inbound_disconnect(struct sock *sk, int flags);
 ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 				 struct pipe_inode_info *pipe, size_t len,
 				 unsigned int flags);

@@ -236,30 +236,6 @@ TEST_F(special, peer_forgets)
 	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
 }
 
-/* ... or is switched off: TCP gives the connection up, and the data stays. */
-TEST_F(special, keepalive_ends_the_inbound_hold)
-{
-	const struct cell cell = { .mode = 2, .state = TCP_ESTABLISHED,
-				   .family = AF_INET,
-				   .version = TLS_1_3_VERSION };
-	struct conn *c = &self->s.conn;
-	struct result res;
-
-	if (variant->mode != 2)
-		SKIP(return, "not held");
-	REQUIRE_MODE(variant->mode);
-	hold_in_cell(_metadata, &self->s, &cell);
-	keepalive(c->fd);
-	link_set_up(&self->s.bed, SIDE_B, false);
-	EXPECT_TRUE(drst_stat_await("InClosed", 1));
-	conn_finish(c, 8192, &res);
-	EXPECT_TRUE(res.intact);
-	EXPECT_EQ(c->uploaded, res.plain);
-	EXPECT_TRUE(res.alert);
-	EXPECT_EQ(ETIMEDOUT, res.final);
-	EXPECT_TRUE(inbound_adds_up());
-}
-
 SCENE_FIXTURE(early)
 
 FIXTURE_VARIANT(early) {

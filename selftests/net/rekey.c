@@ -94,7 +94,7 @@ TEST_F(rekey_inbound, while_held)
 	reach(_metadata, c, cell->state);
 	peer_reset(c);
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	expect_held(_metadata, c, cell);
+	expect_held(_metadata, c);
 	expect_delivered(_metadata, c, cell);
 }
 
@@ -114,7 +114,7 @@ TEST_F(rekey_inbound, before_the_reset)
 	reach(_metadata, c, cell->state);
 	peer_reset(c);
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	expect_held(_metadata, c, cell);
+	expect_held(_metadata, c);
 	expect_delivered(_metadata, c, cell);
 }
 

@@ -168,7 +168,7 @@ TEST_F(visible, list_inbound)
 	REQUIRE_MODE(2);
 	hold_in_cell(_metadata, &self->s, &cell);
 	ASSERT_EQ(1, listed(text, sizeof(text)));
-	EXPECT_TRUE(strstr(text, " 01 peer ")) {
+	EXPECT_TRUE(strstr(text, " 07 peer ")) {
 		TH_LOG("%s", text);
 	}
 	expect_delivered(_metadata, &self->s.conn, &cell);
