@@ -96,10 +96,7 @@ static uint64_t median(void)
 
 static char payload[16384];
 
-/*
- * A connection without TLS is measured where there is one with: the module has
- * a netfilter hook in its namespace then.
- */
+/* A connection without TLS is measured where there is one with. */
 static void beside_open(struct conn *beside, bool ktls)
 {
 	const struct conn_opts opts = { 0 };

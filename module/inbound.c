@@ -138,7 +138,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	if (drst_inbound_disconnected(sk))
 		return;
 	/* As tcp_reset(). An error of kTLS's is the later one. */
-	if (!sk->sk_err)
+	if (!READ_ONCE(sk->sk_err))
 		WRITE_ONCE(sk->sk_err, h->err);
 	smp_wmb();
 	sk->sk_state_change(sk);
@@ -220,7 +220,7 @@ static void drst_inbound_look(struct sock *sk)
 	if (!h || h->stage != DRST_INBOUND)
 		return;
 	/* tls_err_abort() for a sender that the reset sent away */
-	if (sk->sk_err == EPIPE)
+	if (READ_ONCE(sk->sk_err) == EPIPE)
 		WRITE_ONCE(sk->sk_err, 0);
 	if (drst_inbound_ends(h, &how))
 		drst_inbound_end_elsewhere(h, how);
@@ -419,7 +419,7 @@ void drst_inbound_reset(struct sock *sk)
 	enum drst_stat refused = DRST_STAT_IN_MEMORY;
 	struct drst_hold *h;
 
-	if (sk->sk_err != drst_reset_error(sk->sk_state) ||
+	if (READ_ONCE(sk->sk_err) != drst_reset_error(sk->sk_state) ||
 	    !drst_inbound_wanted(sk))
 		return;
 
