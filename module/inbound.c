@@ -211,26 +211,33 @@ static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
 /*
  * Does the application learn of the reset now, because everything has been read or
  * a bound strikes? Then its next call meets it. Socket lock held by this task.
+ *
+ * Return: true if the reset is still held.
  */
-static void drst_inbound_look(struct sock *sk)
+static bool drst_inbound_look(struct sock *sk)
 {
 	struct drst_hold *h = drst_hold_of(sk);
 	enum drst_stat how;
 
 	if (!h || h->stage != DRST_INBOUND)
-		return;
+		return false;
 	/* tls_err_abort() for a sender that the reset sent away */
 	if (READ_ONCE(sk->sk_err) == EPIPE)
 		WRITE_ONCE(sk->sk_err, 0);
-	if (drst_inbound_ends(h, &how))
-		drst_inbound_end_elsewhere(h, how);
+	if (!drst_inbound_ends(h, &how))
+		return true;
+	drst_inbound_end_elsewhere(h, how);
+	return false;
 }
 
-static void drst_inbound_check(struct sock *sk)
+static bool drst_inbound_check(struct sock *sk)
 {
+	bool held;
+
 	lock_sock(sk);
-	drst_inbound_look(sk);
+	held = drst_inbound_look(sk);
 	release_sock(sk);
+	return held;
 }
 
 /**
@@ -239,6 +246,8 @@ static void drst_inbound_check(struct sock *sk)
  * @msg: where to
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
+ *
+ * An EPIPE is a sender's, which came in between; the next look takes it away.
  *
  * Context: process, socket lock not held, may sleep.
  * Return: bytes read, 0 at the end or a negative errno.
@@ -249,8 +258,9 @@ int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 	int ret;
 
 	drst_inbound_check(sk);
-	ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
-	drst_inbound_check(sk);
+	do {
+		ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
+	} while (drst_inbound_check(sk) && ret == -EPIPE);
 	return ret;
 }
 
@@ -294,6 +304,8 @@ int drst_inbound_disconnect(struct sock *sk, int flags)
  * @len: how much at most, in bytes
  * @flags: SPLICE_F_ flags
  *
+ * As drst_inbound_recvmsg().
+ *
  * Context: process, socket lock not held, may sleep.
  * Return: bytes read, 0 at the end or a negative errno.
  */
@@ -304,8 +316,10 @@ ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 	ssize_t ret;
 
 	drst_inbound_check(sock->sk);
-	ret = drst_ops_tls(sock)->splice_read(sock, ppos, pipe, len, flags);
-	drst_inbound_check(sock->sk);
+	do {
+		ret = drst_ops_tls(sock)->splice_read(sock, ppos, pipe, len,
+						      flags);
+	} while (drst_inbound_check(sock->sk) && ret == -EPIPE);
 	return ret;
 }
 
