@@ -247,26 +247,6 @@ TEST_F(faults, inbound_held)
 	expect_delivered(_metadata, c, &cell);
 }
 
-/* A knob is written or not. */
-TEST_F(faults, mode_written)
-{
-	struct conn *c = &self->s.conn;
-	int err = 0;
-
-	REQUIRE_MODE(0);
-	open_variant(&self->s, variant);
-	EACH_FAULT(
-		drst_set("mode", 0),
-
-		err = drst_try("mode", "2"),
-
-		EXPECT_EQ(err ? 0 : 2, drst_get("mode"))
-	);
-	conn_upload(c, BULK);
-	close_unread(_metadata, c);
-	expect_whole_rst(_metadata, &self->s);
-}
-
 FIXTURE(loading) {
 	const char *ko;
 	bool was_loaded;
