@@ -10,7 +10,7 @@
  *
  * Overridden: setsockopt (net/tls changes sk_prot there), and once TX keys are
  * installed sendmsg (to see the close_notify), shutdown, close and unhash (to see
- * a reset); of the proto_ops poll and splice_read.
+ * a reset); of the proto_ops poll, splice_read, getname and shutdown.
  *
  * Locking: sk->sk_prot is written with the socket lock held and under
  * sk_callback_lock, as net/tls does; it is read locklessly. The list of copies
@@ -446,6 +446,28 @@ static ssize_t drst_splice_read(struct socket *sock, loff_t *ppos,
 	return ops->splice_read(sock, ppos, pipe, len, flags);
 }
 
+/* Does a reset of the peer's wait for the application? */
+static bool drst_proto_is_inbound(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_prot)->sendmsg == drst_inbound_sendmsg;
+}
+
+/* The application does not know yet that TCP has closed the connection. */
+static int drst_getname(struct socket *sock, struct sockaddr *addr, int peer)
+{
+	/* inet_getname() looks at the state for 1 only. */
+	if (peer && drst_proto_is_inbound(sock->sk))
+		peer = 2;
+	return drst_ops_tls(sock)->getname(sock, addr, peer);
+}
+
+static int drst_sock_shutdown(struct socket *sock, int how)
+{
+	int err = drst_ops_tls(sock)->shutdown(sock, how);
+
+	return err == -ENOTCONN && drst_proto_is_inbound(sock->sk) ? 0 : err;
+}
+
 static struct drst_ops *drst_ops_find(const struct proto_ops *tls)
 {
 	struct drst_ops *dops;
@@ -469,6 +491,8 @@ static struct drst_ops *drst_ops_copy(const struct proto_ops *tls)
 	dops->tls = tls;
 	dops->ops = *tls;
 	dops->ops.poll = drst_poll;
+	dops->ops.getname = drst_getname;
+	dops->ops.shutdown = drst_sock_shutdown;
 	if (tls->splice_read)
 		dops->ops.splice_read = drst_splice_read;
 	list_add_tail_rcu(&dops->list, &drst_proto_ops);
@@ -507,7 +531,7 @@ int drst_proto_inbound(struct sock *sk)
 	/* Without memory for a copy a socket stays as net/tls left it. */
 	if (!drst_proto_is_ours(sk))
 		return -ENOMEM;
-	if (sk->sk_prot->sendmsg == drst_inbound_sendmsg)
+	if (drst_proto_is_inbound(sk))
 		return 0;
 	dp = container_of(sk->sk_prot, struct drst_proto, normal.prot);
 	drst_proto_set(sk, &dp->inbound.prot);
@@ -524,7 +548,7 @@ void drst_proto_normal(struct sock *sk)
 {
 	struct drst_proto *dp;
 
-	if (sk->sk_prot->sendmsg != drst_inbound_sendmsg)
+	if (!drst_proto_is_inbound(sk))
 		return;
 	dp = container_of(sk->sk_prot, struct drst_proto, inbound.prot);
 	drst_proto_set(sk, &dp->normal.prot);

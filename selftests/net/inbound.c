@@ -198,8 +198,13 @@ TEST_F(reader, names_and_errors)
 	EXPECT_EQ(sizeof(buf), recvfrom(c->fd, buf, sizeof(buf), MSG_PEEK,
 					(struct sockaddr *)&name, &len));
 	EXPECT_EQ(0, len);
+	len = sizeof(name);
+	EXPECT_EQ(0, getpeername(c->fd, (struct sockaddr *)&name, &len));
+	EXPECT_EQ(variant->cell.family, name.ss_family);
 	expect_held(_metadata, c);
 	expect_delivered(_metadata, c, &variant->cell);
+	EXPECT_EQ(-1, getpeername(c->fd, (struct sockaddr *)&name, &len));
+	EXPECT_EQ(ENOTCONN, errno);
 }
 
 TEST_F(reader, dontwait)

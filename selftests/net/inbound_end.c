@@ -149,8 +149,7 @@ static void expect_readable_after_shutdown(TEST_ARG, struct scene *s,
 	struct conn *c = &s->conn;
 	struct result res;
 
-	EXPECT_EQ(-1, shutdown(c->fd, how));
-	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(0, shutdown(c->fd, how));
 	EXPECT_EQ(0, poll_now(c) & (POLLERR | POLLHUP));
 	conn_finish(c, 8192, &res);
 	EXPECT_TRUE(res.intact);
