@@ -48,7 +48,8 @@ enum drst_owed {
  * @progress:	jiffies when @seen last moved
  * @seen:	tcp_sock.snd_una as last seen; .copied_seq of an inbound hold
  * @rcv_nxt:	tcp_sock.rcv_nxt at shutdown()
- * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away
+ * @err:	sk_err when TCP got to TCP_CLOSE; a recv() takes it away, or an
+ *		inbound hold does
  * @state:	the connection's when the hold came to its end; that of an inbound
  *		one when it began
  * @stage:	enum drst_stage

@@ -176,6 +176,33 @@ TEST_F(held, shutdown_rdwr)
 				       SHUT_RDWR);
 }
 
+/*
+ * New data after shutdown(SHUT_RD): TCP resets by itself, and the application
+ * learns of that when it has read what came before, too.
+ */
+TEST_F(held, data_after_shutdown_rd)
+{
+	struct conn *c = &self->s.conn;
+	size_t before;
+	struct result res;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (variant->cell.state != TCP_FIN_WAIT2)
+		SKIP(return, "TCP takes data there");
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RD));
+	before = c->uploaded;
+	peer_upload(c, 1, RECORD_LEN);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(1, tcpext("TCPAbortOnData"));
+	EXPECT_EQ(0, poll_now(c) & (POLLERR | POLLHUP));
+	conn_finish(c, 8192, &res);
+	EXPECT_EQ(before, res.plain);
+	EXPECT_TRUE(res.alert);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_EQ(1, drst_stat("InDelivered"));
+}
+
 /* To TCP the connection is gone. */
 TEST_F(held, ss_kill_finds_nothing)
 {
