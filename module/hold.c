@@ -824,6 +824,10 @@ void drst_hold_arm(struct drst_hold *h)
 		delay = expires - jiffies;
 	if (h->stage == DRST_KTLS && drst_tcp_flushed(h->sk))
 		delay = min_t(unsigned long, delay, HZ / 10);
+	/* Once more for a reader that was on its way when the hold began. */
+	if (h->stage == DRST_INBOUND &&
+	    time_before(jiffies, h->began + HZ / 10))
+		delay = min_t(unsigned long, delay, HZ / 10);
 	queue_delayed_work(drst_wq, &h->work, delay);
 }
 

@@ -35,6 +35,7 @@ enum drst_owed {
  * struct drst_hold - a connection that is held
  * @sk:		the connection
  * @state_change: callbacks of the socket to go back to
+ * @error_report: likewise
  * @data_ready:	likewise
  * @write_space: likewise
  * @work:	advances the hold, on events and when a bound is due
@@ -64,6 +65,7 @@ struct drst_hold {
 	struct sock *sk;
 
 	void (*state_change)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
 	void (*data_ready)(struct sock *sk);
 	void (*write_space)(struct sock *sk);
 

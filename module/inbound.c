@@ -129,6 +129,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	drst_hold_leave(h, how);
 	drst_proto_normal(sk);
 	WRITE_ONCE(sk->sk_state_change, h->state_change);
+	WRITE_ONCE(sk->sk_error_report, h->error_report);
 	rcu_assign_sk_user_data(sk, NULL);
 
 	atomic_dec(&dn->held);
@@ -211,33 +212,21 @@ static bool drst_inbound_ends(struct drst_hold *h, enum drst_stat *how)
 /*
  * Does the application learn of the reset now, because everything has been read or
  * a bound strikes? Then its next call meets it. Socket lock held by this task.
- *
- * Return: true if the reset is still held.
  */
-static bool drst_inbound_look(struct sock *sk)
+static void drst_inbound_look(struct sock *sk)
 {
 	struct drst_hold *h = drst_hold_of(sk);
 	enum drst_stat how;
 
-	if (!h || h->stage != DRST_INBOUND)
-		return false;
-	/* tls_err_abort() for a sender that the reset sent away */
-	if (READ_ONCE(sk->sk_err) == EPIPE)
-		WRITE_ONCE(sk->sk_err, 0);
-	if (!drst_inbound_ends(h, &how))
-		return true;
-	drst_inbound_end_elsewhere(h, how);
-	return false;
+	if (h && h->stage == DRST_INBOUND && drst_inbound_ends(h, &how))
+		drst_inbound_end_elsewhere(h, how);
 }
 
-static bool drst_inbound_check(struct sock *sk)
+static void drst_inbound_check(struct sock *sk)
 {
-	bool held;
-
 	lock_sock(sk);
-	held = drst_inbound_look(sk);
+	drst_inbound_look(sk);
 	release_sock(sk);
-	return held;
 }
 
 /**
@@ -246,8 +235,6 @@ static bool drst_inbound_check(struct sock *sk)
  * @msg: where to
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
- *
- * An EPIPE is a sender's, which came in between; the next look takes it away.
  *
  * Context: process, socket lock not held, may sleep.
  * Return: bytes read, 0 at the end or a negative errno.
@@ -258,9 +245,8 @@ int drst_inbound_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 	int ret;
 
 	drst_inbound_check(sk);
-	do {
-		ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
-	} while (drst_inbound_check(sk) && ret == -EPIPE);
+	ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
+	drst_inbound_check(sk);
 	return ret;
 }
 
@@ -304,8 +290,6 @@ int drst_inbound_disconnect(struct sock *sk, int flags)
  * @len: how much at most, in bytes
  * @flags: SPLICE_F_ flags
  *
- * As drst_inbound_recvmsg().
- *
  * Context: process, socket lock not held, may sleep.
  * Return: bytes read, 0 at the end or a negative errno.
  */
@@ -316,10 +300,8 @@ ssize_t drst_inbound_splice_read(struct socket *sock, loff_t *ppos,
 	ssize_t ret;
 
 	drst_inbound_check(sock->sk);
-	do {
-		ret = drst_ops_tls(sock)->splice_read(sock, ppos, pipe, len,
-						      flags);
-	} while (drst_inbound_check(sock->sk) && ret == -EPIPE);
+	ret = drst_ops_tls(sock)->splice_read(sock, ppos, pipe, len, flags);
+	drst_inbound_check(sock->sk);
 	return ret;
 }
 
@@ -395,6 +377,18 @@ bool drst_inbound_coming(const struct sock *sk)
 	return state != TCP_CLOSE && err == drst_reset_error(state);
 }
 
+/*
+ * sk_error_report of a socket whose reset is held: nobody is to be told of an
+ * error. A sender that the reset found inside net/tls leaves its EPIPE
+ * (tls_err_abort()), which the reader would meet. The hold is not looked at, as
+ * not all callers have the socket lock.
+ */
+static void drst_inbound_error_report(struct sock *sk)
+{
+	if (READ_ONCE(sk->sk_err) == EPIPE)
+		WRITE_ONCE(sk->sk_err, 0);
+}
+
 static void drst_inbound_begin(struct drst_hold *h)
 {
 	struct sock *sk = h->sk;
@@ -406,11 +400,13 @@ static void drst_inbound_begin(struct drst_hold *h)
 	h->err = sk->sk_err;
 	h->state = sk->sk_state;
 	h->peer_fin = sk->sk_shutdown & RCV_SHUTDOWN;
+	h->error_report = sk->sk_error_report;
 	drst_hold_enter(h);
 	drst_hold_arm(h);
 
 	rcu_assign_sk_user_data(sk, h);
 	drst_proto_inbound(sk);
+	WRITE_ONCE(sk->sk_error_report, drst_inbound_error_report);
 	/* drst_hold_poll(), which has the spinlock only, sees all of it or nothing. */
 	smp_store_release(&sk->sk_state_change, drst_state_change);
 	smp_wmb();	/* drst_inbound_coming() */
