@@ -5,87 +5,93 @@
  * TCP or of net/tls.
  *
  * Variants:	QUIET	no bound ever strikes: all that arrived is read, then the reset shows
- *		FAULTS	bounds, failing allocations, ss -K, close() at any time
+ *		FAULTS	bounds, failing allocations, ss -K, connect(AF_UNSPEC), close() at any time
+ *
+ * The socket lock is no atomic{} here where somebody looks without it: poll().
  */
 
-#define NH 2			/* RSTs taken out of TCP's way at one time */
-#define NONE 7
-
 /* enum drst_stage */
-#define RST 4
-#define INBOUND 5
-#define OVER 6
+#define NONE 0
+#define INBOUND 1
+#define OVER 2
 
 /* what a work item waits for */
 #define IDLE 0
 #define TIMER 1
-#define QUEUED 3
+#define QUEUED 2
 
+/* sk_lock.owned */
 #define FREE 0
 #define USER 1
-#define DRAIN 2
+#define DRAIN 2			/* release_sock() works on the backlog */
 
-#define SEG_DATA 10
-#define SEG_RST 12
-#define SEG_OLD 13
+#define SEG_DATA 1
+#define SEG_RST 2
+
+/* sk_err */
+#define RESET 1
+#define PIPE 2
+#define ABORTED 3
 
 /* ---- the connection ---- */
 
 byte owned = FREE;
+bool spin;			/* sk_lock.slock, by softirq or poll() */
 chan backlog = [2] of { byte };
-bool dead, reset;		/* SOCK_DEAD; TCP_CLOSE */
-bool err;			/* sk_err */
-bool rcv_shut;
-byte rnxt;			/* records received, */
-byte rcvq;			/* not read yet, */
-byte read;			/* and read */
+bool late;			/* a record comes after the first */
+bool dead, reset, shut;		/* SOCK_DEAD; TCP_CLOSE; SHUTDOWN_MASK */
+byte err;			/* sk_err */
+byte rcvq = 1;			/* records received, not read yet */
+bool ready = true;		/* msg_ready: kTLS's strparser has seen the next one */
+bool strp;			/* its work is queued */
 bool ctx = true;		/* net/tls is there */
 bool ours = true;		/* drst_proto_is_ours() */
-bool held_bit;			/* DRST_RST_HELD */
-byte seen_bits;			/* DRST_RST_SEEN */
-bool hooked;			/* sk_prot and ops are those of a hold */
+bool hooked;			/* sk_prot is that of a hold */
 bool cb;			/* sk_state_change is ours */
-byte udata = NONE;		/* sk_user_data */
+bool udata;			/* sk_user_data */
+bool awake[2];			/* who has slept since is woken: READER, POLLER */
+
+#define READER 0
+#define POLLER 1
 
 byte skref = 2;			/* the process's and TCP's own */
 bool pin = true;
 bool pernet = true, text = true;
-byte hooks;			/* softirqs in our hook: an RCU read section */
 
-/* ---- holds ---- */
+/* ---- the hold ---- */
 
-byte stage[NH], href[NH], pend[NH];
-bool busy[NH], skb[NH];
-
-hidden byte g;
+byte stage = NONE, href, pend, saved;	/* saved: drst_hold.err */
+bool busy, listed;
 bool due, mem;
 
 /* ---- what the properties are about ---- */
 
-byte taken, applied;		/* RSTs that the hook took, and that TCP or nobody got from us */
-byte ever, ended, held, in_held;
+byte ever, ended, held;
 bool early;			/* a bound, an order or close(): data may be lost */
-bool shown;			/* the application saw the reset */
+bool away;			/* connect(AF_UNSPEC) */
 bool closed;
+bool polls;			/* a poll() has the file */
+bool leaves;			/* it is the last */
+bool blocks;			/* recvmsg() may sleep; else poll() says when to call it */
+bool all;			/* poll() waits for EPOLLIN, too */
+bool go;			/* poll() has said something */
+bool told_to_wait;		/* the last recvmsg() was that of a hold */
+byte told;			/* what the reader got in the end */
 
-#define hold_of (cb -> udata : NONE)
-#define undelivered (rcvq > 0)
-/* drst_inbound_wanted(), of a connection in a state and mode that hold */
-#define wanted (ctx && ours && udata == NONE && !dead && !reset && undelivered)
-
-inline use(h)
+inline use()
 {
-	assert(h != NONE && href[h] > 0)
+	assert(href > 0 && text)
 }
 
 inline lock()
 {
-	owned == FREE -> owned = USER; assert(skref > 0)
+	owned == FREE && !spin -> owned = USER; assert(skref > 0)
 }
 
 inline unlock()
 {
 	atomic {
+		!spin;
 		if
 		:: empty(backlog) -> owned = FREE
 		:: nempty(backlog) -> owned = DRAIN; owned != DRAIN
@@ -100,25 +106,20 @@ inline sk_put()
 }
 
 /* drst_hold_put() */
-inline hold_put(h)
+inline hold_put()
 {
-	use(h);
-	href[h]--;
+	use();
+	href--;
 	if
-	:: href[h] == 0 ->
-		assert(pend[h] == IDLE && !skb[h]);
-		sk_put()
+	:: href == 0 -> assert(pend == IDLE && !listed); sk_put()
 	:: else
 	fi
 }
 
-/* drst_state_change() */
-inline state_change()
+inline wake()
 {
-	if
-	:: cb -> use(udata); pend[udata] = QUEUED
-	:: else
-	fi
+	awake[READER] = true;
+	awake[POLLER] = true
 }
 
 inline destroy()
@@ -128,285 +129,310 @@ inline destroy()
 	sk_put()
 }
 
-/* tcp_reset(), tcp_done() */
-inline tcp_done()
+/* drst_undelivered(): net/tls has to be there */
+inline undelivered(yes)
 {
+	assert(ctx);
+	yes = rcvq > 0
+}
+
+/* ---- the beginning: what TCP does, each step as poll() sees it ---- */
+
+/* drst_inbound_reset() */
+inline unhash()
+{
+	atomic {
+		assert(text && pernet);
+		if
+		/* drst_inbound_wanted() */
+		:: err != RESET || udata || dead || rcvq == 0 -> goto unhashed
+		:: else -> ever++
+		fi;
+		if
+		:: mem -> ended++; early = true; goto unhashed
+#ifdef FAULTS
+		:: ended++; early = true; goto unhashed	/* the limit, kmalloc() */
+#endif
+		:: !mem
+		fi;
+		/* drst_inbound_begin() */
+		assert(href == 0);
+		href = 1;
+		skref++;
+		held++;
+		stage = INBOUND;
+		saved = err;
+		listed = true;
+		pend = TIMER;
+		udata = true
+	}
+	hooked = true;
+#ifndef MUTATION_marker_late
+	cb = true;
+#endif
+#ifndef MUTATION_err_left
+	err = 0;
+#endif
+unhashed:
+	skip
+}
+
+/* tcp_reset(), tcp_abort(): tcp_done_with_error() */
+inline tcp_done(why)
+{
+	err = why;
 	if
-	:: !reset ->
-		reset = true;
-		err = true;
-		rcv_shut = true;
+	:: ours -> unhash()
+	:: else
+	fi;
+	reset = true;
+#ifdef MUTATION_marker_late
+	cb = udata;
+#endif
+	shut = true;
+	atomic {
 		if
 		:: dead -> destroy()
-		:: !dead -> state_change()
+		:: !dead ->
+			wake();
+			/* drst_state_change() */
+			if
+			:: cb -> use(); assert(udata && stage == INBOUND); pend = QUEUED
+			:: else
+			fi
 		fi
-	:: else
-	fi
-}
-
-/* tcp_v4_do_rcv() */
-inline rcv(seg)
-{
-	if
-	:: reset
-	:: !reset && seg == SEG_DATA ->
-		rnxt++;
+	}
+	/* sk_error_report() */
+	atomic {
 		if
-		:: !dead -> rcvq++
+		:: !dead -> wake()
 		:: else
 		fi
-	/* its sequence number is that behind the one record that comes late */
-	:: !reset && seg == SEG_RST && rnxt == 1 + late -> tcp_done()
-	/* it answers an ACK from before that record */
-	:: !reset && seg == SEG_OLD && rnxt == 1 -> tcp_done()
-	:: else
+	}
+}
+
+/* tls_strp_data_ready() */
+inline data(is_owned)
+{
+	rcvq = rcvq + !dead;
+	if
+	:: is_owned -> strp = true
+	:: else -> ready = true; wake()
 	fi
 }
 
-/* ---- the hook, and the backlog ---- */
-
-bool late;			/* a record comes after the first */
-bool old;			/* the second RST is an old one */
-
-#define is_old(h) (old && h == 1)
-#define seq_of(h) (is_old(h) -> 1 : 1 + late)
-
-/* the peer's last record, and what release_sock() does */
-proctype softirq()
+/* release_sock(), for whoever owns the socket */
+proctype drain()
 {
 	byte seg;
 end:
 	do
-	:: atomic { owned == DRAIN && empty(backlog) -> owned = FREE }
-	:: atomic { owned == DRAIN && nempty(backlog) -> backlog?seg; rcv(seg); seg = 0 }
+	:: atomic { owned == DRAIN && !spin && empty(backlog) -> owned = FREE }
+	:: atomic { owned == DRAIN && backlog?[SEG_DATA] ->
+			backlog?seg;
+			seg = 0;
+			if
+			:: !reset && ctx -> data(true)
+			:: else
+			fi
+		}
+	:: atomic { owned == DRAIN && backlog?[SEG_RST] -> backlog?seg; seg = 0 };
+		if
+		:: !reset -> tcp_done(RESET)
+		:: else
+		fi
 	od
 }
 
-proctype data_in()
+/* The peer's last record, if it comes late, and its RST */
+proctype softirq()
 {
+	if
+	:: late ->
+		atomic {
+			!spin;
+			if
+			:: owned != FREE -> backlog!SEG_DATA
+			:: owned == FREE && !reset && ctx -> data(false)
+			:: else
+			fi
+		}
+	:: else
+	fi;
 	atomic {
-		owned != DRAIN && nfull(backlog) ->
+		!spin;
 		if
-		:: held_bit && ours && ctx	/* drst_rst_before() */
-		:: !(held_bit && ours && ctx) && owned == FREE -> rcv(SEG_DATA)
-		:: !(held_bit && ours && ctx) && owned != FREE -> backlog!SEG_DATA
+		:: owned != FREE -> backlog!SEG_RST; goto out
+		:: owned == FREE && reset -> goto out
+		:: owned == FREE && !reset -> spin = true
 		fi
 	}
+	tcp_done(RESET);
+	spin = false;
+out:	skip
 }
 
-/* drst_inbound_ipv4() for a RST behind all data, or for a second one as good or old */
-proctype rst_in(byte h)
+/* tls_strp_work(): with a lock_sock() of its own */
+proctype strparser()
 {
-	bool go;
-
 end:
-	/* a looked-up sock has not gone; else TCP answers for nobody */
-	atomic {
-		skref > 0 && pin && pernet && rnxt + len(backlog) >= 1 + late ->
-		hooks++;
-		skref++
-	}
-	/* drst_rst_before(), drst_rst_matters() */
-	atomic {
-		assert(text && pernet);
+	do
+	:: atomic { strp && owned == FREE && !spin ->
+			strp = false;
+			if
+			:: rcvq > 0 && !ready -> ready = true; wake()
+			:: else
+			fi
+		}
+	od
+}
+
+/* A record that waits in net/tls: tls_tx_records(), tls_err_abort() */
+proctype sender()
+{
+end:
+	/* sk_stream_error() takes an error that is there, and it is put back */
+	atomic { shut && ctx && owned == FREE && !spin ->
+		owned = USER;
 		if
-		:: !ours || !ctx -> goto tcp
-		:: ours && ctx && held_bit -> goto out
-#ifdef MUTATION_second_rst_dropped
-		:: ours && ctx && !held_bit && seen_bits > 0 -> goto out
-#endif
+		:: err == 0 -> err = PIPE
 		:: else
 		fi
 	}
+	/* sk_error_report(): a hold takes the error away (epipe_checked: the next recvmsg() did) */
 	atomic {
+#if !defined(MUTATION_epipe_left) && !defined(MUTATION_epipe_checked)
 		if
-		:: !ours || !ctx -> goto tcp
-		:: ours && ctx && owned != FREE -> go = seq_of(h) >= rnxt
-		:: ours && ctx && owned == FREE ->
-			go = seq_of(h) == rnxt && (wanted || held_bit)
+		:: cb && err == PIPE -> err = 0
+		:: else
 		fi;
-		if
-		:: !go -> goto tcp
-		:: else
-		fi
+#endif
+		wake()
 	}
-	/* drst_rst_take(): no lock is held */
+	unlock()
+}
+
+/* ---- the end ---- */
+
+/* drst_inbound_disconnected() */
+#ifdef MUTATION_disconnect_error
+#define still_reset true
+#else
+#define still_reset shut
+#endif
+
+/* drst_inbound_end(): the socket lock is held, poll() sees each step */
+inline end_hold()
+{
 	atomic {
-		assert(text && pernet);
-		if
-		:: !ctx -> goto tcp
-#ifdef MUTATION_second_rst_accepted
-		:: ctx && seen_bits > 0 -> goto tcp
-#endif
-		:: else -> seen_bits++
-		fi
+		use();
+		assert(stage == INBOUND && pernet && udata);
+		stage = OVER;
+		listed = false	/* drst_hold_leave() */
 	}
-	atomic {
-		if
-#ifdef FAULTS
-		:: seen_bits--; early = true; goto tcp
-#endif
-		:: href[h] = 1; skref++; stage[h] = RST; skb[h] = true; taken++
-		fi
-	}
-	atomic { pend[h] = QUEUED; goto out }
-tcp:	atomic {
-		owned != DRAIN && nfull(backlog) ->
-		if
-		:: owned == FREE && is_old(h) -> rcv(SEG_OLD)
-		:: owned == FREE && !is_old(h) -> rcv(SEG_RST)
-		:: owned != FREE && is_old(h) -> backlog!SEG_OLD
-		:: owned != FREE && !is_old(h) -> backlog!SEG_RST
-		fi
-	}
-out:	atomic { hooks--; sk_put() }
-}
-
-/* ---- the beginning and the end ---- */
-
-inline forget_seen()
-{
-	if
-	:: ctx -> assert(seen_bits > 0); seen_bits--
-	:: else
-	fi
-}
-
-/* drst_inbound_apply() */
-inline apply(h, seq)
-{
-	assert(skb[h]);
-	skb[h] = false;
-	applied++;
-	if
-	:: seq == rnxt -> tcp_done()
-	:: else
-	fi
-}
-
-/* drst_inbound_begin(); socket lock held */
-inline begin(h, is_held)
-{
-	assert(pernet);
-	ever++;
-	if
-	:: mem -> ended++; early = true
-#ifdef FAULTS
-	:: ended++; early = true	/* the limit, drst_proto_inbound() */
-#endif
-	:: !mem ->
-		is_held = true;
-		held++;
-		in_held++;
-		hooked = true;
-		udata = h;
-		cb = true;
-		held_bit = true;
-		stage[h] = INBOUND;
-		rcv_shut = true
-	fi
-}
-
-/* drst_inbound_end() */
-inline end_hold(h)
-{
-	use(h);
-	assert(stage[h] == INBOUND && pernet);
-	stage[h] = OVER;
 	hooked = false;
 	cb = false;
-	udata = NONE;
-	held_bit = false;
-#ifdef MUTATION_old_seq
-	apply(h, 1);
-#else
-	apply(h, rnxt);
+	udata = false;
+	atomic {
+		held--;
+		ended++;
+#ifndef MUTATION_err_lost
+		if
+		:: still_reset && err == 0 -> err = saved
+		:: else
+		fi
 #endif
-	held--;
-	in_held--;
-	ended++
+	}
+#ifndef MUTATION_no_report
+	atomic {
+		if
+		:: still_reset -> wake()
+		:: else
+		fi
+	}
+#endif
 }
 
 /* drst_inbound_end_elsewhere() */
-inline end_elsewhere(h)
+inline end_elsewhere()
 {
-	end_hold(h);
+	end_hold();
+	atomic {
+		use();
 #ifdef MUTATION_put_if_cancelled
+		if
+		:: pend != IDLE -> pend = IDLE; hold_put()
+		:: else
+		fi
+#else
+#ifdef MUTATION_nobody_puts
+		pend = IDLE
+#else
+		pend = QUEUED
+#endif
+#endif
+	}
+}
+
+/* drst_inbound_ends() */
+inline ends(yes)
+{
+	undelivered(yes);
+	yes = !yes || !shut;
 	if
-	:: pend[h] != IDLE -> pend[h] = IDLE; hold_put(h)
+	:: !yes && (mem || due) -> early = true; yes = true
 	:: else
 	fi
-#else
-#ifndef MUTATION_nobody_puts
-	pend[h] = QUEUED
-#else
-	pend[h] = IDLE
-#endif
-#endif
 }
 
 /* ---- the work ---- */
 
-proctype work(byte h)
+proctype work()
 {
-	bool is_held;
+	bool yes;
 end:
 	do
-	:: atomic { pend[h] == QUEUED && !busy[h] -> pend[h] = IDLE; busy[h] = true; use(h) }
-		assert(text);
+	:: atomic { pend == QUEUED && !busy -> pend = IDLE; busy = true; use() }
 		/* drst_inbound_work() */
 		atomic {
 			lock();
-			use(h);
-			is_held = false;
+			use();
+			yes = false;
 			if
-			:: stage[h] == RST ->
-				/* drst_inbound_look() */
-				if
-				:: held_bit -> skb[h] = false; applied++
-				:: !held_bit && seq_of(h) == rnxt && wanted -> begin(h, is_held)
-				:: else
-				fi;
-				forget_seen();
-				if
-				:: !is_held && skb[h] -> apply(h, seq_of(h))
-				:: else
-				fi
 #ifdef MUTATION_no_recheck
-			:: stage[h] != RST ->
+			:: true -> ends(yes)
 #else
-			:: stage[h] == INBOUND ->
+			:: stage == INBOUND -> ends(yes)
 #endif
-				/* drst_inbound_ends() */
-				if
-				:: reset || !undelivered -> end_hold(h)
-				:: !reset && undelivered && (mem || due) ->
-					early = true;
-					end_hold(h)
-				:: else -> is_held = true
-				fi
 			:: else
-			fi;
+			fi
+		}
+		if
+		:: yes -> end_hold()
+		:: else
+		fi;
+		atomic {
+			use();
+			yes = stage == OVER;
 			/* drst_hold_arm() */
 			if
-			:: is_held && pend[h] == IDLE -> pend[h] = TIMER
+			:: !yes && pend == IDLE -> pend = TIMER
 			:: else
 			fi
 		}
 		unlock();
 		if
-		:: !is_held ->
+		:: yes ->
 #ifndef MUTATION_no_cancel
-			pend[h] = IDLE;
+			pend = IDLE;
 #endif
-			atomic { hold_put(h) }
+			atomic { hold_put() }
 #ifdef MUTATION_put_twice
-			;atomic { hold_put(h) }
+			;atomic { hold_put() }
 #endif
 		:: else
 		fi;
-		assert(text);
-		atomic { busy[h] = false; is_held = false }
+		atomic { assert(text); busy = false; yes = false }
 	od
 }
 
@@ -414,8 +440,7 @@ proctype timers()
 {
 end:
 	do
-	:: atomic { pend[0] == TIMER && due -> pend[0] = QUEUED }
-	:: atomic { pend[1] == TIMER && due -> pend[1] = QUEUED }
+	:: atomic { pend == TIMER && due -> pend = QUEUED }
 	od
 }
 
@@ -424,128 +449,225 @@ end:
 /* drst_inbound_check() */
 inline check()
 {
-#ifndef MUTATION_no_check
 	atomic {
 		lock();
+		yes = false;
 		if
-		:: cb && stage[udata] == INBOUND && !undelivered -> g = udata; end_elsewhere(g)
+		:: cb && stage == INBOUND ->
+			use();
+#ifdef MUTATION_epipe_checked
+			if
+			:: err == PIPE -> err = 0
+			:: else
+			fi;
+#endif
+			ends(yes)
 		:: else
 		fi
 	}
-	unlock()
-#else
-	skip
-#endif
+	if
+	:: yes -> end_elsewhere()
+	:: else
+	fi;
+	unlock();
+	yes = false
 }
 
 #define AGAIN 0
 #define DATA 1
 #define END 2
-#define ERROR 3
+#define ERROR 3			/* and which one */
 
-/* tls_sw_recvmsg() */
-inline tls_recv(got)
+/* tls_sw_recvmsg(), tls_rx_rec_wait() */
+inline tls_recv()
 {
 	atomic {
 		lock();
+		awake[READER] = false;
 		if
-		:: rcvq > 0 -> rcvq--; read++; got = DATA; assert(!shown)
-		:: rcvq == 0 && err -> err = false; got = ERROR; shown = true
-		:: rcvq == 0 && !err && rcv_shut -> got = END
+		:: ready || (rcvq > 0 && err == 0) ->
+			assert(rcvq > 0);
+			rcvq--;
+			ready = rcvq > 0;
+			got = DATA
+		:: !ready && err != 0 -> got = ERROR + err; err = 0
+		:: rcvq == 0 && err == 0 && shut -> got = END
 		:: else -> got = AGAIN
-		fi
+		fi;
+		/* no error, no end in front of data */
+		assert(got <= DATA || rcvq == 0 || early)
 	}
 	unlock()
 }
 
+/* recvmsg(), of which the one that is asleep stays that of net/tls */
+inline recv()
+{
+	yes = false;
+	if
+	:: hooked -> inbound = true; check()
+	:: !hooked
+	fi;
+	do
+	:: true ->
+		tls_recv();
+		if
+		:: got == AGAIN && blocks -> awake[READER] || ready
+		:: else -> break
+		fi
+	od;
+#ifndef MUTATION_check_skipped
+	if
+	:: inbound -> check()
+	:: else
+	fi;
+#endif
+	told_to_wait = inbound;
+	inbound = false
+}
+
 proctype reader()
 {
-	byte got = DATA;
+	byte got, n;
+	bool yes, inbound;
 
 	do
-	/* poll(), or asleep in recvmsg() */
-	:: got < END && (got == DATA || rcvq > 0 || rcv_shut || hooked) ->
-		if
-		:: hooked ->
-			/* drst_inbound_recvmsg() */
-			check();
-			tls_recv(got);
-			check();
-			if
-			:: got == AGAIN -> tls_recv(got)
-			:: else
-			fi
-		:: !hooked -> tls_recv(got)
-		fi
-	:: got >= END -> break
+	/* it may know that it has read all, and wait for an error or a HUP only */
+	:: got <= DATA && (go || (blocks && (all || n <= late || !told_to_wait))) ->
+		go = false;
+		recv();
+		n = n + (got == DATA)
+	:: got > DATA -> break
 #ifdef FAULTS
 	:: early = true; break
+	/* tcp_disconnect() */
+	:: atomic { reset && !away; lock();
+			away = true;
+			early = true;
+			shut = false;
+			rcvq = 0;
+			ready = false;
+			err = 0;
+			wake()
+		};
+		unlock();
+		break
 #endif
 	od;
-	assert(early || got == ERROR);
-	got = 0;
+	atomic { assert(early || got > ERROR); told = got; leaves = true; got = 0; n = 0 }
 
-	/* drst_close(), drst_hold_close() */
-	atomic {
-		lock();
-		if
-		:: cb && stage[udata] == INBOUND -> g = udata; end_elsewhere(g)
-		:: else
-		fi;
+	/* the last reference on the file: drst_close(), drst_hold_close() */
+	!polls;
+	atomic { lock(); yes = cb && stage == INBOUND };
+	if
+	:: yes -> end_elsewhere(); yes = false
+	:: else
+	fi;
 #ifndef MUTATION_hooks_stay_at_close
-		ours = false	/* drst_proto_unwrap() */
+	ours = false;		/* drst_proto_unwrap() */
 #endif
-	}
 	unlock();
 	/* tls_sk_proto_close(), tcp_close() */
-	atomic { lock(); ctx = false };
+	atomic { lock(); assert(!away || err == 0); ctx = false; ready = false; strp = false };
 	unlock();
 	atomic {
 		lock();
 		rcvq = 0;
 		dead = true;
 		/* else an orphan; unread data makes a RST, of which see hold.pml */
-		if
-		:: reset -> destroy()
-		:: !reset -> reset = true; destroy()
-		fi
+		reset = true;
+		destroy()
 	}
 	unlock();
 	atomic { sk_put(); closed = true }
 }
 
-/* drst_inbound_poll(), twice */
+/* poll(): it sleeps until there is an event; drst_poll() */
 proctype poller()
 {
-	byte n;
-	bool mine, bad;
+	bool had, in, bad, erring;
 
-	do
-	:: n < 2 && !closed && !dead ->
-		n++;
-		mine = hooked;
-		bad = err;
+again:
+	atomic {
 		if
-		:: mine ->
-			atomic {
-				/* the spinlock */
-				owned != DRAIN;
+		:: leaves -> goto out
+		:: else -> polls = true
+		fi
+	}
+look:
+	atomic { awake[POLLER] = false; had = cb };
+	/* tls_sk_poll(), tcp_poll() */
+	bad = reset;
+	atomic { bad = bad || shut; in = shut };
+	in = in || (reset -> rcvq > 0 : ready);
+	erring = err != 0;
+#ifndef MUTATION_coming_ignored
+	/* drst_inbound_coming() */
+	if
+	:: erring ->
+		erring = err != RESET;
+		atomic { erring = erring || reset }
+	:: else
+	fi;
+#endif
+	atomic {
+		if
+		:: had || cb
+		:: else -> goto said
+		fi
+	}
+	/* drst_hold_poll() */
+#ifndef MUTATION_poll_lockless
+	atomic { !spin -> spin = true };
+#endif
+	had = cb;
+	had = had && udata;
+	if
+	:: had ->
+		atomic {
+			use();
+			if
+			:: stage == INBOUND ->
+				bad = false;
+				erring = false;
 				if
-				:: cb && stage[udata] == INBOUND ->
-					use(udata);
-					bad = false;
-					if
-					:: owned == FREE && !undelivered -> pend[udata] = QUEUED
-					:: else
-					fi
+				:: owned == FREE && rcvq == 0 -> pend = QUEUED
 				:: else
 				fi
-			}
-		:: else
-		fi;
-		assert(!bad || early || read == rnxt)
-	:: true -> break
-	od
+			:: else
+			fi
+		}
+	:: else
+	fi;
+#ifndef MUTATION_poll_lockless
+	spin = false;
+#endif
+	if
+	:: had
+	:: !had -> atomic { bad = reset || shut; erring = err != 0; in = shut || rcvq > 0 }
+	fi;
+said:
+	atomic {
+		assert(!(bad || erring) || early || rcvq == 0);
+		in = (bad || erring || (all && in));
+		had = false; bad = false; erring = false;
+		if
+		:: in -> in = false; go = true; polls = false
+		:: else -> goto sleep
+		fi
+	}
+	if
+	:: !go || leaves -> goto again
+	:: blocks -> goto out
+	fi;
+sleep:
+	if
+	:: awake[POLLER] -> goto look
+#ifdef FAULTS
+	:: true -> polls = false	/* a signal */
+#endif
+	fi;
+out:	skip
 }
 
 #ifdef FAULTS
@@ -554,14 +676,13 @@ proctype clock()
 	due = true
 }
 
-/* drst_pressure_work(): once a second is at any time; listed from begin() to end_hold() */
+/* drst_pressure_work(): once a second is at any time */
 proctype pressure()
 {
 	mem = true;
 end:
 	do
-	:: atomic { stage[0] == INBOUND && pend[0] != QUEUED -> use(0); pend[0] = QUEUED }
-	:: atomic { stage[1] == INBOUND && pend[1] != QUEUED -> use(1); pend[1] = QUEUED }
+	:: atomic { listed && pend != QUEUED -> use(); pend = QUEUED }
 	od
 }
 
@@ -569,8 +690,8 @@ end:
 proctype admin()
 {
 end:
-	atomic { owned == FREE && !reset -> owned = USER }
-	atomic { early = true; tcp_done() }
+	atomic { owned == FREE && !spin && !reset -> owned = USER; early = true }
+	tcp_done(ABORTED);
 	unlock()
 }
 #endif
@@ -580,48 +701,47 @@ proctype rmmod()
 {
 end:
 	!pin && closed;
-	/* drst_net_pre_exit(), synchronize_rcu(), drst_net_exit() */
-	hooks == 0;
-	atomic { pernet = false };
-	atomic { pend[0] != QUEUED && !busy[0] && pend[1] != QUEUED && !busy[1] };
-	text = false
+#ifndef MUTATION_unload_order
+	/* drst_hold_flush() */
+	pend != QUEUED && !busy;
+#endif
+	/* drst_net_exit() */
+	atomic { assert(!listed); pernet = false; text = false }
 }
 
 proctype still()
 {
 end:
 	timeout ->
-	assert(closed);
-	assert(taken == applied);
-	assert(ever == ended && held == 0 && in_held == 0);
-	assert(href[0] == 0 && href[1] == 0 && pend[0] == IDLE && pend[1] == IDLE);
-	assert(!skb[0] && !skb[1] && udata == NONE && !cb);
-	assert(skref == (pin -> 1 : 0));
-	assert(early || (shown && read == rnxt))
+	assert(closed && !pin && skref == 0);
+	assert(ever == ended && held == 0);
+	assert(href == 0 && pend == IDLE && !busy && !listed);
+	assert(!udata && !cb && !hooked && !spin);
+	assert(early || told == ERROR + RESET)
 }
 
 init {
 	atomic {
 		if
 		:: late = true
-		:: late = true; old = true
 		:: late = false
 		fi;
-		rnxt = 1;
-		rcvq = 1;
-		run softirq();
 		if
-		:: late -> run data_in()
-		:: else
+		:: blocks = true
+#ifdef QUIET
+		:: blocks = true; all = true
+		:: all = true
+#endif
 		fi;
-		run rst_in(0);
-		run rst_in(1);
-		run work(0);
-		run work(1);
+		run drain();
+		run softirq();
+		run strparser();
+		run work();
 		run timers();
 		run reader();
-#ifdef QUIET
 		run poller();
+#ifdef QUIET
+		run sender();
 #endif
 #ifdef FAULTS
 		run clock();
