@@ -141,7 +141,7 @@ static void drst_inbound_end(struct drst_hold *h, enum drst_stat how)
 	/* As tcp_reset(). An error of kTLS's is the later one. */
 	if (!READ_ONCE(sk->sk_err))
 		WRITE_ONCE(sk->sk_err, h->err);
-	smp_wmb();
+	smp_wmb();	/* tcp_poll() */
 	sk->sk_state_change(sk);
 	sk_error_report(sk);
 }
