@@ -382,13 +382,14 @@ TEST_F(memory, pressure_while_held_and_silence)
 	expect_hold(_metadata, "Memory");
 }
 
-/* The inbound hold: the machine's memory is in what the reader sends. */
-static void upload_to_heavy(TEST_ARG, struct scene *s)
+/* The inbound hold: the machine's memory is in another connection. */
+static void upload_beside_heavy(TEST_ARG, struct scene *s, struct conn *heavy)
 {
 	const struct conn_opts defaults = { 0 };
 
+	conn_open(heavy, &s->bed, &defaults);
+	conn_send(heavy, HEAVY);
 	conn_open(&s->conn, &s->bed, &defaults);
-	conn_send(&s->conn, HEAVY);
 	peer_upload(&s->conn, 1, 1000);
 	ASSERT_TRUE(conn_await_unread(&s->conn));
 }
@@ -396,19 +397,22 @@ static void upload_to_heavy(TEST_ARG, struct scene *s)
 TEST_F(memory, inbound_pressure)
 {
 	struct scene *s = &self->s;
+	struct conn heavy;
 
 	REQUIRE_MODE(2);
-	upload_to_heavy(_metadata, s);
+	upload_beside_heavy(_metadata, s, &heavy);
 	tcp_mem_set(s, "1 1 1");
 	peer_reset(&s->conn);
 	EXPECT_TRUE(conn_await_state(&s->conn, TCP_CLOSE));
 	EXPECT_EQ(1, drst_stat("InMemory"));
 	EXPECT_TRUE(inbound_adds_up());
+	conn_free(&heavy);
 }
 
-static void hold_inbound_and_press(TEST_ARG, struct scene *s)
+static void hold_inbound_and_press(TEST_ARG, struct scene *s,
+				   struct conn *heavy)
 {
-	upload_to_heavy(_metadata, s);
+	upload_beside_heavy(_metadata, s, heavy);
 	peer_reset(&s->conn);
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
 	tcp_mem_set(s, "1 1 1");
@@ -417,25 +421,29 @@ static void hold_inbound_and_press(TEST_ARG, struct scene *s)
 TEST_F(memory, inbound_pressure_while_held)
 {
 	struct scene *s = &self->s;
+	struct conn heavy;
 	char byte;
 
 	REQUIRE_MODE(2);
-	hold_inbound_and_press(_metadata, s);
+	hold_inbound_and_press(_metadata, s, &heavy);
 	/* The next event, and the data is still there after it. */
 	EXPECT_EQ(1, recv(s->conn.fd, &byte, 1, 0));
 	EXPECT_EQ(1, drst_stat("InMemory"));
 	expect_reset_known(_metadata, &s->conn);
 	EXPECT_TRUE(inbound_adds_up());
+	conn_free(&heavy);
 }
 
 TEST_F(memory, inbound_pressure_while_held_and_silence)
 {
 	struct scene *s = &self->s;
+	struct conn heavy;
 
 	REQUIRE_MODE(2);
-	hold_inbound_and_press(_metadata, s);
+	hold_inbound_and_press(_metadata, s, &heavy);
 	EXPECT_TRUE(drst_stat_await("InMemory", 1));
 	EXPECT_TRUE(inbound_adds_up());
+	conn_free(&heavy);
 }
 
 TEST_F(memory, no_pressure)
