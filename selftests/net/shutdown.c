@@ -85,8 +85,9 @@ TEST_F(shutdown, rdwr_flushed_before_close)
 /*
  * The peer writes more than any window takes, and reads only then. The process
  * that keeps its descriptor open must not make the two wait for each other.
+ * (On the debug kernel that is half a minute.)
  */
-TEST_F(shutdown, rdwr_greedy_peer_before_close)
+TEST_F_TIMEOUT(shutdown, rdwr_greedy_peer_before_close, 180)
 {
 	struct conn *c = &self->s.conn;
 
