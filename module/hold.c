@@ -289,14 +289,8 @@ static void drst_write_space(struct sock *sk)
 
 /* ---- the beginning ---- */
 
-/**
- * drst_hold_admit() - may one connection more be held in a namespace?
- * @net: the namespace
- *
- * Context: any.
- * Return: true if so; it is counted in drst_net.held then.
- */
-bool drst_hold_admit(const struct net *net)
+/* One connection more is counted in drst_net.held, if the limit allows it. */
+static bool drst_hold_admit(const struct net *net)
 {
 	struct drst_net *dn = drst_pernet(net);
 
@@ -306,16 +300,8 @@ bool drst_hold_admit(const struct net *net)
 	return false;
 }
 
-/**
- * drst_hold_alloc() - make a hold
- * @sk: the connection; net/tls may be going, where the socket lock is not held
- * @work: what advances the hold
- * @gfp: for kmalloc()
- *
- * Context: as @gfp says.
- * Return: a hold with one user and a reference on @sk, or NULL.
- */
-struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
+static struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work,
+					 gfp_t gfp)
 {
 	struct drst_hold *h;
 
@@ -338,38 +324,60 @@ struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp)
 	return h;
 }
 
-/*
- * Begin a hold, unless a bound refuses it. One that is refused has begun and
- * ended at once, so that holds begun are always holds ended plus held now.
- * Socket lock held, may sleep.
+/**
+ * drst_hold_new() - make a hold, unless a bound refuses it
+ * @sk: the connection
+ * @owed: why a RST is owed, %DRST_OWED_BY_PEER for an inbound hold
+ * @work: what advances the hold
+ * @gfp: for kmalloc()
+ *
+ * One that is refused has begun and ended at once, so that holds begun are always
+ * holds ended plus holds now.
+ *
+ * Context: as @gfp says, socket lock held.
+ * Return: a hold with one user and a reference on @sk, counted in drst_net.held;
+ * or NULL.
  */
-static struct drst_hold *drst_hold_begin(struct sock *sk, enum drst_owed owed)
+struct drst_hold *drst_hold_new(struct sock *sk, enum drst_owed owed,
+				work_func_t work, gfp_t gfp)
 {
+	bool in = owed == DRST_OWED_BY_PEER;
+	enum drst_stat refused = in ? DRST_STAT_IN_MEMORY : DRST_STAT_MEMORY;
 	struct net *net = sock_net(sk);
-	enum drst_stat refused = DRST_STAT_MEMORY;
-	struct drst_hold *h = NULL;
+	struct drst_hold *h;
 
-	drst_stat_inc(net, DRST_STAT_HELD);
+	drst_stat_inc(net, in ? DRST_STAT_IN_HELD : DRST_STAT_HELD);
 	if (drst_memory_short(sk))
 		goto refuse;
 	if (!drst_hold_admit(net)) {
-		refused = DRST_STAT_OVER_LIMIT;
+		refused = in ? DRST_STAT_IN_OVER_LIMIT : DRST_STAT_OVER_LIMIT;
 		goto refuse;
 	}
-	h = drst_hold_alloc(sk, drst_hold_work, GFP_KERNEL_ACCOUNT);
+	h = drst_hold_alloc(sk, work, gfp);
 	if (!h) {
 		atomic_dec(&drst_pernet(net)->held);
 		goto refuse;
 	}
-	h->notified = drst_notified(sk);
 	h->owed = owed;
-	rcu_assign_sk_user_data(sk, h);
-	drst_hold_enter(h);
 	return h;
 
 refuse:
 	drst_stat_inc(net, refused);
 	return NULL;
+}
+
+/* Socket lock held, may sleep. */
+static struct drst_hold *drst_hold_begin(struct sock *sk, enum drst_owed owed)
+{
+	struct drst_hold *h;
+
+	h = drst_hold_new(sk, owed, drst_hold_work, GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return NULL;
+	h->notified = drst_notified(sk);
+	rcu_assign_sk_user_data(sk, h);
+	drst_hold_enter(h);
+	return h;
 }
 
 /* Socket lock held: the callbacks are those from before the hold. */

@@ -99,7 +99,8 @@ extern struct workqueue_struct *drst_wq;
 extern const char *const drst_owed_names[DRST_NR_OWED];
 
 struct drst_hold *drst_hold_of(const struct sock *sk);
-struct drst_hold *drst_hold_alloc(struct sock *sk, work_func_t work, gfp_t gfp);
+struct drst_hold *drst_hold_new(struct sock *sk, enum drst_owed owed,
+				work_func_t work, gfp_t gfp);
 void drst_state_change(struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
 void drst_hold_redrain(struct drst_hold *h);
@@ -108,7 +109,6 @@ __poll_t drst_inbound_poll(struct drst_hold *h, __poll_t mask);
 u32 drst_hold_bytes(const struct drst_hold *h);
 void drst_hold_enter(struct drst_hold *h);
 void drst_hold_leave(struct drst_hold *h, enum drst_stat how);
-bool drst_hold_admit(const struct net *net);
 bool drst_memory_short(const struct sock *sk);
 bool drst_unread(const struct sock *sk);
 unsigned long drst_hold_expires(const struct drst_hold *h);

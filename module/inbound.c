@@ -395,7 +395,6 @@ static void drst_inbound_begin(struct drst_hold *h)
 
 	atomic_inc(&drst_pernet(sock_net(sk))->in_held);
 	h->stage = DRST_INBOUND;
-	h->owed = DRST_OWED_BY_PEER;
 	h->seen = tcp_sk(sk)->copied_seq;
 	h->err = sk->sk_err;
 	h->state = sk->sk_state;
@@ -425,29 +424,13 @@ static void drst_inbound_begin(struct drst_hold *h)
  */
 void drst_inbound_reset(struct sock *sk)
 {
-	const struct net *net = sock_net(sk);
-	enum drst_stat refused = DRST_STAT_IN_MEMORY;
 	struct drst_hold *h;
 
 	if (READ_ONCE(sk->sk_err) != drst_reset_error(sk->sk_state) ||
 	    !drst_inbound_wanted(sk))
 		return;
 
-	drst_stat_inc(net, DRST_STAT_IN_HELD);
-	if (drst_memory_short(sk))
-		goto refuse;
-	if (!drst_hold_admit(net)) {
-		refused = DRST_STAT_IN_OVER_LIMIT;
-		goto refuse;
-	}
-	h = drst_hold_alloc(sk, drst_inbound_work, GFP_ATOMIC);
-	if (!h) {
-		atomic_dec(&drst_pernet(net)->held);
-		goto refuse;
-	}
-	drst_inbound_begin(h);
-	return;
-
-refuse:
-	drst_stat_inc(net, refused);
+	h = drst_hold_new(sk, DRST_OWED_BY_PEER, drst_inbound_work, GFP_ATOMIC);
+	if (h)
+		drst_inbound_begin(h);
 }
