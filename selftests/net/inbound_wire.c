@@ -6,9 +6,7 @@
  */
 #include "kselftest_harness.h"
 
-#include <fcntl.h>
 #include <linux/filter.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "inbound.h"
