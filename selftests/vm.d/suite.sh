@@ -20,9 +20,8 @@ run() {
 	echo "   took $((SECONDS - start)) seconds"
 }
 
-# beside NAME COMMAND...: as run, so many at a time: a guest has two CPUs and mostly waits. What is
+# beside NAME COMMAND...: as run, $at_a_time at a time: a guest has two CPUs and mostly waits. What is
 # said comes in one piece at the end. `wait` waits for all.
-at_a_time=2
 beside() {
 	while [ "$(jobs -rp | wc -l)" -ge "$at_a_time" ]; do
 		wait -n
