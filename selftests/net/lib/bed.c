@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -211,6 +212,32 @@ static void link_set(struct bed *bed, enum side side, int attr, __u32 value)
 	bed_enter(bed, SIDE_A);
 }
 
+/*
+ * The other side's coming up makes a link run, a moment later (linkwatch): until
+ * then it drops what is sent, and a SYN is sent again only after a second.
+ */
+static void link_await_running(struct bed *bed, enum side side)
+{
+	struct sockaddr_nl news = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK,
+	};
+	struct ifreq ifr = { .ifr_name = "veth0" };
+	char text[4096];
+	int fd;
+
+	bed_enter(bed, side);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	MUST(fd >= 0);
+	MUST(!bind(fd, (struct sockaddr *)&news, sizeof(news)));
+	MUST(!ioctl(fd, SIOCGIFFLAGS, &ifr));
+	while (!(ifr.ifr_flags & IFF_RUNNING)) {
+		MUST(recv(fd, text, sizeof(text), 0) > 0);
+		MUST(!ioctl(fd, SIOCGIFFLAGS, &ifr));
+	}
+	close(fd);
+}
+
 void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
 {
 	link_set(bed, side, IFLA_MTU, mtu);
@@ -318,6 +345,8 @@ void bed_open(struct bed *bed)
 	veth_create(bed->ns[SIDE_B]);
 	side_up(bed, SIDE_B);
 	side_up(bed, SIDE_A);
+	link_await_running(bed, SIDE_B);
+	link_await_running(bed, SIDE_A);
 }
 
 void bed_close(struct bed *bed)
