@@ -5,17 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>	/* before the kernel's own */
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -212,32 +212,6 @@ static void link_set(struct bed *bed, enum side side, int attr, __u32 value)
 	bed_enter(bed, SIDE_A);
 }
 
-/*
- * The other side's coming up makes a link run, a moment later (linkwatch): until
- * then it drops what is sent, and a SYN is sent again only after a second.
- */
-static void link_await_running(struct bed *bed, enum side side)
-{
-	struct sockaddr_nl news = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK,
-	};
-	struct ifreq ifr = { .ifr_name = "veth0" };
-	char text[4096];
-	int fd;
-
-	bed_enter(bed, side);
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	MUST(fd >= 0);
-	MUST(!bind(fd, (struct sockaddr *)&news, sizeof(news)));
-	MUST(!ioctl(fd, SIOCGIFFLAGS, &ifr));
-	while (!(ifr.ifr_flags & IFF_RUNNING)) {
-		MUST(recv(fd, text, sizeof(text), 0) > 0);
-		MUST(!ioctl(fd, SIOCGIFFLAGS, &ifr));
-	}
-	close(fd);
-}
-
 void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
 {
 	link_set(bed, side, IFLA_MTU, mtu);
@@ -335,8 +309,52 @@ int ns_create(struct bed *bed)
 	return ns;
 }
 
+/* A socket that is told of what happens to the links of this namespace. */
+static int link_news(void)
+{
+	struct sockaddr_nl addr = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK,
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	MUST(fd >= 0);
+	MUST(!bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+static bool link_is_up(const struct nlmsghdr *hdr)
+{
+	const struct rtattr *rta = IFLA_RTA(NLMSG_DATA(hdr));
+	int len = IFLA_PAYLOAD(hdr);
+
+	if (hdr->nlmsg_type != RTM_NEWLINK)
+		return false;
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
+		if (rta->rta_type == IFLA_OPERSTATE)
+			return *(__u8 *)RTA_DATA(rta) == IF_OPER_UP;
+	return false;
+}
+
+/*
+ * Side A's coming up brings B up, but B's queue a moment later (linkwatch): until
+ * then it drops what it is to send, an ARP reply, which costs a second.
+ */
+static void link_await_up(int news)
+{
+	char msg[8192];
+
+	do {
+		MUST(recv(news, msg, sizeof(msg), 0) > 0);
+	} while (!link_is_up((struct nlmsghdr *)msg));
+	close(news);
+}
+
 void bed_open(struct bed *bed)
 {
+	int news;
+
+
 	bed->home = ns_current();
 	MUST(unshare(CLONE_NEWNET) == 0);
 	bed->ns[SIDE_B] = ns_current();
@@ -344,9 +362,9 @@ void bed_open(struct bed *bed)
 	bed->ns[SIDE_A] = ns_current();
 	veth_create(bed->ns[SIDE_B]);
 	side_up(bed, SIDE_B);
+	news = link_news();
 	side_up(bed, SIDE_A);
-	link_await_running(bed, SIDE_B);
-	link_await_running(bed, SIDE_A);
+	link_await_up(news);
 }
 
 void bed_close(struct bed *bed)
