@@ -15,12 +15,13 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -117,8 +118,18 @@ struct peer {
 	SSL *ssl;
 	void (*act)(struct peer *p);
 	pthread_t thread;
-	atomic_bool started; /* the stream under test */
+	/* what the stream under test has done */
+	sem_t started;
+	sem_t read;  /* all of the data, or as much as it will */
+	sem_t ended; /* come to the end of reading */
+	sem_t go;    /* the test, that the peer may */
 };
+
+static void await(sem_t *sem)
+{
+	while (sem_wait(sem))
+		;
+}
 
 /*
  * The peer is the server, so that the stream under test is sent tickets. It does not act
@@ -131,8 +142,7 @@ static void *run_peer(void *arg)
 	p->ssl = SSL_new(server_ctx);
 	SSL_set_fd(p->ssl, p->fd);
 	if (SSL_accept(p->ssl) == 1) {
-		while (!atomic_load(&p->started))
-			usleep(1000);
+		await(&p->started);
 		p->act(p);
 	}
 	SSL_free(p->ssl);
@@ -143,7 +153,10 @@ static void *run_peer(void *arg)
 static void start_peer(struct peer *p, void (*act)(struct peer *p))
 {
 	p->act = act;
-	atomic_init(&p->started, false);
+	sem_init(&p->started, 0, 0);
+	sem_init(&p->read, 0, 0);
+	sem_init(&p->ended, 0, 0);
+	sem_init(&p->go, 0, 0);
 	pthread_create(&p->thread, NULL, run_peer, p);
 }
 
@@ -158,7 +171,7 @@ static struct tls_stream *begin(struct peer *p, void (*act)(struct peer *p), int
 	s = tls_stream_new(fd);
 	if (!s || tls_stream_start(s, &how, WAIT_MS) != TS_OK)
 		abort();
-	atomic_store(&p->started, true);
+	sem_post(&p->started);
 	return s;
 }
 
@@ -168,26 +181,44 @@ static void finish(struct peer *p, struct tls_stream *s)
 	tls_stream_free(s);
 }
 
-/* Read to the end, waiting as a program does. */
-static enum ts_status read_all(struct tls_stream *s, size_t *total)
+/* Read up to *total of max bytes, waiting as a program does. Return: TS_OK, or how it ended. */
+static enum ts_status read_up_to(struct tls_stream *s, size_t max, size_t *total)
 {
+	enum ts_status st;
 	char buf[4096];
 	size_t n;
 
-	for (*total = 0;; *total += n) {
-		enum ts_status st = tls_stream_read(s, buf, sizeof(buf), &n);
-
+	while (*total < max) {
+		st = tls_stream_read(s, buf, sizeof(buf), &n);
 		if (st == TS_WAIT &&
 		    io_wait(tls_stream_fd(s), tls_stream_read_events(s), WAIT_MS) <= 0)
 			return TS_TIMEOUT;
 		if (st != TS_OK && st != TS_WAIT)
 			return st;
+		*total += n;
 	}
+	return TS_OK;
 }
 
 /* ------------------------------------------------------------------ what peers do */
 
 static char data[30000];
+
+/* Read to the end. p, the peer, is told of it and may be NULL. */
+static enum ts_status read_all(struct peer *p, struct tls_stream *s, size_t *total)
+{
+	enum ts_status st;
+
+	*total = 0;
+	st = read_up_to(s, sizeof(data), total);
+	if (p)
+		sem_post(&p->read);
+	if (st == TS_OK)
+		st = read_up_to(s, SIZE_MAX, total);
+	if (p)
+		sem_post(&p->ended);
+	return st;
+}
 
 static void send_data(struct peer *p)
 {
@@ -217,14 +248,14 @@ static void end_bare_fin(struct peer *p)
 static void end_reset(struct peer *p)
 {
 	send_data(p);
-	usleep(20000);
+	await(&p->read);
 	linger0(p);
 }
 
 static void end_notify_reset(struct peer *p)
 {
 	end_clean(p);
-	usleep(20000);
+	await(&p->ended);
 	linger0(p);
 }
 
@@ -236,7 +267,7 @@ static void end_cut_record(struct peer *p)
 	send_data(p);
 	if (send(p->fd, half, sizeof(half) - 1, 0) < 0)
 		abort();
-	usleep(20000);
+	await(&p->read);
 	linger0(p);
 }
 
@@ -255,7 +286,7 @@ static void end_notify_then_more(struct peer *p)
 	end_clean(p);
 	if (send(p->fd, data, 1000, 0) < 0)
 		abort();
-	usleep(20000);
+	await(&p->ended);
 }
 
 /* ------------------------------------------------------------------ tests of reading */
@@ -268,24 +299,20 @@ static void expect_end(const char *name, void (*act)(struct peer *p), enum ts_st
 	size_t total, more;
 	char c;
 
-	got = read_all(s, &total);
+	got = read_all(&p, s, &total);
+	pthread_join(p.thread, NULL);
 	again = tls_stream_read(s, &c, 1, &more);
 	ok(got == want && total == sizeof(data), "%s: %s after %zu bytes (%s)", name, ts_name(got),
 	   total, tls_stream_why(s));
 	ok(again == want && !more, "%s: and stays so", name);
-	finish(&p, s);
+	tls_stream_free(s);
 }
 
-/* Wait until everything that will come is in the receive queue. */
+/* Wait until everything is in the receive queue: the peer's FIN is behind it. */
 static void await_queue(int fd)
 {
-	int before = -1, now = 0;
-
-	for (int i = 0; i < 100 && (now != before || now < (int)sizeof(data)); i++) {
-		before = now;
-		usleep(30000);
-		ioctl(fd, FIONREAD, &now);
-	}
+	if (io_wait(fd, POLLRDHUP, WAIT_MS) <= 0)
+		abort();
 }
 
 static void test_reset_overtakes(void)
@@ -298,7 +325,7 @@ static void test_reset_overtakes(void)
 
 	await_queue(tls_stream_fd(s));
 	atomic_store(&reset_next_read, tls_stream_fd(s));
-	got = read_all(s, &total);
+	got = read_all(&p, s, &total);
 	ok(atomic_load(&resets_given) == given + 1, "ECONNRESET came before the data");
 	ok(got == TS_END_CLOSE_NOTIFY && total == sizeof(data), "and yet: %s after %zu bytes",
 	   ts_name(got), total);
@@ -319,7 +346,7 @@ static void test_plain_openssl_loses(void)
 	SSL_set_fd(ssl, fd);
 	if (SSL_connect(ssl) != 1)
 		abort();
-	atomic_store(&p.started, true);
+	sem_post(&p.started);
 	await_queue(fd);
 	atomic_store(&reset_next_read, fd);
 	while (SSL_read_ex(ssl, buf, sizeof(buf), &n))
@@ -338,16 +365,12 @@ static void test_reset_before_notify(void)
 	struct tls_stream *s = begin(&p, end_clean, 0);
 	size_t total = 0, n;
 	enum ts_status st;
-	char buf[16384];
+	char c;
 
 	await_queue(tls_stream_fd(s));
-	while (total < sizeof(data)) {
-		if (tls_stream_read(s, buf, sizeof(buf), &n) != TS_OK)
-			break;
-		total += n;
-	}
+	read_up_to(s, sizeof(data), &total);
 	atomic_store(&reset_next_read, tls_stream_fd(s));
-	st = tls_stream_read(s, buf, sizeof(buf), &n);
+	st = tls_stream_read(s, &c, 1, &n);
 	ok(total == sizeof(data) && st == TS_END_CLOSE_NOTIFY && reset_next_read == -1,
 	   "ECONNRESET right before close_notify: %s", ts_name(st));
 	finish(&p, s);
@@ -358,18 +381,18 @@ static void test_plain_end(bool reset)
 	struct tls_stream *s;
 	struct linger now = { 1, 0 };
 	enum ts_status st;
-	size_t total;
+	size_t total = 0;
 	int a, b;
 
 	tcp_pair(&a, &b, 0);
 	if (send(b, data, sizeof(data), 0) != sizeof(data))
 		abort();
-	usleep(20000);
+	s = tls_stream_new(a);
+	read_up_to(s, sizeof(data), &total);
 	if (reset)
 		setsockopt(b, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(b);
-	s = tls_stream_new(a);
-	st = read_all(s, &total);
+	st = read_up_to(s, SIZE_MAX, &total);
 	ok(st == (reset ? TS_END_RESET : TS_END_EOF) && total == sizeof(data),
 	   "no TLS, %s: %s after %zu bytes", reset ? "RST" : "FIN", ts_name(st), total);
 	tls_stream_free(s);
@@ -377,14 +400,11 @@ static void test_plain_end(bool reset)
 
 /* ------------------------------------------------------------------ tests of writing */
 
-static atomic_bool go;
-
 static void read_slowly(struct peer *p)
 {
 	char buf[4096];
 
-	while (!atomic_load(&go))
-		usleep(1000);
+	await(&p->go);
 	while (SSL_read(p->ssl, buf, sizeof(buf)) > 0)
 		;
 }
@@ -393,8 +413,7 @@ static void read_then_reset(struct peer *p)
 {
 	char buf[1000];
 
-	while (!atomic_load(&go))
-		usleep(1000);
+	await(&p->go);
 	if (SSL_read(p->ssl, buf, sizeof(buf)) > 0)
 		linger0(p);
 }
@@ -421,7 +440,6 @@ static void test_await_ack(void)
 	uint64_t missing = 0;
 	enum ts_status st;
 
-	atomic_store(&go, false);
 	s = begin(&p, read_slowly, 4096);
 	ok(fill(s) && tls_stream_notify(s, TS_NOTIFY_SETTLED, WAIT_MS) == TS_OK,
 	   "200000 bytes and close_notify written");
@@ -429,7 +447,7 @@ static void test_await_ack(void)
 	st = tls_stream_await_ack(s, 300, &missing);
 	ok(st == TS_TIMEOUT && missing > 100000, "nobody reads: %s, %lu bytes missing", ts_name(st),
 	   (unsigned long)missing);
-	atomic_store(&go, true);
+	sem_post(&p.go);
 	st = tls_stream_await_ack(s, WAIT_MS, &missing);
 	ok(st == TS_OK && !missing, "somebody reads: %s, %lu missing", ts_name(st),
 	   (unsigned long)missing);
@@ -445,11 +463,10 @@ static void test_await_ack_reset(void)
 	uint64_t missing = 0;
 	enum ts_status st;
 
-	atomic_store(&go, false);
 	s = begin(&p, read_then_reset, 4096);
 	ok(fill(s) && tls_stream_notify(s, TS_NOTIFY_SETTLED, WAIT_MS) == TS_OK,
 	   "200000 bytes and close_notify written");
-	atomic_store(&go, true);
+	sem_post(&p.go);
 	st = tls_stream_await_ack(s, WAIT_MS, &missing);
 	ok(st == TS_END_RESET && missing > 100000, "the peer resets: %s, %lu bytes missing",
 	   ts_name(st), (unsigned long)missing);
@@ -480,7 +497,7 @@ static void test_ktls(int version)
 	ok(tls_stream_ktls(s, true) == ktls && tls_stream_ktls(s, false) == rx,
 	   "kTLS TX %s, RX %s, %s", ktls ? "yes" : "no", rx ? "yes" : "no",
 	   OpenSSL_version(OPENSSL_VERSION));
-	read_all(s, &total);
+	read_all(&p, s, &total);
 	finish(&p, s);
 }
 
@@ -531,8 +548,8 @@ static void test_mask(const char *who)
 	signal(SIGUSR1, on_usr1);
 	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 	raise(SIGUSR1);
-	atomic_store(&go, true);
 	s = begin(&p, read_slowly, 0);
+	sem_post(&p.go);
 	ok(tls_stream_notify(s, TS_NOTIFY_SETTLED, WAIT_MS) == TS_OK &&
 		   tls_stream_await_ack(s, WAIT_MS, &missing) == TS_OK,
 	   "%s: close_notify", who);
