@@ -13,8 +13,8 @@
 
 #include "lib/scene.h"
 
-/* A few of the peer's windows. */
-#define UPLOAD (64 << 10)
+/* Twice the window of the peer. */
+#define UPLOAD (32 << 10)
 /* A late reader reads, or resets, when so many more have been started; */
 #define LATE 8
 /* a dead one is looked after when so many have, which gives its bound time. */
