@@ -521,7 +521,7 @@ static struct drst_ops *drst_ops_get(const struct proto_ops *tls)
  * drst_proto_inbound() - let reads and writes go by inbound.c
  * @sk: a socket that has a struct socket of user space
  *
- * Context: process, socket lock held.
+ * Context: any, socket lock held.
  * Return: 0, or -ENOMEM where our hooks are not on.
  */
 int drst_proto_inbound(struct sock *sk)
@@ -542,7 +542,7 @@ int drst_proto_inbound(struct sock *sk)
  * drst_proto_normal() - the reverse of drst_proto_inbound()
  * @sk: the socket
  *
- * Context: process, socket lock held.
+ * Context: any, socket lock held.
  */
 void drst_proto_normal(struct sock *sk)
 {
