@@ -204,19 +204,17 @@ static enum ts_status read_up_to(struct tls_stream *s, size_t max, size_t *total
 
 static char data[30000];
 
-/* Read to the end. p, the peer, is told of it and may be NULL. */
+/* Read to the end. The peer is told of it. */
 static enum ts_status read_all(struct peer *p, struct tls_stream *s, size_t *total)
 {
 	enum ts_status st;
 
 	*total = 0;
 	st = read_up_to(s, sizeof(data), total);
-	if (p)
-		sem_post(&p->read);
+	sem_post(&p->read);
 	if (st == TS_OK)
 		st = read_up_to(s, SIZE_MAX, total);
-	if (p)
-		sem_post(&p->ended);
+	sem_post(&p->ended);
 	return st;
 }
 

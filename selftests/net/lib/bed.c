@@ -82,12 +82,25 @@ static void nl_start(struct nlreq *req, int type, int flags, const void *head,
 	nl_put(req, head, len);
 }
 
-static void nl_do(struct nlreq *req, const char *what)
+/* A socket that is told of what happens to @groups in this namespace. */
+static int nl_socket(__u32 groups)
 {
-	struct { struct nlmsghdr hdr; struct nlmsgerr err; char pad[512]; } ack;
+	struct sockaddr_nl addr = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = groups,
+	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
 	MUST(fd >= 0);
+	MUST(!bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+static void nl_do(struct nlreq *req, const char *what)
+{
+	struct { struct nlmsghdr hdr; struct nlmsgerr err; char pad[512]; } ack;
+	int fd = nl_socket(0);
+
 	MUST(send(fd, req, req->hdr.nlmsg_len, 0) == req->hdr.nlmsg_len);
 	MUST(recv(fd, &ack, sizeof(ack), 0) > 0);
 	close(fd);
@@ -309,20 +322,6 @@ int ns_create(struct bed *bed)
 	return ns;
 }
 
-/* A socket that is told of what happens to the links of this namespace. */
-static int link_news(void)
-{
-	struct sockaddr_nl addr = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK,
-	};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	MUST(fd >= 0);
-	MUST(!bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
-	return fd;
-}
-
 static bool link_is_up(const struct nlmsghdr *hdr)
 {
 	const struct rtattr *rta = IFLA_RTA(NLMSG_DATA(hdr));
@@ -354,7 +353,6 @@ void bed_open(struct bed *bed)
 {
 	int news;
 
-
 	bed->home = ns_current();
 	MUST(unshare(CLONE_NEWNET) == 0);
 	bed->ns[SIDE_B] = ns_current();
@@ -362,7 +360,7 @@ void bed_open(struct bed *bed)
 	bed->ns[SIDE_A] = ns_current();
 	veth_create(bed->ns[SIDE_B]);
 	side_up(bed, SIDE_B);
-	news = link_news();
+	news = nl_socket(RTMGRP_LINK);
 	side_up(bed, SIDE_A);
 	link_await_up(news);
 }
