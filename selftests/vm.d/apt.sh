@@ -5,6 +5,10 @@
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 suites='' # of another release: see in_release
 
+# Debian 13's and what is newer still.
+# shellcheck disable=SC2034 # those who source this use it
+newer_suites='trixie trixie-backports'
+
 apt_update() {
 	if [ -n "$suites" ]; then
 		make_apt_root || return
@@ -96,22 +100,26 @@ deb_file() {
 	printf '%s/debs/%s_%s.deb\n' "$cache" "$name" "${version//:/%3a}"
 }
 
-# download_deb PACKAGE=VERSION: into the cache, unless there.
-download_deb() {
-	local deb tmp
-	deb=$(deb_file "$1")
-	[ ! -e "$deb" ] || return 0
-	say "downloading $1"
+# download_list FILE: the packages of its PACKAGE=VERSION lines into the cache, unless there.
+download_list() {
+	local name line missing=() tmp deb status
+	while read -r line; do
+		[ -e "$(deb_file "$line")" ] || missing+=("$line")
+	done <"$1"
+	[ ${#missing[@]} -gt 0 ] || return 0
+	name=$(basename "$1" .new)
+	say "downloading for $name: ${#missing[@]} packages"
 	mkdir -p "$cache/debs"
 	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
 	# unsandboxed: apt's own user cannot write into our cache
-	if (cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$1" >&2) &&
-	   mv "$tmp"/*.deb "$deb"; then
-		rmdir "$tmp"
-	else
-		rm -rf "$tmp"
-		return 1
-	fi
+	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "${missing[@]}" </dev/null >&2)
+	status=$?
+	for line in "${missing[@]}"; do
+		deb=$(deb_file "$line")
+		mv "$tmp/$(basename "${deb%.deb}")"_*.deb "$deb" || status=1
+	done
+	rm -rf "$tmp"
+	return $status
 }
 
 # picked NAME COMMAND...: a file with the PACKAGE=VERSION lines that COMMAND chose once, all of
@@ -139,13 +147,6 @@ pick() {
 	mkdir -p "$(dirname "$list")"
 	"$@" >"$list.new" && [ -s "$list.new" ] && download_list "$list.new" &&
 		mv "$list.new" "$list"
-}
-
-download_list() {
-	local line
-	while read -r line; do
-		download_deb "$line" </dev/null || return
-	done <"$1"
 }
 
 # unpack LIST DIR: all packages of a picked list into one tree.

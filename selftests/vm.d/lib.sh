@@ -58,7 +58,8 @@ fill_entry() {
 	mkdir -p "$(dirname "$entry")"
 	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
 	chmod 755 "$tmp"
-	if ("$@" "$tmp" >&2) && mv "$tmp" "$entry"; then
+	# what unpacks an archive into it makes it look old to prune
+	if ("$@" "$tmp" >&2) && touch "$tmp" && mv "$tmp" "$entry"; then
 		prune
 		return 0
 	fi

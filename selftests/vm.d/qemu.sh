@@ -4,11 +4,35 @@
 
 # shellcheck disable=SC2054 # a comma is QEMU's
 qemu_machine=(
-	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot
+	-name process=qemu-system-x86 -nodefaults -no-user-config -no-reboot
 	-display none -monitor none -parallel none
 	# la57 off: a level of page tables less to walk
 	-cpu max,la57=off
 )
+
+# Debian 13's, on any host. Before 8.1 a CPU that QEMU emulates can go on executing for ever the
+# breakpoint that is where a kernel patches its code meanwhile: it translates code that another is
+# just writing. A guest dies of that, if rarely, in whatever has a jump label.
+qemu_entry() {
+	local list
+	list=$(in_release "$newer_suites" picked qemu choose_qemu) || return
+	cached "qemu/$(key "$list")" unpack "$list"
+}
+
+# With all that it depends on, as the host's libraries may be too old for it.
+choose_qemu() {
+	apt-get -qq -s --no-install-recommends install qemu-system-x86 |
+		sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*/\1=\2/p'
+}
+
+# qemu_program: the start of a command line, one argument a line.
+qemu_program() {
+	local usr
+	usr=$(qemu_entry)/usr || return
+	printf '%s\n' "$usr/lib64/ld-linux-x86-64.so.2" --library-path "$usr/lib/x86_64-linux-gnu" \
+		"$usr/bin/qemu-system-x86_64" -L "$usr/share/seabios" -L "$usr/share/qemu" \
+		"${qemu_machine[@]}"
+}
 
 # A panic ends QEMU at once, for -no-reboot; only warnings and worse are put on the slow console.
 # no_timer_check: on a busy host an emulated timer can be too late for the check of it at boot.
@@ -30,13 +54,14 @@ tcg='tcg,thread=multi'
 tcg_icount='tcg,thread=single'
 
 probe_kvm() {
-	local entry=$1 dir=$2
+	local entry=$1 dir=$2 program
 
 	echo "$tcg" >"$dir/accelerator"
 	[ -w /dev/kvm ] || return 0
+	mapfile -t program < <(qemu_program)
 	# a group, so that the shell does not tell the world how QEMU died
 	{
-		timeout --kill-after=1 10 "${qemu_machine[@]}" -accel kvm -smp 2 -m 512 \
+		timeout --kill-after=1 10 "${program[@]}" -accel kvm -smp 2 -m 512 \
 			-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
 			-append "$kernel_args vm.probe" -serial "file:$dir/console" >"$dir/qemu-log"
 	} 2>/dev/null
@@ -63,7 +88,8 @@ port() {
 qemu_args() {
 	local entry=$1 root=$2 run=$3 memory=$4 disk=$5 name
 
-	printf '%s\n' "${qemu_machine[@]}" -accel "$accel" -m "$memory" \
+	qemu_program || return
+	printf '%s\n' -accel "$accel" -m "$memory" \
 		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
 		-serial "file:$run/console" -device virtio-rng-pci -device virtio-serial-pci
 	if [ "$accel" = "$tcg_icount" ]; then

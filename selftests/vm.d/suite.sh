@@ -69,7 +69,7 @@ own_tests() {
 
 	mkdir -p "$dir/build" && cp -r "$top"/userspace/{test,man} "$dir" &&
 		cp -r "$build"/{ftps,drstat,test} "$dir/build" || return
-	"$vm" run --timeout 900 --log "$out/$1.log" --copy "$dir" "${@:3}" -- \
+	"$vm" run --timeout 1000 --log "$out/$1.log" --copy "$dir" "${@:3}" -- \
 		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 FTPS_SHORT=8 exec userspace/test/run userspace/build'
 }
 
