@@ -5,6 +5,7 @@ as a test says: a server (Fake) and a client (Raw).
 Nothing here or in the tests depends on how fast the machine is: limits are there so that a hang
 becomes a failure, and are long.
 """
+import faulthandler
 import hashlib
 import json
 import os
@@ -322,6 +323,8 @@ def run_tests(tests):
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(sig) == signal.SIG_IGN:
             signal.signal(sig, signal.SIG_DFL)
+    # Who ends us for taking too long is told where we are.
+    faulthandler.register(signal.SIGTERM, chain=True)
     wanted = sys.argv[2:]
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (wanted and not any(w in name for w in wanted)):
