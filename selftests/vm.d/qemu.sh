@@ -39,12 +39,17 @@ qemu_program() {
 kernel_args='console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check'
 kernel_args+=' rcupdate.rcu_cpu_stall_timeout=60'
 
-# accelerator KERNEL-ENTRY: kvm where a kernel really boots on it; some hosts offer it in vain.
-# The answer is good until the host's next boot.
+# probed KERNEL-ENTRY: a directory with what this host can do, which is good until its next boot.
+#
+#   accelerator   kvm where a kernel really boots on it; some hosts offer it in vain
+#   tsc_khz       the frequency of the time stamp counter, which is that of a CPU that is emulated, too
+probed() {
+	cached "host/$(</proc/sys/kernel/random/boot_id)" probe "$1"
+}
+
 accelerator() {
-	local answer
-	answer=$(cached "kvm/$(</proc/sys/kernel/random/boot_id)" probe_kvm "$1")/accelerator || return
-	cat "$answer"
+	local dir
+	dir=$(probed "$1") && cat "$dir/accelerator"
 }
 
 tcg='tcg,thread=multi'
@@ -52,6 +57,10 @@ tcg='tcg,thread=multi'
 # With this the guest's clock counts instructions, one a nanosecond; idle time is as long as it is, so
 # that disks are not too slow for it. One CPU: of two, one would be charged for what the other does.
 tcg_icount='tcg,thread=single'
+
+probe() {
+	gcc -O2 -o "$2/tsc-khz" "$vmd/tsc-khz.c" && "$2/tsc-khz" >"$2/tsc_khz" && probe_kvm "$@"
+}
 
 probe_kvm() {
 	local entry=$1 dir=$2 program
@@ -83,6 +92,14 @@ port() {
 		"$1" "$2" "$1" "$1"
 }
 
+# timekeeping KERNEL-ENTRY: what a kernel on an emulated CPU must be told of its clock: on a busy host
+# it measures it wrongly, or not at all, and then has ticks that get lost, or time that flies.
+timekeeping() {
+	local dir
+	[ "$accel" = "$tcg" ] || return 0
+	dir=$(probed "$1") && printf ' tsc=reliable tsc_early_khz=%s' "$(<"$dir/tsc_khz")"
+}
+
 # qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY DISK: the whole command line, one argument a line.
 # DISK, an image for the command, may be empty.
 qemu_args() {
@@ -90,12 +107,14 @@ qemu_args() {
 
 	qemu_program || return
 	printf '%s\n' -accel "$accel" -m "$memory" \
-		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$kernel_args" \
-		-serial "file:$run/console" -device virtio-rng-pci -device virtio-serial-pci
+		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
+		-append "$kernel_args$(timekeeping "$entry")" -serial "file:$run/console" \
+		-device virtio-rng-pci -device virtio-serial-pci
 	if [ "$accel" = "$tcg_icount" ]; then
 		printf '%s\n' -smp 1 -icount shift=0
 	else
-		printf '%s\n' -smp 2
+		# a kernel without ACPI sees one CPU of a socket
+		printf '%s\n' -smp 2,sockets=2
 	fi
 	disk root "$root"
 	disk modules "$entry/modules.sqfs"
