@@ -364,7 +364,7 @@ static bool namespace_gone(void)
 }
 
 /* Nobody is in it any more, and yet it is there until all has been delivered. */
-TEST_F_TIMEOUT(namespace, last_process_killed, 120)
+TEST_F(namespace, last_process_killed)
 {
 	struct scene *s = &self->s;
 	struct conn *c;
@@ -423,7 +423,7 @@ static void fill_namespace(TEST_ARG, FIXTURE_DATA(namespace) *self, int mode)
 }
 
 /* With nothing left that could acknowledge: long before any bound. */
-TEST_F_TIMEOUT(namespace, killed_with_both_ends, 120)
+TEST_F(namespace, killed_with_both_ends)
 {
 	int ready[2];
 	char byte;

@@ -285,7 +285,7 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 }
 
 /* A namespace comes with the module's part of it or not at all. */
-TEST_F_TIMEOUT(loading, namespace, 300)
+TEST_F(loading, namespace)
 {
 	int err = 0;
 

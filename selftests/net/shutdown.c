@@ -87,7 +87,7 @@ TEST_F(shutdown, rdwr_flushed_before_close)
  * that keeps its descriptor open must not make the two wait for each other.
  * (On the debug kernel that is half a minute.)
  */
-TEST_F_TIMEOUT(shutdown, rdwr_greedy_peer_before_close, 180)
+TEST_F(shutdown, rdwr_greedy_peer_before_close)
 {
 	struct conn *c = &self->s.conn;
 

@@ -14,6 +14,13 @@
 
 #include <errno.h>
 
+/*
+ * Seconds for a test that names none: only what hangs takes so long. The
+ * harness's own, 30, are too few where KASAN checks what an emulated CPU does.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 300
+
 struct scene {
 	struct bed bed;
 	struct wire wire;
