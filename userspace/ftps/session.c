@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -1036,6 +1037,15 @@ static void serve_client(struct session *s)
 }
 
 /*
+ * A client that reads no replies is waited for as long as any other: they fit into the send queue,
+ * where only TCP sees that they do not go (RFC 5482).
+ */
+static void bound_replies(int fd, unsigned int timeout_ms)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+/*
  * --require-reuse: a session that was begun on another control connection must not be good
  * here, or every client could take every other's data connections.
  */
@@ -1071,6 +1081,7 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	s->pasv_fd = -1;
 	s->ascii = true;
 	strcpy(s->cwd, "/");
+	bound_replies(fd, (unsigned int)o->tune.timeout_ms);
 	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {
 		net_text(&s->peer, s->peer_text);
 		serve_client(s);

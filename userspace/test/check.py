@@ -1165,8 +1165,7 @@ def test_file_replies():
              ("STOR no/dir/x", "553"), ("APPE no/dir/x", "553"), ("STOR file/x", "553"),
              ("STOR .", "553"), ("CWD none", "550"), ("MLST none", "550"), ("SIZE none", "550"))
 
-        session = until(lambda: open(f"/proc/{server.proc.pid}/task/{server.proc.pid}/children")
-                        .read().split(), "the session")[0]
+        session = until(server.sessions, "the session")[0]
         raw.ask("EPSV")
         before = resource.prlimit(int(session), resource.RLIMIT_NOFILE)
         resource.prlimit(int(session), resource.RLIMIT_NOFILE,

@@ -133,6 +133,12 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"ftps://{USER}@{host}:{self.port}/{name}"
 
+    def sessions(self):
+        """The processes that serve a client now."""
+        pid = self.proc.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return f.read().split()
+
     def line(self):
         """The report of the next transfer."""
         return json.loads(self.proc.stdout.readline())
@@ -256,8 +262,12 @@ def client_context(version=None):
 class Raw:
     """A client that says what it likes."""
 
-    def __init__(self, server, tls=True, login=True, ctx=None):
-        self.sock = socket.create_connection((server.host, server.port), timeout=LIMIT)
+    def __init__(self, server, tls=True, login=True, ctx=None, room=None):
+        self.sock = socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET)
+        self.sock.settimeout(LIMIT)
+        if room:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.sock.connect((server.host, server.port))
         self.ctx = ctx
         self.file = self.sock.makefile("rb")
         self.reply()

@@ -394,13 +394,23 @@ def test_lines_of_a_client():
                 ok(got.startswith("500") or got in ("reset", ""), f"{what} {where}: {got}")
                 wait_until_left(raw.sock)
                 raw.close()
-        raw = Raw(server, tls=False, login=False)
+        # A receive buffer that may grow takes minutes to fill.
+        raw = Raw(server, tls=False, login=False, room=4096)
         flood(raw.sock, b"NOOP\r\n" * 10_000)
         ok(True, "commands without end, replies unread: it leaves")
         raw = Raw(server, tls=False, login=False)
         raw.sock.sendall(b"AUTH TLS\r\n" + os.urandom(1000))
         wait_until_left(raw.sock)
         ok(True, "noise behind AUTH TLS: it leaves")
+        serves_others(server)
+
+
+def test_replies_unread():
+    with Server("--timeout", "5", "--idle", "1000") as server:
+        raw = Raw(server, tls=False, login=False, room=4096)
+        raw.sock.sendall(b"NOOP\r\n" * 5000)
+        until(lambda: not server.sessions(), "a session whose replies nobody reads to end")
+        ok(True, "replies that fit into the send queue, unread: it leaves")
         serves_others(server)
 
 
