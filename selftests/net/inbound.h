@@ -226,7 +226,7 @@ static inline int child_status(pid_t pid, int seconds)
 		struct scene s;						\
 	};								\
 	FIXTURE_SETUP(name) {						\
-		scene_open(&self->s);					\
+		scene_open_spare(&self->s);				\
 	}								\
 	FIXTURE_TEARDOWN(name) {					\
 		conn_free(&self->s.conn);				\

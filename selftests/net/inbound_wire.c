@@ -50,13 +50,8 @@ FIXTURE_VARIANT_ADD(as_vanilla, mode2_ipv6) { { 2, AF_INET6, txrx,
 
 static bool system_does(const char *command)
 {
+	*bed_altered = true;
 	return !system(command);
-}
-
-/* How many connections this namespace has in TIME_WAIT */
-static int time_waits(void)
-{
-	return net_number("sockstat", " tw ");
 }
 
 TEST_F(wire, second_rst)

@@ -35,11 +35,40 @@ enum kind {
 	KINDS
 };
 
-static void start(struct bed *bed, struct conn *c, enum kind kind)
-{
-	struct conn_opts opts = { .family = kind % 2 ? AF_INET6 : AF_INET };
+/* No scene: its capture has no room for so many. */
+FIXTURE(load) {
+	struct bed bed;
+	struct conn_opts opts[2];
+};
 
-	conn_open(c, bed, &opts);
+FIXTURE_VARIANT(load) {
+	int mode;
+};
+
+FIXTURE_VARIANT_ADD(load, mode1) { 1 };
+FIXTURE_VARIANT_ADD(load, mode2) { 2 };
+
+FIXTURE_SETUP(load)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int i;
+
+	bed_open(&self->bed);
+	for (i = 0; i < 2; i++) {
+		self->opts[i].family = families[i];
+		self->opts[i].listener = peer_listener(&self->bed, families[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(load)
+{
+	EXPECT_TRUE(drst_settled());
+	bed_close(&self->bed);
+}
+
+static void start(FIXTURE_DATA(load) *self, struct conn *c, enum kind kind)
+{
+	conn_open(c, &self->bed, &self->opts[kind % 2]);
 	conn_upload(c, UPLOAD);
 	switch (kind) {
 	case LINGERS:
@@ -116,16 +145,6 @@ static long slab_bytes(void)
 	return atol(line + 6) * 1024;
 }
 
-/*
- * Sockets of TCP that this namespace has in any form but TIME_WAIT, orphans too:
- * what the files call orphans are the whole machine's.
- */
-static int tcp_sockets(void)
-{
-	return net_number("sockstat", "TCP: inuse ") +
-	       net_number("sockstat6", "TCP6: inuse ");
-}
-
 static void finish_one(TEST_ARG, struct conn *window, int i, int total,
 		       bool dead)
 {
@@ -140,29 +159,6 @@ static void allow_files(int files)
 
 	MUST(!setrlimit(RLIMIT_NOFILE, &limit));
 }
-
-/* No scene: its capture has no room for so many. */
-FIXTURE(load) {
-	struct bed bed;
-};
-
-FIXTURE_SETUP(load)
-{
-	bed_open(&self->bed);
-}
-
-FIXTURE_TEARDOWN(load)
-{
-	EXPECT_TRUE(drst_settled());
-	bed_close(&self->bed);
-}
-
-FIXTURE_VARIANT(load) {
-	int mode;
-};
-
-FIXTURE_VARIANT_ADD(load, mode1) { 1 };
-FIXTURE_VARIANT_ADD(load, mode2) { 2 };
 
 TEST_F_TIMEOUT(load, one_after_the_other, 3600)
 {
@@ -179,7 +175,7 @@ TEST_F_TIMEOUT(load, one_after_the_other, 3600)
 		finish_one(_metadata, window, i - WINDOW, total, true);
 		if (i >= total)
 			continue;
-		start(&self->bed, &window[i % WINDOW], i % KINDS);
+		start(self, &window[i % WINDOW], i % KINDS);
 		if (i % KINDS == FAST)
 			finish(_metadata, &window[i % WINDOW], FAST);
 	}
@@ -239,7 +235,6 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 {
 	int total = env_number("LOAD_HELD", 100), i;
 	long slabs, taken;
-	const struct conn_opts opts = { };
 	struct conn *conns;
 
 	REQUIRE_MODE(variant->mode);
@@ -251,7 +246,7 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 	ASSERT_NE(NULL, conns);
 	slabs = slab_bytes();
 	for (i = 0; i < total; i++)
-		start(&self->bed, &conns[i], READS_LATE);
+		start(self, &conns[i], READS_LATE);
 	taken = slab_bytes() - slabs;
 	EXPECT_EQ(total, drst_stat("CurrHeld"));
 	EXPECT_LE(total, tcp_sockets());
@@ -260,7 +255,7 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 	TH_LOG("%d held: %ld bytes of slab each", total, taken / total);
 
 	/* One more is not held. */
-	conn_open(&conns[total], &self->bed, &opts);
+	conn_open(&conns[total], &self->bed, self->opts);
 	conn_upload(&conns[total], BULK);
 	close_unread(_metadata, &conns[total]);
 	EXPECT_EQ(1, drst_stat("OverLimit"));

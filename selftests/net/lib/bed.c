@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "bed.h"
+#include "drst.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,10 +17,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define NETEM_TICKS_PER_MS 15625	/* of 64 ns */
+#define SYSCTL_NET "/proc/sys/net/"
+
+bool *bed_altered;
+
+__attribute__((constructor)) static void share_with_children(void)
+{
+	bed_altered = mmap(NULL, sizeof(*bed_altered), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(bed_altered != MAP_FAILED);
+}
 
 void fatal(const char *file, int line, const char *what)
 {
@@ -101,6 +113,7 @@ static void nl_do(struct nlreq *req, const char *what)
 	struct { struct nlmsghdr hdr; struct nlmsgerr err; char pad[512]; } ack;
 	int fd = nl_socket(0);
 
+	*bed_altered = true;
 	MUST(send(fd, req, req->hdr.nlmsg_len, 0) == req->hdr.nlmsg_len);
 	MUST(recv(fd, &ack, sizeof(ack), 0) > 0);
 	close(fd);
@@ -271,7 +284,7 @@ void bed_enter_home(struct bed *bed)
 	ns_enter(bed->home);
 }
 
-static int ns_current(void)
+int ns_current(void)
 {
 	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
@@ -353,6 +366,7 @@ void bed_open(struct bed *bed)
 {
 	int news;
 
+	bed->spare = false;
 	bed->home = ns_current();
 	MUST(unshare(CLONE_NEWNET) == 0);
 	bed->ns[SIDE_B] = ns_current();
@@ -381,6 +395,9 @@ int write_file(const char *path, const char *text)
 
 	if (fd < 0)
 		return -errno;
+	if (!strncmp(path, SYSCTL_NET, strlen(SYSCTL_NET)) &&
+	    strncmp(path, DRST_SYSCTL, strlen(DRST_SYSCTL)))
+		*bed_altered = true;
 	ret = write(fd, text, len);
 	ret = ret < 0 ? -errno : 0;
 	close(fd);
@@ -412,6 +429,17 @@ int net_number(const char *file, const char *what)
 	line = strstr(text, what);
 	MUST(line);
 	return atoi(line + strlen(what));
+}
+
+int tcp_sockets(void)
+{
+	return net_number("sockstat", "TCP: inuse ") +
+	       net_number("sockstat6", "TCP6: inuse ");
+}
+
+int time_waits(void)
+{
+	return net_number("sockstat", " tw ");
 }
 
 void cpu_stay(void)

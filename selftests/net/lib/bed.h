@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The test bed: two fresh network namespaces joined by a veth pair.
+ * The test bed: two network namespaces joined by a veth pair, fresh ones or such
+ * as are as good (spare.h).
  *
  *      namespace a (sender, kTLS)              namespace b (peer, plain TCP)
  *      +-------------------------+            +--------------------------+
@@ -23,7 +24,11 @@ enum side { SIDE_A, SIDE_B };
 struct bed {
 	int home;	/* the namespace the test was started in */
 	int ns[2];
+	bool spare;	/* spare_open() */
 };
+
+/* More than traffic has been in the bed of this test, which may have children. */
+extern bool *bed_altered;
 
 /* What breaks here is the test's surroundings, not the thing under test. */
 void fatal(const char *file, int line, const char *what)
@@ -34,6 +39,7 @@ void fatal(const char *file, int line, const char *what)
 void bed_open(struct bed *bed);
 void bed_close(struct bed *bed);
 void ns_enter(int ns);
+int ns_current(void);
 void bed_enter(struct bed *bed, enum side side);
 void bed_enter_home(struct bed *bed);
 int ns_create(struct bed *bed);		/* another one */
@@ -63,6 +69,13 @@ int write_file(const char *path, const char *text);
 void read_file(const char *path, char *buf, unsigned int size);
 /* The number that follows @what in a file of /proc/net, of this task's namespace. */
 int net_number(const char *file, const char *what);
+
+/*
+ * Sockets of TCP that this namespace has in any form but TIME_WAIT, orphans too:
+ * what the files call orphans are the whole machine's.
+ */
+int tcp_sockets(void);
+int time_waits(void);
 
 /*
  * Last resort for states of the kernel that raise no event: evaluates @cond

@@ -87,7 +87,8 @@ static void join(int active, int listener, const union addr *to, int *passive,
 	}
 	*passive = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	MUST(*passive >= 0);
-	close(listener);
+	if (listener != opts->listener)
+		close(listener);
 	if (opts->fast_open || opts->defer_accept) {
 		MUST(recv(*passive, data, early, MSG_WAITALL) == early);
 		MUST(!memcmp(data, EARLY_DATA, early));
@@ -101,6 +102,23 @@ static void peer_patience(struct conn *conn)
 	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 }
 
+static int peer_socket(struct bed *bed, int family, int rcvbuf)
+{
+	union addr addr = addr_of(SIDE_B, family, false, PEER_PORT);
+	int fd;
+
+	bed_enter(bed, SIDE_B);
+	fd = tcp_socket(&addr);
+	sockopt(fd, SOL_SOCKET, SO_RCVBUF, rcvbuf ?: RCVBUF_SMALL);
+	bed_enter(bed, SIDE_A);
+	return fd;
+}
+
+int peer_listener(struct bed *bed, int family)
+{
+	return peer_socket(bed, family, 0);
+}
+
 void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts)
 {
@@ -108,16 +126,12 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	union addr own = addr_of(SIDE_A, family, opts->mapped, opts->port);
 	union addr a = addr_of(SIDE_A, family, false, 0);
 	union addr b = addr_of(SIDE_B, family, opts->mapped, PEER_PORT);
-	union addr peer = addr_of(SIDE_B, family, false, PEER_PORT);
 	socklen_t len = sizeof(own);
 	int fd_a, fd_b, size;
 
 	memset(conn, 0, sizeof(*conn));
 	conn->family = family;
-	bed_enter(bed, SIDE_B);
-	fd_b = tcp_socket(&peer);
-	sockopt(fd_b, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf ?: RCVBUF_SMALL);
-	bed_enter(bed, SIDE_A);
+	fd_b = opts->listener ?: peer_socket(bed, family, opts->rcvbuf);
 	fd_a = tcp_socket(&own);
 	/* Root of a user namespace has to be content with less. */
 	size = opts->sndbuf ?: SNDBUF_ALL;

@@ -31,6 +31,7 @@ struct conn_opts {
 	uint16_t port;		/* the sender's; any if 0 */
 	bool defer_accept;	/* TCP_DEFER_ACCEPT for who accepts */
 	bool fast_open;		/* EARLY_DATA comes with the SYN */
+	int listener;		/* a peer_listener(); one for itself if 0 */
 };
 
 /* What who connects says first, in plain text, with the last two of these. */
@@ -65,6 +66,12 @@ struct result {
 	bool cut;		/* the last record is not complete */
 	int final;		/* 0: EOF; else the errno that ended it */
 };
+
+/*
+ * For very many connections: each listener takes the longer to bind(), the more
+ * connections its port has.
+ */
+int peer_listener(struct bed *bed, int family);
 
 void conn_open(struct conn *conn, struct bed *bed,
 	       const struct conn_opts *opts);

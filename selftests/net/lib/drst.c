@@ -124,20 +124,48 @@ static long stat_in(const char *text, const char *prefix, const char *name)
 	FATAL(full);
 }
 
-long drst_stat(const char *name)
+#define TLS_STAT "/proc/thread-self/net/tls_stat"
+#define NETSTAT "/proc/thread-self/net/netstat"
+
+/* What the counters' files had when the test began. */
+static struct {
+	char drst[2048], tls[2048], tcpext[16384];
+} before;
+
+static void note(const char *path, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (!access(path, F_OK))
+		read_file(path, text, size);
+}
+
+void counters_note(void)
+{
+	note(DRST_STAT, before.drst, sizeof(before.drst));
+	note(TLS_STAT, before.tls, sizeof(before.tls));
+	note(NETSTAT, before.tcpext, sizeof(before.tcpext));
+}
+
+static long stat_since(const char *path, const char *text_before,
+		       const char *prefix, const char *name)
 {
 	char text[2048];
 
-	read_file(DRST_STAT, text, sizeof(text));
-	return stat_in(text, "TlsDrst", name);
+	read_file(path, text, sizeof(text));
+	if (!text_before[0] || !strncmp(name, "Curr", 4))
+		return stat_in(text, prefix, name);
+	return stat_in(text, prefix, name) -
+	       stat_in(text_before, prefix, name);
+}
+
+long drst_stat(const char *name)
+{
+	return stat_since(DRST_STAT, before.drst, "TlsDrst", name);
 }
 
 long tls_stat(const char *name)
 {
-	char text[2048];
-
-	read_file("/proc/thread-self/net/tls_stat", text, sizeof(text));
-	return stat_in(text, "Tls", name);
+	return stat_since(TLS_STAT, before.tls, "Tls", name);
 }
 
 bool drst_stat_await(const char *name, long value)
@@ -178,13 +206,11 @@ bool drst_settled(void)
 }
 
 /* netstat comes in pairs of lines: names, then numbers, field by field. */
-long tcpext(const char *name)
+static long tcpext_in(char *text, const char *name)
 {
-	static char text[16384];
 	char *names, *numbers, *save_names, *save_numbers;
 	char *field, *number;
 
-	read_file("/proc/thread-self/net/netstat", text, sizeof(text));
 	names = strstr(text, "TcpExt:");
 	MUST(names);
 	numbers = strchr(names, '\n');
@@ -201,4 +227,17 @@ long tcpext(const char *name)
 		number = strtok_r(NULL, " ", &save_numbers);
 	}
 	FATAL(name);
+}
+
+long tcpext(const char *name)
+{
+	static char text[sizeof(before.tcpext)];
+	long now;
+
+	read_file(NETSTAT, text, sizeof(text));
+	now = tcpext_in(text, name);
+	if (!before.tcpext[0])
+		return now;
+	strcpy(text, before.tcpext);
+	return now - tcpext_in(text, name);
 }

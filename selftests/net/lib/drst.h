@@ -73,6 +73,9 @@ bool drst_adds_up(long held);
 /* A counter of the kernel's own /proc/net/tls_stat, without its prefix Tls. */
 long tls_stat(const char *name);
 
+/* From here these count from zero, but for those that say what is now, Curr... */
+void counters_note(void);
+
 /* The counter TcpExt<name> of /proc/net/netstat. */
 long tcpext(const char *name);
 

@@ -10,6 +10,7 @@
 #include "bed.h"
 #include "conn.h"
 #include "drst.h"
+#include "spare.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -27,9 +28,17 @@ struct scene {
 	struct conn conn;
 };
 
+/* In a fresh bed. */
 static inline void scene_open(struct scene *s)
 {
 	bed_open(&s->bed);
+	wire_open(&s->wire, &s->bed);
+}
+
+/* In the one before's, if that is as good. */
+static inline void scene_open_spare(struct scene *s)
+{
+	spare_open(&s->bed);
 	wire_open(&s->wire, &s->bed);
 }
 
@@ -44,7 +53,7 @@ static inline bool scene_close(struct scene *s)
 	conn_free(&s->conn);
 	settled = drst_settled();
 	wire_close(&s->wire);
-	bed_close(&s->bed);
+	spare_close(&s->bed);
 	return settled;
 }
 
@@ -54,7 +63,7 @@ static inline bool scene_close(struct scene *s)
 		struct scene s;						\
 	};								\
 	FIXTURE_SETUP(name) {						\
-		scene_open(&self->s);					\
+		scene_open_spare(&self->s);				\
 	}								\
 	FIXTURE_TEARDOWN(name) {					\
 		EXPECT_TRUE(scene_close(&self->s));			\

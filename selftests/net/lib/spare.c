@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "spare.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "drst.h"
+
+#define KNOBS 16
+
+/* The module's knobs as they were when the test began. */
+static struct knob {
+	char name[32];
+	long value;
+} knobs[KNOBS];
+static int n_knobs;
+
+/*
+ * The test is a child of the one that runs the tests. A bed waits for the next child
+ * as a message that nobody has received: its namespaces, by SCM_RIGHTS.
+ */
+static int shelf[2];
+
+__attribute__((constructor)) static void shelf_make(void)
+{
+	MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, shelf));
+}
+
+union rights {
+	struct cmsghdr hdr;
+	char room[CMSG_SPACE(sizeof(((struct bed *)0)->ns))];
+};
+
+static bool shelf_take(struct bed *bed)
+{
+	char byte;
+	union rights rights;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = &rights,
+			      .msg_controllen = sizeof(rights) };
+
+	if (recvmsg(shelf[0], &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
+		return false;
+	MUST(msg.msg_controllen == sizeof(rights));
+	memcpy(bed->ns, CMSG_DATA(&rights.hdr), sizeof(bed->ns));
+	return true;
+}
+
+static void shelf_put(const struct bed *bed)
+{
+	union rights rights = { .hdr = {
+		.cmsg_len = CMSG_LEN(sizeof(bed->ns)),
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { "", 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = &rights,
+			      .msg_controllen = sizeof(rights) };
+
+	memcpy(CMSG_DATA(&rights.hdr), bed->ns, sizeof(bed->ns));
+	MUST(sendmsg(shelf[1], &msg, 0) == 1);
+}
+
+static void knobs_note(void)
+{
+	DIR *dir = opendir(DRST_SYSCTL);
+	struct dirent *entry;
+
+	n_knobs = 0;
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		struct knob *knob = &knobs[n_knobs];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		MUST(++n_knobs <= KNOBS);
+		MUST(strlen(entry->d_name) < sizeof(knob->name));
+		strcpy(knob->name, entry->d_name);
+		knob->value = drst_get(knob->name);
+	}
+	closedir(dir);
+}
+
+static void knobs_turn_back(void)
+{
+	int i;
+
+	for (i = 0; i < n_knobs; i++)
+		if (drst_get(knobs[i].name) != knobs[i].value)
+			drst_set(knobs[i].name, knobs[i].value);
+}
+
+/* A connection remembers nothing of the ones before it, as in a fresh bed. */
+static void forget_metrics(struct bed *bed, enum side side)
+{
+	bed_enter(bed, side);
+	MUST(!write_file("/proc/sys/net/ipv4/tcp_no_metrics_save", "1"));
+}
+
+void spare_open(struct bed *bed)
+{
+	bed->home = ns_current();
+	if (shelf_take(bed)) {
+		bed_enter(bed, SIDE_A);
+	} else {
+		close(bed->home);
+		bed_open(bed);
+		forget_metrics(bed, SIDE_B);
+		forget_metrics(bed, SIDE_A);
+	}
+	bed->spare = true;
+	*bed_altered = false;
+	knobs_note();
+	counters_note();
+}
+
+/* What is on its way to its end gets a moment. */
+static bool without_sockets(void)
+{
+	int tries = 20;
+
+	while (tcp_sockets() && --tries)
+		pause_ms(5);
+	return tries && !time_waits();
+}
+
+static bool as_new(struct bed *bed)
+{
+	if (*bed_altered)
+		return false;
+	bed_enter(bed, SIDE_B);
+	if (!without_sockets())
+		return false;
+	knobs_turn_back();
+	bed_enter(bed, SIDE_A);
+	if (!without_sockets())
+		return false;
+	knobs_turn_back();
+	return true;
+}
+
+void spare_close(struct bed *bed)
+{
+	if (bed->spare && as_new(bed))
+		shelf_put(bed);
+	bed_close(bed);
+}
