@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "drst.h"
 
@@ -103,11 +102,10 @@ static void forget_metrics(struct bed *bed, enum side side)
 
 void spare_open(struct bed *bed)
 {
-	bed->home = ns_current();
 	if (shelf_take(bed)) {
+		bed->home = ns_current();
 		bed_enter(bed, SIDE_A);
 	} else {
-		close(bed->home);
 		bed_open(bed);
 		forget_metrics(bed, SIDE_B);
 		forget_metrics(bed, SIDE_A);
