@@ -355,7 +355,7 @@ TEST_F(memory, pressure_while_ktls_holds)
 	struct conn *c = &s->conn;
 
 	REQUIRE_MODE(2);
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	conn_open(c, &s->bed, &defaults);
 	conn_send(c, HEAVY);
 	conn_leave_open(c);

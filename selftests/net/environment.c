@@ -234,7 +234,7 @@ TEST_F(icmp, fragmentation_needed)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(variant->mode);
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	open_and_upload(_metadata, s, AF_INET, variant->owing);
 	conn_close(&s->conn);
 	peer_icmp(&s->conn, &s->bed, &s->wire, ICMP_FRAG_NEEDED, 600);
@@ -246,7 +246,7 @@ TEST_F(icmp, mtu_lowered)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(variant->mode);
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	open_and_upload(_metadata, s, AF_INET, variant->owing);
 	conn_close(&s->conn);
 	link_mtu(&s->bed, SIDE_A, 600);
@@ -258,7 +258,7 @@ TEST_F(icmp, mtu_lowered_ipv6)
 	struct scene *s = &self->s;
 
 	REQUIRE_MODE(variant->mode);
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	open_and_upload(_metadata, s, AF_INET6, variant->owing);
 	conn_close(&s->conn);
 	link_mtu(&s->bed, SIDE_A, 1280);

@@ -112,7 +112,7 @@ static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
 {
 	struct conn *c = &s->conn;
 
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	sender_open(s, version, 32768);
 	fill_into_record(_metadata, s, 12000);
 	keep_workers_out();
@@ -471,7 +471,7 @@ static void leave(TEST_ARG, struct scene *s, enum left left)
 {
 	struct conn *c = &s->conn;
 
-	link_single_packets(&s->bed, SIDE_A);
+	link_single_packets(&s->bed, true);
 	switch (left) {
 	case FULL:
 		sender_open(s, TLS_1_3_VERSION, 32768);

@@ -23,6 +23,7 @@
 
 #define NETEM_TICKS_PER_MS 15625	/* of 64 ns */
 #define SYSCTL_NET "/proc/sys/net/"
+#define GSO_MAX_SEGS 65535	/* what a device has at first */
 
 bool *bed_altered;
 
@@ -243,9 +244,13 @@ void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
 	link_set(bed, side, IFLA_MTU, mtu);
 }
 
-void link_single_packets(struct bed *bed, enum side side)
+void link_single_packets(struct bed *bed, bool single)
 {
-	link_set(bed, side, IFLA_GSO_MAX_SEGS, 1);
+	bool altered = *bed_altered;
+
+	link_set(bed, SIDE_A, IFLA_GSO_MAX_SEGS, single ? 1 : GSO_MAX_SEGS);
+	bed->single = single;
+	*bed_altered = altered;
 }
 
 void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
@@ -366,7 +371,7 @@ void bed_open(struct bed *bed)
 {
 	int news;
 
-	bed->spare = false;
+	bed->spare = bed->single = false;
 	bed->home = ns_current();
 	MUST(unshare(CLONE_NEWNET) == 0);
 	bed->ns[SIDE_B] = ns_current();

@@ -25,6 +25,7 @@ struct bed {
 	int home;	/* the namespace the test was started in */
 	int ns[2];
 	bool spare;	/* spare_open() */
+	bool single;	/* link_single_packets() */
 };
 
 /* More than traffic has been in the bed of this test, which may have children. */
@@ -46,8 +47,8 @@ int ns_create(struct bed *bed);		/* another one */
 
 void link_set_up(struct bed *bed, enum side side, bool up);
 
-/* TCP connections from now on make segments of one packet each, no more. */
-void link_single_packets(struct bed *bed, enum side side);
+/* TCP connections of a from now on make segments of one packet each, or any. */
+void link_single_packets(struct bed *bed, bool single);
 
 void link_mtu(struct bed *bed, enum side side, unsigned int mtu);
 

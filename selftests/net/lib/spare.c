@@ -111,6 +111,7 @@ void spare_open(struct bed *bed)
 		forget_metrics(bed, SIDE_A);
 	}
 	bed->spare = true;
+	bed->single = false;
 	*bed_altered = false;
 	knobs_note();
 	counters_note();
@@ -123,7 +124,7 @@ static bool without_sockets(void)
 
 	while (tcp_sockets() && --tries)
 		pause_ms(5);
-	return tries && !time_waits();
+	return tries;
 }
 
 static bool as_new(struct bed *bed)
@@ -138,6 +139,8 @@ static bool as_new(struct bed *bed)
 	if (!without_sockets())
 		return false;
 	knobs_turn_back();
+	if (bed->single)
+		link_single_packets(bed, false);
 	return true;
 }
 

@@ -10,7 +10,10 @@
 
 #include "bed.h"
 
-/* Opens a bed for one test: the last one's, or a fresh one. The caller is in a. */
+/*
+ * Opens a bed for one test: the last one's, or a fresh one. The caller is in a. Of
+ * the tests before, there may be connections in TIME_WAIT.
+ */
 void spare_open(struct bed *bed);
 
 /* Leaves it to the next test, if nothing of this one is left in it; ends it else. */
