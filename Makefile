@@ -15,6 +15,7 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
+	@echo 'make torture-ftps     the FTPS helper with sanitizers and with OpenSSL 3.5, a quarter of an hour'
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
@@ -54,6 +55,9 @@ test: deps
 torture:
 	@selftests/vm.d/deps libbpf-dev
 	@selftests/vm.d/torture
+
+torture-ftps: deps
+	@selftests/vm.d/torture-ftps
 
 check-style: deps
 	@selftests/vm.d/check-style
@@ -98,5 +102,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture check-style model interop bench demo \
+.PHONY: all help module modules_install userspace selftests deps test torture torture-ftps check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache
