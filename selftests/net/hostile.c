@@ -16,14 +16,14 @@
 #define NOBODY 65534
 #define TRIES 20
 #define MAX_HELD 8
-#define TIMEOUT_MS 2000
-#define MAX_HOLD_MS 4000
+#define TIMEOUT_MS 3000
+#define MAX_HOLD_MS 6000
 
 /* What the user's process tells. */
 struct booty {
 	long held;		/* at most, at any time */
 	int refused;		/* of the limits that it tried to raise */
-	bool done;
+	int done[2];		/* a pipe, with a byte when it has done it */
 };
 
 FIXTURE(hostile) {
@@ -46,6 +46,7 @@ FIXTURE_SETUP(hostile)
 	self->booty = mmap(NULL, sizeof(*self->booty), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	MUST(self->booty != MAP_FAILED);
+	MUST(!pipe(self->booty->done));
 	if (!drst_present())
 		return;
 	self->refs = module_refs();
@@ -73,7 +74,7 @@ static void become_nobody(void)
 	MUST(!unshare(CLONE_NEWUSER));
 }
 
-static void close_owing(struct bed *bed, struct conn *c)
+static void owe(struct bed *bed, struct conn *c)
 {
 	const struct conn_opts defaults = { };
 
@@ -82,10 +83,9 @@ static void close_owing(struct bed *bed, struct conn *c)
 	peer_reply(c);
 	peer_shutdown_wr(c);
 	MUST(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_close(c);
 }
 
-/* Holds as many as he can get. */
+/* Holds as many as he can get: all before the bound of the first has struck. */
 static void grab(struct bed *bed, struct conn *conns, struct booty *booty)
 {
 	long held;
@@ -96,12 +96,19 @@ static void grab(struct bed *bed, struct conn *conns, struct booty *booty)
 	booty->refused += drst_try("timeout_ms", "86400000") == -EINVAL;
 	booty->refused += drst_try("max_hold_ms", "86400000") == -EINVAL;
 	booty->refused += drst_try("max_held", "1000000") == -EINVAL;
+	for (i = 0; i < TRIES; i++)
+		owe(bed, &conns[i]);
 	for (i = 0; i < TRIES; i++) {
-		close_owing(bed, &conns[i]);
+		conn_close(&conns[i]);
 		held = drst_stat("CurrHeld");
 		if (held > booty->held)
 			booty->held = held;
 	}
+}
+
+static void done(const struct booty *booty)
+{
+	MUST(write(booty->done[1], "", 1) == 1);
 }
 
 /* Starts @how as nobody, in a process of its own. */
@@ -113,12 +120,21 @@ static void start(TEST_ARG, FIXTURE_DATA(hostile) *self,
 
 	self->pid = fork();
 	ASSERT_LE(0, self->pid);
-	if (self->pid)
+	if (self->pid) {
+		close(self->booty->done[1]);
 		return;
+	}
 	become_nobody();
 	how(&bed, conns, self->booty);
-	self->booty->done = true;
+	done(self->booty);
 	pause();
+}
+
+static void expect_done(TEST_ARG, FIXTURE_DATA(hostile) *self)
+{
+	char byte;
+
+	ASSERT_EQ(1, read(self->booty->done[0], &byte, 1));
 }
 
 static void expect_free_again(TEST_ARG, FIXTURE_DATA(hostile) *self)
@@ -142,7 +158,7 @@ TEST_F(hostile, unreachable_peers)
 {
 	REQUIRE_MODE(1);
 	start(_metadata, self, cut_off);
-	ASSERT_TRUE(EVENTUALLY(self->booty->done));
+	expect_done(_metadata, self);
 	kill(self->pid, SIGKILL);
 	waitpid(self->pid, NULL, 0);
 	/* What they hold now is a namespace that nobody is in. */
@@ -156,7 +172,7 @@ static void trickle(struct bed *bed, struct conn *conns, struct booty *booty)
 	int i;
 
 	grab(bed, conns, booty);
-	booty->done = true;
+	done(booty);
 	for (;;) {
 		for (i = 0; i < TRIES; i++)
 			recv(conns[i].peer, (char [3000]) { 0 }, 3000,
@@ -169,7 +185,7 @@ TEST_F(hostile, peers_that_take_their_time)
 {
 	REQUIRE_MODE(1);
 	start(_metadata, self, trickle);
-	ASSERT_TRUE(EVENTUALLY(self->booty->done));
+	expect_done(_metadata, self);
 	expect_free_again(_metadata, self);
 	kill(self->pid, SIGKILL);
 	waitpid(self->pid, NULL, 0);
