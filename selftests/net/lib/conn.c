@@ -651,6 +651,7 @@ void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
 {
 	long refused;
 
+	*bed_altered = true;	/* it may be remembered: ICMP_FRAG_NEEDED */
 	do {
 		refused = icmps_refused();
 		icmp_send(conn, bed, wire, code, mtu);
