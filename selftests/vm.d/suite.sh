@@ -5,6 +5,7 @@
 
 : "${vmd:?}" "${out:?}"
 vm=$vmd/../vm
+at_a_time=3 # parts, for beside
 
 # run NAME COMMAND...: COMMAND's TAP, tallied.
 run() {
