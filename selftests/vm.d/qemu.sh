@@ -38,6 +38,10 @@ qemu_program() {
 # no_timer_check: on a busy host an emulated timer can be too late for the check of it at boot.
 kernel_args='console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check'
 kernel_args+=' rcupdate.rcu_cpu_stall_timeout=60'
+# The second CPU is for guest-init to start, when the devices are set up: QEMU can lose what a CPU
+# that it emulates writes to its APIC just when another one moves a device's registers. Where that
+# is the end of a timer interrupt, there is never another.
+kernel_args+=' maxcpus=1 noreplace-smp'
 
 # probed KERNEL-ENTRY: a directory with what this host can do, which is good until its next boot.
 #

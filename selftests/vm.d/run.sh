@@ -77,8 +77,11 @@ stage() {
 	tar -c --owner=0 --group=0 -f "$run/disk.tar" -C "$disk" . && rm -r "$disk"
 }
 
+# A guest is up by then, even with a debug kernel on a busy host, or never.
+boot_timeout=300 # seconds
+
 # boot: runs the machine to its end. The guest itself ends a command that takes too long; the
-# bound here is for one that no longer can.
+# bounds here are for one that never starts it, or that can no longer.
 boot() {
 	local args tails
 
@@ -93,11 +96,18 @@ boot() {
 	tails=$!
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stderr" >&2 &
 	tails+=" $!"
+	end_unless_up &
+	tails+=" $!"
 	wait "$qemu"
 	qemu_status=$?
 	qemu=''
 	# shellcheck disable=SC2086
 	wait $tails
+}
+
+end_unless_up() {
+	timeout "$boot_timeout" tail -c +1 -s 0.5 -f --pid="$qemu" "$run/verdict" | grep -qm 1 up
+	[ "${PIPESTATUS[0]}" != 124 ] || kill -TERM "$qemu"
 }
 
 # finish: exits with the verdict, where the kernel's log agrees. The guest's words are: up, when the
@@ -126,7 +136,8 @@ finish() {
 		exit 124
 		;;
 	end) failed "it hung after the command" ;;
-	*) failed "it did not start" ;;
+	up) failed "it came up, but did not get to the command" ;;
+	*) failed "it did not come up" ;;
 	esac
 	[ "$status" != 124 ] || say "the command took longer than $timeout seconds, or exited with 124"
 	exit "$status"
