@@ -106,7 +106,7 @@ boot() {
 }
 
 end_unless_up() {
-	timeout "$boot_timeout" tail -c +1 -s 0.5 -f --pid="$qemu" "$run/verdict" | grep -qm 1 up
+	timeout "$boot_timeout" tail -c +1 -s 0.5 -f --pid="$qemu" "$run/verdict" | grep -q up
 	[ "${PIPESTATUS[0]}" != 124 ] || kill -TERM "$qemu"
 }
 
