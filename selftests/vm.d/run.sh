@@ -83,7 +83,7 @@ boot_timeout=300 # seconds
 # boot: runs the machine to its end. The guest itself ends a command that takes too long; the
 # bounds here are for one that never starts it, or that can no longer.
 boot() {
-	local args tails
+	local args watchers
 
 	for file in verdict stdout stderr files kernel-log console; do
 		: >"$run/$file"
@@ -93,16 +93,16 @@ boot() {
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stdout" &
-	tails=$!
+	watchers=$!
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stderr" >&2 &
-	tails+=" $!"
+	watchers+=" $!"
 	end_unless_up &
-	tails+=" $!"
+	watchers+=" $!"
 	wait "$qemu"
 	qemu_status=$?
 	qemu=''
 	# shellcheck disable=SC2086
-	wait $tails
+	wait $watchers
 }
 
 end_unless_up() {
