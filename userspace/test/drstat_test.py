@@ -563,13 +563,13 @@ def source(name):
 
 def test_documents():
     try:
-        stat_h, sysctl_h = source("module/stat.h"), source("module/sysctl.h")
+        stat_list, sysctl_c = source("module/stat_list.h"), source("module/sysctl.c")
     except FileNotFoundError:
         return skip("documents", "not in the project's tree")
     proc_c = source("module/proc.c")
     names = [f"TlsDrst{n}" for n in re.findall(r'drst_proc_line\(seq, "(\w+)"', proc_c) +
-             re.findall(r'X\(DRST_STAT_\w+,\s+"(\w+)"\)', stat_h)]
-    knobs = re.findall(r"X\(DRST_\w+, (\w+), ", sysctl_h)
+             re.findall(r'DRST_STAT\(DRST_STAT_\w+, "(\w+)"\)', stat_list)]
+    knobs = re.findall(r'\[DRST_\w+\]\s+= \{ "(\w+)", ', sysctl_c)
     ok(len(names) >= 20 and len(knobs) >= 5, "counters and knobs", (names, knobs))
     ok(f'"{HEAD}\\n"' in proc_c, "the list's columns are the module's")
     help_of = Proc({n: 1 for n in names}).run("--prometheus").stdout
