@@ -193,7 +193,7 @@ TEST_F(path, inbound)
 	REQUIRE_MODE(variant->mode);
 	hold_in_cell(_metadata, &self->s, &cell);
 	trouble_set(self, variant->trouble, variant->family, true);
-	expect_held(_metadata, c);
+	expect_held(_metadata, c, &cell);
 	expect_delivered(_metadata, c, &cell);
 	trouble_set(self, variant->trouble, variant->family, false);
 }
