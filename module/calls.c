@@ -122,6 +122,9 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	bool held, again;
 	int ret, err;
 
+	/* Neither reads the receive queue, and 0 is not the end. */
+	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+		return ops->recvmsg(sock, msg, len, flags);
 	do {
 		held = drst_calls_read_begin(sk);
 		ret = ops->recvmsg(sock, msg, len, flags);
@@ -145,6 +148,8 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
 			    int flags, int ret)
 {
+	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+		return ret;
 	if (!drst_calls_read_late(sock->sk, ret) || !len)
 		return ret;
 	return drst_calls_recvmsg(sock, msg, len, flags);

@@ -11,14 +11,6 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-/* What no version can do without. */
-#if !IS_ENABLED(CONFIG_TLS)
-#error "tls_drst needs a kernel with CONFIG_TLS=y or =m"
-#endif
-#ifndef CONFIG_SYSCTL
-#error "tls_drst needs a kernel with CONFIG_SYSCTL=y"
-#endif
-
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
 #ifdef HAVE_TLS_PROT_H
 #include <net/tls_prot.h>

@@ -338,13 +338,15 @@ void drst_hooks_init(void)
 }
 
 /**
- * drst_hooks_flush() - wait for the last close() to return
+ * drst_hooks_flush() - wait until no call of a hook is under way
  *
  * Context: process, may sleep; at unload, when no socket's ULP is ours.
  */
 void drst_hooks_flush(void)
 {
 	wait_var_event(&drst_hooks_closing, !atomic_read(&drst_hooks_closing));
-	/* The last one has still to return from drst_hooks_close(). */
+	/* The last one has still to return from drst_hooks_close(), */
 	synchronize_rcu_tasks();
+	/* and others, in softirq, from drst_inbound_error_report(). */
+	synchronize_rcu();
 }
