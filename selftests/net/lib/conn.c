@@ -500,6 +500,15 @@ void peer_keepalive(struct conn *conn)
 	sockopt(conn->peer, IPPROTO_TCP, TCP_KEEPINTVL, 1);
 }
 
+void peer_await_sent(const struct conn *conn)
+{
+	int unsent;
+
+	do {
+		MUST(!ioctl(conn->peer, SIOCOUTQNSD, &unsent));
+	} while (unsent);
+}
+
 void peer_reset(struct conn *conn)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };

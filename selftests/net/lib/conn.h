@@ -144,6 +144,8 @@ void peer_update_key(struct conn *conn);
 /* Writes junk as long as it is taken in; returns how much of @len that was. */
 size_t peer_flood(struct conn *conn, size_t len);
 void peer_shutdown_wr(struct conn *conn);
+/* peer_reset() throws away what the peer has not sent yet: this waits for that. */
+void peer_await_sent(const struct conn *conn);
 void peer_reset(struct conn *conn);
 void peer_keepalive(struct conn *conn);
 /*
