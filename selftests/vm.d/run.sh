@@ -20,6 +20,7 @@ vm_run() {
 		esac
 		case $1 in
 		--kernel) kernel=$2 ;;
+		--arch) use_arch "$2" || usage_error "no such architecture: $2 (there are: ${architectures[*]})" ;;
 		--module-args) module_args=$2 ;;
 		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
 		--disk) [ -f "$2" ] || usage_error "no such file: $2"; disk=$2 ;;
@@ -36,6 +37,7 @@ vm_run() {
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of seconds: $timeout"
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
 
+	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
 	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
