@@ -21,11 +21,14 @@ use_arch() {
 	case $arch in
 	x86_64)
 		debian=amd64 kernel_arch=x86 flavour_package=cloud-amd64
-		qemu_package=x86 board=("${x86_board[@]}") arch_args=$x86_args
+		# la57 off: a level of page tables less to walk
+		qemu_package=x86 board=(-cpu 'max,la57=off') arch_args=$x86_args
 		;;
 	i386)
 		triplet=i686-linux-gnu kernel_arch=x86 config=X86_32 flavour_package=686-pae
-		qemu_name=x86_64 qemu_package=x86 board=("${x86_board[@]}") arch_args=$x86_args
+		# a kernel of 32 bits warns of two AMDs as old as this one says it is
+		qemu_name=x86_64 qemu_package=x86 board=(-cpu 'max,la57=off,vendor=GenuineIntel')
+		arch_args=$x86_args
 		;;
 	arm64)
 		triplet=aarch64-linux-gnu flavour_package=cloud-arm64 image=Image console=ttyAMA0
@@ -43,9 +46,6 @@ use_arch() {
 	esac
 }
 
-# la57 off: a level of page tables less to walk
-x86_board=(-cpu 'max,la57=off')
-
 # no_timer_check: on a busy host an emulated timer can be too late for the check of it at boot.
 x86_args=' no_timer_check'
 # The second CPU is for guest-init to start, when the devices are set up: QEMU can lose what a CPU
@@ -58,6 +58,9 @@ foreign() { [ "$arch" != x86_64 ]; }
 
 # Debian's name of it where packages of it are not this machine's own.
 foreign_packages() { ! foreign || printf '%s\n' "$debian"; }
+
+# What a kernel's own make has to be told of it.
+cross_compile() { ! foreign || printf 'CROSS_COMPILE=%s-\n' "$triplet"; }
 
 # The clock of an emulated CPU is a time stamp counter as this machine's.
 has_tsc() { [ "$kernel_arch" = x86 ]; }

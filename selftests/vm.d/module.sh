@@ -51,7 +51,8 @@ build_module() {
 	for file in $(cd "$from" && module_sources); do
 		cmp -s "$from/$file" "$dir/$file" || cp "$from/$file" "$dir/$file" || return
 	done
-	kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
+	# shellcheck disable=SC2046 # nothing, or one word
+	kernel_make "$entry" $(cross_compile) M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; say "the module does not build"; return 1; }
 	# what modpost and objtool find is no error to make
 	if grep -E '(warning|WARNING):' "$dir/log"; then
