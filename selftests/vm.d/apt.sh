@@ -19,9 +19,17 @@ older_root='bookworm bookworm-updates'
 # The release of Debian that this machine has, by its codename.
 host_release() (
 	# shellcheck source=/dev/null
-	. /etc/os-release
+	. "${OS_RELEASE-/etc/os-release}" 2>/dev/null || true
 	printf '%s\n' "${VERSION_CODENAME-}"
 )
+
+# Elsewhere, one line says what there is.
+known_host() {
+	case $(host_release)-$(dpkg --print-architecture 2>/dev/null) in
+	bookworm-amd64 | trixie-amd64) ;;
+	*) say "this runs on Debian 12 (bookworm) and Debian 13 (trixie), amd64"; return 1 ;;
+	esac
+}
 
 apt_update() {
 	if [ -n "$suites" ]; then

@@ -170,7 +170,10 @@ link_headers() {
 }
 
 # The modules that lead to the root, with what they need, in the order to load them.
-initrd_modules() { echo "$bus_driver" virtio_blk virtio_console virtio_rng squashfs overlay; }
+initrd_modules() {
+	echo "$bus_driver" virtio_blk virtio_console squashfs overlay
+	[ -n "${without_rng-}" ] || echo virtio_rng
+}
 
 # A kernel that has them built in has none of them here.
 make_initrd() {

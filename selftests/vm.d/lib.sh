@@ -10,15 +10,27 @@ cache=${TLS_DRST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tls_drst}
 # A user's PATH in Debian is without depmod and its like.
 PATH=$PATH:/usr/sbin:/sbin
 
-# the test kernels there are
+# the test kernels that `make test` is about: what --kernel takes
 # shellcheck disable=SC2034
-kernels=(6.1 6.12 7)
+read -ra kernels <<<"${KERNELS:-6.1 6.12 7}"
 
 # shellcheck source=arch.sh
 . "$vmd/arch.sh"
 
 say() { printf 'vm: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+
+# The programs that the runner itself is made of, and the packages that they are in.
+tools='cpio:cpio depmod:kmod dpkg-deb:dpkg gcc:gcc make:make mksquashfs:squashfs-tools mmdebstrap:mmdebstrap
+	newuidmap:uidmap setpriv:util-linux unshare:util-linux xz:xz-utils'
+
+have_tools() {
+	local tool missing=''
+	for tool in $tools; do
+		command -v "${tool%:*}" >/dev/null || missing+=" ${tool#*:}"
+	done
+	[ -z "$missing" ] || { say "missing packages, which \`make deps\` installs:$missing"; return 1; }
+}
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

@@ -73,10 +73,20 @@ stage() {
 	done
 	[ -z "$load" ] || printf '%s\n' "$module_args" >"$vm/insmod"
 	printf '%s\n' "$timeout" >"$vm/timeout"
-	if [ "$accel" = "$tcg_icount" ]; then echo 1; else echo 2; fi >"$vm/cpus"
+	cpus >"$vm/cpus"
 	printf '%s\0' "$@" >"$vm/command"
 	[ ${#copies_out[@]} = 0 ] || printf '%s\0' "${copies_out[@]}" >"$vm/copy-out"
 	tar -c --owner=0 --group=0 -f "$run/disk.tar" -C "$disk" . && rm -r "$disk"
+}
+
+cpus() {
+	if [ "$accel" = "$tcg_icount" ]; then
+		echo 1
+	elif [ -e "$entry/cpus" ]; then
+		cat "$entry/cpus"
+	else
+		echo 2
+	fi
 }
 
 # A guest is up by then, even with a debug kernel on a busy host, or never.
