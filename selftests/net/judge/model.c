@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "model.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "wait.h"
+
+#define READABLE (POLLIN | POLLRDNORM)
+#define WRITABLE (POLLOUT | POLLWRNORM)
+#define ERR_BAND (1u << POLL_ERR)
+
+enum { RCV = 1, SEND = 2 };
+
+struct model {
+	const struct script *script;
+	int mode;
+	const struct run *base;
+	struct expected *want;
+	struct script *shadow;
+
+	size_t left;		/* content that can be read */
+	size_t hands[STEPS_MAX]; /* content that a reader has, who still waits */
+	int shut;		/* by the program: RCV, SEND */
+	bool fin;
+	int errors_queued;	/* messages in the error queue, at least */
+	bool stamps;		/* SO_TIMESTAMPING is on */
+	int stamps_due;		/* the device has not sent it yet */
+	long epoll_events;
+
+	bool held;
+	bool edge_due;		/* the edge of the end, for EPOLLET */
+	bool told;		/* the program knows of the reset */
+	bool err_unknown;	/* vanilla may have thrown the error away */
+	int err;
+	int state;		/* before the reset */
+	unsigned int err_band;	/* vanilla's SIGIO of the reset */
+};
+
+static const struct step *step_of(const struct model *m, int i)
+{
+	return &m->script->step[i];
+}
+
+static struct outcome *want_out(struct model *m, int i)
+{
+	return &m->want->run.out[i];
+}
+
+/* ---- what poll() shows ---- */
+
+static long mask_held(const struct model *m)
+{
+	bool rcv = m->fin || m->shut & RCV;
+	long mask = READABLE | WRITABLE;
+
+	if (rcv)
+		mask |= POLLRDHUP;
+	if (rcv && m->shut & SEND)
+		mask |= POLLHUP;
+	if (m->errors_queued > 0)
+		mask |= POLLERR;
+	return mask;
+}
+
+static long mask_reset(const struct model *m)
+{
+	long mask = READABLE | WRITABLE | POLLRDHUP | POLLHUP;
+
+	return m->told && m->errors_queued <= 0 ? mask : mask | POLLERR;
+}
+
+static long select_value(long mask, long sets)
+{
+	long value = 0;
+
+	if (mask & (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR))
+		value |= 1;
+	if (mask & (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR))
+		value |= 2;
+	if (mask & POLLPRI)
+		value |= 4;
+	return value & sets;
+}
+
+/* What a call that waits for events shows of @mask; ret 0 if nothing. */
+static struct outcome poll_outcome(const struct model *m,
+				   const struct step *step, long mask)
+{
+	struct outcome out = { .inq = -1 };
+	long events = step->arg[0];
+
+	if (is_op(step, "epoll_wait"))
+		events = m->epoll_events;
+	if (is_op(step, "select")) {
+		out.value = select_value(mask, events);
+		out.ret = __builtin_popcountl(out.value);
+		return out;
+	}
+	out.value = mask & (events | POLLERR | POLLHUP);
+	out.ret = !!out.value;
+	return out;
+}
+
+static bool waits(const struct step *step)
+{
+	return !is_op(step, "epoll_wait") ?
+	       step->arg[1] || is_op(step, "uring_poll") : step->arg[1];
+}
+
+/* It may be told of an edge once more. */
+static bool by_edges(const struct model *m, const struct step *step)
+{
+	return (is_op(step, "epoll_wait") && m->epoll_events & EPOLLET) ||
+	       is_op(step, "uring_next") ||
+	       (is_op(step, "uring_poll") && step->arg[1] == WAIT_MULTI);
+}
+
+static void set_poll(struct model *m, int k, int i, long mask)
+{
+	struct outcome out = poll_outcome(m, step_of(m, k), mask);
+	int last = m->script->steps;
+
+	m->want->run.when[k] = i;
+	if (!out.ret && waits(step_of(m, k))) {
+		m->want->run.when[k] = last;
+		out.ret = -1;
+		out.err = EINTR;
+	}
+	*want_out(m, k) = out;
+	m->want->ignore[k] = m->err_unknown ? POLLERR : 0;
+}
+
+static bool pending_poll(const struct model *m, int k, int i)
+{
+	return step_of(m, k)->op->kind == DO_POLL &&
+	       !m->base->out[k].skipped && m->want->run.when[k] >= i;
+}
+
+/* Those that waited before step @i look again. */
+static void wake_polls(struct model *m, int i, long mask)
+{
+	int k;
+
+	for (k = 0; k < i; k++) {
+		if (!pending_poll(m, k, i))
+			continue;
+		set_poll(m, k, i, mask);
+		if (m->held && by_edges(m, step_of(m, k))) {
+			m->want->loose[k].until = m->script->steps + 1;
+			m->want->loose[k].may_show = mask;
+		}
+	}
+}
+
+/* ---- data ---- */
+
+static bool consumes(const struct step *step)
+{
+	return step->op->kind == DO_READ &&
+	       !(STEP_FLAGS(step) & (MSG_PEEK | MSG_ERRQUEUE));
+}
+
+/* What the calls that return in step @i have read */
+static void count_reads(struct model *m, int i)
+{
+	const struct run *base = m->base;
+	size_t got;
+	int k;
+
+	for (k = 0; k <= i; k++) {
+		if (!consumes(step_of(m, k)) || base->out[k].ret <= 0)
+			continue;
+		if (base->when[k] == i) {
+			got = base->out[k].ret - m->hands[k];
+			m->left -= got < m->left ? got : m->left;
+		} else if (base->when[k] > i && !base->out[k].skipped) {
+			m->hands[k] += m->left;	/* it takes what there is */
+			m->left = 0;
+		}
+	}
+}
+
+/* Does TCP take data, or answer it with a reset of its own? */
+static bool takes_data(const struct model *m, int i)
+{
+	int state = m->base->state[i];
+
+	return state == TCP_ESTABLISHED ||
+	       (!(m->shut & RCV) &&
+		(state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2));
+}
+
+static void count_arrival(struct model *m, int i)
+{
+	if (takes_data(m, i))
+		m->left += m->base->arrived[i];
+}
+
+/* ---- a reset ---- */
+
+static int state_after_fin(int state)
+{
+	switch (state) {
+	case TCP_ESTABLISHED:
+		return TCP_CLOSE_WAIT;
+	case TCP_FIN_WAIT1:
+		return TCP_CLOSING;
+	default:
+		return state;
+	}
+}
+
+/* Does the connection end in step @i, and not in the ordinary way? */
+static bool resets(const struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+	int state = m->base->state[i];
+
+	if (!state || m->base->state[i + 1] || !m->base->open[i])
+		return false;
+	if (step->op->kind == DO_CLOSE || step->op->kind == DO_OTHER)
+		return false;
+	if (step->op->rst || is_op(step, "peer_close") || step->op->data)
+		return true;
+	return step->op->kind == DO_SEND && state == TCP_CLOSE_WAIT;
+}
+
+static void hold_ends(struct model *m, int i)
+{
+	m->held = false;
+	m->edge_due = true;
+	wake_polls(m, i, mask_reset(m));
+	m->want->run.sigio[i] |= m->err_band;
+	m->want->any_sigio[i] = m->told;
+}
+
+/* Senders that wait have the error, or lose it: see sk_stream_error(). */
+static bool senders_told(const struct model *m, int i)
+{
+	int k;
+
+	for (k = 0; k < i; k++)
+		if (step_of(m, k)->op->kind == DO_SEND &&
+		    !m->base->out[k].skipped && m->base->when[k] == i)
+			return true;
+	return false;
+}
+
+static void reset_comes(struct model *m, int i)
+{
+	const struct op *op = step_of(m, i)->op;
+
+	m->state = m->base->state[i];
+	if (op->fin && op->rst)
+		m->state = state_after_fin(m->state);
+	m->fin = m->state == TCP_CLOSE_WAIT || m->state == TCP_CLOSING ||
+		 m->state == TCP_LAST_ACK;
+	m->err = m->state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET;
+	if (!m->mode || !m->left ||
+	    (m->mode == 1 && m->state == TCP_ESTABLISHED))
+		return;
+	count_reads(m, i);
+	if (!m->left)
+		return;		/* a reader has taken it, and it is over */
+	m->held = true;
+	m->told = senders_told(m, i) || op->kind == DO_SEND;
+	m->err_band = m->base->sigio[i] & ERR_BAND;
+	m->want->run.sigio[i] &= ~ERR_BAND;
+	wake_polls(m, i, mask_held(m));
+}
+
+/* ---- calls while a reset is held: each a row of the contract ---- */
+
+static void replace(struct model *m, int i, const char *line)
+{
+	struct script one = {};
+
+	m->want->replaced = true;
+	if (!m->shadow)
+		return;
+	script_add(&one, line);
+	m->shadow->step[i] = one.step[0];
+}
+
+static void held_send(struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+	struct outcome out = { .ret = -1, .inq = -1 };
+
+	out.err = m->told ? EPIPE : m->err;
+	out.sigpipe = out.err == EPIPE && !is_op(step, "fill") &&
+		      !(STEP_FLAGS(step) & MSG_NOSIGNAL);
+	*want_out(m, i) = out;
+	m->want->run.when[i] = i;
+	replace(m, i, m->told ? "nothing" : "so_error");
+	m->told = true;
+}
+
+static void held_poll(struct model *m, int i)
+{
+	set_poll(m, i, i, mask_held(m));
+	if (!by_edges(m, step_of(m, i)))
+		return;
+	m->want->loose[i].until = m->script->steps + 1;
+	m->want->loose[i].may_show = mask_held(m);
+}
+
+static void held_get(struct model *m, int i)
+{
+	struct outcome *out = want_out(m, i);
+
+	if (is_op(step_of(m, i), "state"))
+		out->value = m->state;
+	if (is_op(step_of(m, i), "peername"))
+		*out = (struct outcome){ .value = 2, .inq = -1 };
+	if (is_op(step_of(m, i), "sockname"))
+		*out = (struct outcome){ .value = 1 * 2 + 1, .inq = -1 };
+}
+
+static void held_shutdown(struct model *m, int i)
+{
+	*want_out(m, i) = (struct outcome){ .inq = -1 };
+	m->shut |= step_of(m, i)->arg[0] + 1;
+	replace(m, i, "nothing");
+	wake_polls(m, i, mask_held(m));
+}
+
+static void held_bind(struct model *m, int i)
+{
+	*want_out(m, i) = (struct outcome){ .ret = -1, .err = EINVAL,
+					    .inq = -1 };
+	replace(m, i, "nothing");
+}
+
+/*
+ * kTLS's reader that wants more than there is takes the error on Linux 6.1, and
+ * then returns what it has.
+ */
+static void held_read(struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+
+	if (STEP_FLAGS(step) & MSG_ERRQUEUE)
+		m->errors_queued -= m->base->out[i].ret >= 0;
+	count_reads(m, i);
+	if (m->left)
+		return;
+	m->err_unknown = m->script->rx && step->arg[0] > m->base->out[i].ret;
+	hold_ends(m, i);
+}
+
+static void held_pause(struct model *m, int i)
+{
+	const struct script *s = m->script;
+	long ms = step_of(m, i)->arg[0];
+
+	if (s->delay_ms && ms > s->delay_ms && m->stamps_due) {
+		m->errors_queued += m->stamps_due;
+		m->stamps_due = 0;
+		wake_polls(m, i, mask_held(m));
+	}
+	if (s->timeout_ms && ms > s->timeout_ms)
+		hold_ends(m, i);
+}
+
+static void held_step(struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+
+	if (m->base->out[i].skipped)
+		return;
+	switch (step->op->kind) {
+	case DO_READ:
+		return held_read(m, i);
+	case DO_SEND:
+		return held_send(m, i);
+	case DO_POLL:
+		return held_poll(m, i);
+	case DO_GET:
+		return held_get(m, i);
+	case DO_SHUTDOWN:
+		return held_shutdown(m, i);
+	case DO_BIND:
+		return held_bind(m, i);
+	case DO_SO_ERROR:
+		m->told = true;
+		return;
+	case BY_PEER:
+		if (is_op(step, "pause"))
+			held_pause(m, i);
+		return;
+	default:
+		if (i + 1 < m->script->steps && !m->base->open[i + 1])
+			m->held = false;	/* close() has ended it */
+	}
+}
+
+/* ---- the other steps ---- */
+
+/* EPOLLET: vanilla's edge came with the reset, and may be spent. */
+static void edge_of_the_end(struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+
+	if (!m->edge_due || !is_op(step, "epoll_wait") || !by_edges(m, step))
+		return;
+	m->edge_due = false;
+	set_poll(m, i, i, mask_reset(m));
+}
+
+static void plain_step(struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+	const struct outcome *out = &m->base->out[i];
+
+	count_arrival(m, i);
+	if (resets(m, i))
+		reset_comes(m, i);
+	if (!m->held)
+		count_reads(m, i);
+	if (out->skipped || out->ret < 0)
+		return;
+	if (step->op->kind == DO_SHUTDOWN)
+		m->shut |= step->arg[0] + 1;
+	if (is_op(step, "epoll_add"))
+		m->epoll_events = step->arg[0];
+	if (is_op(step, "tstamp"))
+		m->stamps = true;
+	if (m->stamps && step->op->kind == DO_SEND)
+		*(m->script->delay_ms ? &m->stamps_due : &m->errors_queued) += 1;
+	if (STEP_FLAGS(step) & MSG_ERRQUEUE && step->op->kind == DO_READ)
+		m->errors_queued--;
+	edge_of_the_end(m, i);
+}
+
+static void walk(struct model *m)
+{
+	int i;
+
+	for (i = 0; i < m->script->steps; i++) {
+		if (m->held)
+			held_step(m, i);
+		else
+			plain_step(m, i);
+		m->want->run.held[i] = m->held;
+	}
+}
+
+void model_expect(const struct script *script, int mode, const struct run *base,
+		  struct expected *expected)
+{
+	struct model m = { .script = script, .mode = mode, .base = base,
+			   .want = expected };
+
+	memset(expected, 0, sizeof(*expected));
+	expected->run = *base;
+	walk(&m);
+}
+
+bool model_shadow(const struct script *script, int mode, const struct run *base,
+		  struct script *shadow)
+{
+	static struct expected expected;
+	struct model m = { .script = script, .mode = mode, .base = base,
+			   .want = &expected, .shadow = shadow };
+
+	*shadow = *script;
+	memset(&expected, 0, sizeof(expected));
+	expected.run = *base;
+	walk(&m);
+	return expected.replaced;
+}
