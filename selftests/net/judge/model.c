@@ -120,6 +120,31 @@ static bool by_edges(const struct model *m, const struct step *step)
 	       (is_op(step, "uring_poll") && step->arg[1] == WAIT_MULTI);
 }
 
+/* Was the descriptor that the call of step @k waits on closed since? */
+static bool closed_since(const struct model *m, int k)
+{
+	int i, depth = 0;
+
+	for (i = k + 1; i < m->script->steps; i++) {
+		if (m->base->out[i].skipped || step_of(m, i)->child)
+			continue;
+		depth += is_op(step_of(m, i), "dup") +
+			 is_op(step_of(m, i), "take");
+		depth -= step_of(m, i)->op->kind == DO_CLOSE;
+		if (depth < 0)
+			return true;
+	}
+	return false;
+}
+
+/* The signal that ends it has poll() look at its descriptor once more. */
+static struct outcome interrupted(const struct model *m, int k)
+{
+	if (is_op(step_of(m, k), "poll") && closed_since(m, k))
+		return (struct outcome){ .ret = 1, .value = POLLNVAL, .inq = -1 };
+	return (struct outcome){ .ret = -1, .err = EINTR, .inq = -1 };
+}
+
 static void set_poll(struct model *m, int k, int i, long mask)
 {
 	struct outcome out = poll_outcome(m, step_of(m, k), mask);
@@ -128,8 +153,7 @@ static void set_poll(struct model *m, int k, int i, long mask)
 	m->want->run.when[k] = i;
 	if (!out.ret && waits(step_of(m, k))) {
 		m->want->run.when[k] = last;
-		out.ret = -1;
-		out.err = EINTR;
+		out = interrupted(m, k);
 	}
 	*want_out(m, k) = out;
 	m->want->ignore[k] = m->err_unknown ? POLLERR : 0;
@@ -395,7 +419,7 @@ static void held_step(struct model *m, int i)
 			held_pause(m, i);
 		return;
 	default:
-		if (i + 1 < m->script->steps && !m->base->open[i + 1])
+		if (!m->base->open[i + 1])
 			m->held = false;	/* close() has ended it */
 	}
 }

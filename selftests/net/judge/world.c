@@ -285,13 +285,13 @@ static void note_after(struct world *w)
 	w->run->sigio[w->step] = bands();
 	w->run->held[w->step] = drst_present() ? drst_stat("CurrInHeld") : 0;
 	w->run->state[w->step + 1] = w->view.state;
+	w->run->open[w->step + 1] = is_open(w);
 }
 
 static void one_step(struct world *w)
 {
 	const struct step *step = &w->script->step[w->step];
 
-	w->run->open[w->step] = is_open(w);
 	if (step->op->call) {
 		make_call(w, step);
 	} else {
@@ -385,6 +385,7 @@ void world_run(const struct script *script, struct bed *bed, int mode,
 	world_open(&w);
 	look_again(&w);
 	run->state[0] = w.view.state;
+	run->open[0] = true;
 	for (w.step = 0; w.step < script->steps; w.step++)
 		one_step(&w);
 	last_step(&w);

@@ -23,7 +23,7 @@ struct run {
 	/* For the model: */
 	int state[STEPS_MAX + 1];	/* TCP's before the step, 0: gone */
 	size_t arrived[STEPS_MAX];	/* content of the step that can be read */
-	bool open[STEPS_MAX];		/* the program had a descriptor */
+	bool open[STEPS_MAX + 1];	/* before it, the program had a descriptor */
 };
 
 struct world {
