@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Differences between kernel versions. Each is probed by Kbuild in the headers
- * that the module is built against; nothing looks at version numbers.
+ * Differences between kernel versions. Kbuild probes each of them in the headers
+ * that the module is built against; nothing looks at version numbers. What is
+ * here calls the kernel only.
  */
 #ifndef _TLS_DRST_COMPAT_H
 #define _TLS_DRST_COMPAT_H
@@ -10,7 +11,13 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-#include "tls_drst.h"
+/* What no version can do without. */
+#if !IS_ENABLED(CONFIG_TLS)
+#error "tls_drst needs a kernel with CONFIG_TLS=y or =m"
+#endif
+#ifndef CONFIG_SYSCTL
+#error "tls_drst needs a kernel with CONFIG_SYSCTL=y"
+#endif
 
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
 #ifdef HAVE_TLS_PROT_H
@@ -32,6 +39,13 @@
 #define drst_ctl_table struct ctl_table
 #endif
 
+/* 6.19: bind() takes an address of which only the length is known. */
+#ifdef HAVE_SOCKADDR_UNSIZED
+#define drst_sockaddr struct sockaddr_unsized
+#else
+#define drst_sockaddr struct sockaddr
+#endif
+
 /*
  * 6.6: tables are registered with their size; before, an empty entry ends
  * them. Tables handed in here have both.
@@ -47,18 +61,9 @@ drst_register_net_sysctl(struct net *net, const char *path,
 #endif
 }
 
-/* Until 6.5 sendfile() and splice() to a socket had a proto member of their own. */
-#ifdef HAVE_PROTO_SENDPAGE
-static inline int drst_inbound_sendpage(struct sock *sk, struct page *page,
-					int offset, size_t size, int flags)
-{
-	return sk_stream_error(sk, flags, -EPIPE);
-}
-#endif
-
 /*
  * recvmsg() of a proto had one more argument until 7.x: where to put the length
- * of the sender's address, as only MSG_ERRQUEUE has one with TCP.
+ * of the sender's address. With TCP only MSG_ERRQUEUE has one.
  */
 static inline int drst_recvmsg(const struct proto *prot, struct sock *sk,
 			       struct msghdr *msg, size_t len, int flags)
@@ -70,23 +75,48 @@ static inline int drst_recvmsg(const struct proto *prot, struct sock *sk,
 #endif
 }
 
-/* drst_inbound_recvmsg() as a proto wants it */
+/*
+ * Defines @name as a proto's recvmsg() that calls @func(sk, msg, len, flags).
+ * inet_recvmsg() sets msg_namelen from *addr_len afterwards.
+ */
 #ifdef HAVE_RECVMSG_ADDR_LEN
-static inline int drst_inbound_recvmsg_addr(struct sock *sk, struct msghdr *msg,
-					    size_t len, int flags,
-					    int *addr_len)
-{
-	int ret;
-
-	/* inet_recvmsg() sets the one by the other afterwards. */
-	msg->msg_namelen = *addr_len;
-	ret = drst_inbound_recvmsg(sk, msg, len, flags);
-	*addr_len = msg->msg_namelen;
-	return ret;
+#define DRST_DEFINE_RECVMSG(name, func)					\
+static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
+		int flags, int *addr_len)				\
+{									\
+	int ret;							\
+									\
+	msg->msg_namelen = *addr_len;					\
+	ret = func(sk, msg, len, flags);				\
+	*addr_len = msg->msg_namelen;					\
+	return ret;							\
 }
 #else
-#define drst_inbound_recvmsg_addr drst_inbound_recvmsg
+#define DRST_DEFINE_RECVMSG(name, func)					\
+static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
+		int flags)						\
+{									\
+	return func(sk, msg, len, flags);				\
+}
 #endif
+
+/* Until 6.5 sendfile() and splice() to a socket had a proto member of their own. */
+#ifdef HAVE_PROTO_SENDPAGE
+#define drst_set_sendpage(prot, func)	((prot)->sendpage = (func))
+#else
+#define drst_set_sendpage(prot, func)	((void)(func))
+#endif
+
+static inline int drst_sendpage(const struct proto *prot, struct sock *sk,
+				struct page *page, int offset, size_t size,
+				int flags)
+{
+#ifdef HAVE_PROTO_SENDPAGE
+	return prot->sendpage(sk, page, offset, size, flags);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
 
 /* Until 7.x a TOE could make the records. */
 static inline bool drst_has_toe(const struct tls_context *ctx)

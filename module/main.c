@@ -1,85 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loading and unloading: the order of things, and its reverse. */
+/*
+ * tls_drst - deferred RST for kernel TLS
+ *
+ * The files, from top to bottom. A file calls those below it only.
+ *
+ *	main.c		the order of loading and unloading
+ *	ulp.c		the seat in front of net/tls
+ *	hooks.c		what each overridden member does, and whom it asks
+ *	proc.c		/proc/net/tls_drst_stat and /proc/net/tls_drst
+ *	calls.c		what a process sees while the peer's RST is held
+ *	inbound.c	the peer's RST, which waits for the reader
+ *	outbound.c	this host's RST, which waits for the send queue
+ *	ending.c	how an outbound hold ends
+ *	policy.c	which connections are held
+ *	hold.c		what holds share
+ *	ktls.c, tcp.c	every look into net/tls and TCP
+ *	proto.c		copies of net/tls's tables
+ *	trace.h, stat.c, sysctl.c, compat.h
+ */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
 
-#include "tls_drst.h"
-
-unsigned int drst_net_id __read_mostly;
-
-static int __net_init drst_net_init(struct net *net)
-{
-	int err;
-
-	drst_hold_net_init(net);
-	err = drst_stat_net_init(net);
-	if (err)
-		return err;
-
-	err = drst_sysctl_net_init(net);
-	if (err)
-		drst_stat_net_exit(net);
-	return err;
-}
-
-/* A held connection keeps its namespace alive, so none is left here. */
-static void __net_exit drst_net_exit(struct net *net)
-{
-	drst_hold_net_exit(net);
-	drst_sysctl_net_exit(net);
-	drst_stat_net_exit(net);
-}
-
-static struct pernet_operations drst_net_ops = {
-	.init = drst_net_init,
-	.exit = drst_net_exit,
-	.id   = &drst_net_id,
-	.size = sizeof(struct drst_net),
-};
+#include "hold.h"
+#include "hooks.h"
+#include "proc.h"
+#include "proto.h"
+#include "stat.h"
+#include "sysctl.h"
+#include "ulp.h"
 
 static int __init drst_init(void)
 {
 	int err;
 
-	err = drst_sysctl_check_defaults();
+	err = drst_sysctl_init();
 	if (err)
 		return err;
-
+	err = drst_stat_init();
+	if (err)
+		goto err_sysctl;
 	err = drst_hold_init();
 	if (err)
-		return err;
-
-	err = register_pernet_subsys(&drst_net_ops);
+		goto err_stat;
+	err = drst_proc_init();
 	if (err)
 		goto err_hold;
-
+	drst_hooks_init();
 	err = drst_ulp_init();
 	if (err)
-		goto err_pernet;
+		goto err_proc;
 
-	pr_info("loaded: a RST owed after close_notify waits for the send queue (mode %d)\n",
-		drst_defaults[DRST_MODE]);
+	pr_info("loaded: a RST pending after close_notify waits for the send queue (mode %d)\n",
+		drst_sysctl_default(DRST_MODE));
 	return 0;
 
-err_pernet:
-	unregister_pernet_subsys(&drst_net_ops);
+err_proc:
+	drst_proc_exit();
 err_hold:
 	drst_hold_exit();
+err_stat:
+	drst_stat_exit();
+err_sysctl:
+	drst_sysctl_exit();
 	return err;
 }
 
 /*
- * Every socket whose ULP is ours pins the module, so none is left; what may
- * be left is the tail of a close() or of a hold that dropped the last pin.
+ * Every socket whose ULP is ours pins the module, so none is left. What may be left
+ * is the tail of a close(), or of a hold, that has dropped the last pin.
  */
 static void __exit drst_exit(void)
 {
 	drst_ulp_exit();
-	drst_proto_exit();
+	drst_hooks_flush();
 	drst_hold_flush();
-	unregister_pernet_subsys(&drst_net_ops);
+	drst_proc_exit();
 	drst_hold_exit();
+	drst_stat_exit();
+	drst_sysctl_exit();
+	drst_proto_exit();
 	pr_info("unloaded\n");
 }
 

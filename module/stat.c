@@ -1,38 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * /proc/net/tls_drst_stat: one counter a line, as in net/tls/tls_proc.c.
- * /proc/net/tls_drst: one connection a line that is held now.
- */
-#include <linux/proc_fs.h>
-#include <linux/seq_file.h>
+/* Counters per network namespace and CPU, 64 bits wide on every architecture. */
+#include <linux/percpu.h>
+#include <linux/u64_stats_sync.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 
-#include "hold.h"
-#include "tls_drst.h"
+#include "stat.h"
 
-static const char *const drst_names[] = {
-	[DRST_STAT_CLOSE_NOTIFY]	= "TlsDrstCloseNotify",
-	[DRST_STAT_HELD]		= "TlsDrstHeld",
-	[DRST_STAT_FLUSHED]		= "TlsDrstFlushed",
-	[DRST_STAT_RST_SENT]		= "TlsDrstRstSent",
-	[DRST_STAT_FIN_SENT]		= "TlsDrstFinSent",
-	[DRST_STAT_MOOT]		= "TlsDrstMoot",
-	[DRST_STAT_TIMED_OUT]		= "TlsDrstTimedOut",
-	[DRST_STAT_OVER_LIMIT]		= "TlsDrstOverLimit",
-	[DRST_STAT_MEMORY]		= "TlsDrstMemory",
-	[DRST_STAT_PEER_RESET]		= "TlsDrstPeerReset",
-	[DRST_STAT_ABORTED]		= "TlsDrstAborted",
-	[DRST_STAT_FLUSHED_BYTES]	= "TlsDrstFlushedBytes",
-	[DRST_STAT_IN_HELD]		= "TlsDrstInHeld",
-	[DRST_STAT_IN_DELIVERED]	= "TlsDrstInDelivered",
-	[DRST_STAT_IN_CLOSED]		= "TlsDrstInClosed",
-	[DRST_STAT_IN_TIMED_OUT]	= "TlsDrstInTimedOut",
-	[DRST_STAT_IN_OVER_LIMIT]	= "TlsDrstInOverLimit",
-	[DRST_STAT_IN_MEMORY]		= "TlsDrstInMemory",
+struct drst_mib {
+	u64_stats_t mibs[DRST_NR_STATS];
+	struct u64_stats_sync syncp;
 };
 
-/* What is left of a counter's name where it is clear whose it is */
-#define DRST_PREFIX_LEN (sizeof("TlsDrst") - 1)
+struct drst_stat_net {
+	struct drst_mib __percpu *mib;
+};
+
+static unsigned int drst_stat_net_id __read_mostly;
+
+#define DRST_STAT_NAME(stat, name) [stat] = name,
+static const char *const drst_stat_names[DRST_NR_STATS] = {
+	DRST_STATS(DRST_STAT_NAME)
+};
+
+static struct drst_stat_net *drst_stat_pernet(const struct net *net)
+{
+	return net_generic(net, drst_stat_net_id);
+}
 
 /**
  * drst_stat_name() - the name of a counter
@@ -43,147 +37,97 @@ static const char *const drst_names[] = {
  */
 const char *drst_stat_name(enum drst_stat stat)
 {
-	return drst_names[stat] + DRST_PREFIX_LEN;
+	return drst_stat_names[stat];
 }
 
-static void drst_stat_line(struct seq_file *seq, const char *name,
-			   unsigned long value)
+/**
+ * drst_stat_add() - add to a counter
+ * @net: whose counter
+ * @stat: which one
+ * @n: how much
+ *
+ * Context: any but hard interrupts.
+ */
+void drst_stat_add(const struct net *net, enum drst_stat stat, u64 n)
 {
-	seq_printf(seq, "%-32s\t%lu\n", name, value);
+	struct drst_mib *mib = get_cpu_ptr(drst_stat_pernet(net)->mib);
+	unsigned long flags;
+
+	/* Where 64 bits take two writes, a softirq in between would tear them. */
+	flags = u64_stats_update_begin_irqsave(&mib->syncp);
+	u64_stats_add(&mib->mibs[stat], n);
+	u64_stats_update_end_irqrestore(&mib->syncp, flags);
+	put_cpu_ptr(mib);
 }
 
-static unsigned long drst_stat_sum(const struct drst_net *dn, int stat)
+/**
+ * drst_stat_sum() - read a counter
+ * @net: whose counter
+ * @stat: which one
+ *
+ * Context: any but hard interrupts.
+ * Return: its value on all CPUs together.
+ */
+u64 drst_stat_sum(const struct net *net, enum drst_stat stat)
 {
-	unsigned long sum = 0;
+	const struct drst_mib *mib;
+	unsigned int start;
+	u64 sum = 0, one;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(dn->mib, cpu)->mibs[stat]);
+	for_each_possible_cpu(cpu) {
+		mib = per_cpu_ptr(drst_stat_pernet(net)->mib, cpu);
+		do {
+			start = u64_stats_fetch_begin(&mib->syncp);
+			one = u64_stats_read(&mib->mibs[stat]);
+		} while (u64_stats_fetch_retry(&mib->syncp, start));
+		sum += one;
+	}
 	return sum;
 }
 
-static int drst_stat_show(struct seq_file *seq, void *v)
+static int __net_init drst_stat_net_init(struct net *net)
 {
-	struct drst_net *dn = drst_pernet(seq->private);
-	int i;
+	struct drst_stat_net *sn = drst_stat_pernet(net);
+	int cpu;
 
-	drst_stat_line(seq, "TlsDrstCurrHeld",
-		       atomic_read(&dn->held) - atomic_read(&dn->in_held));
-	drst_stat_line(seq, "TlsDrstCurrInHeld", atomic_read(&dn->in_held));
-	for (i = 0; i < DRST_NR_STATS; i++)
-		drst_stat_line(seq, drst_names[i],
-			       drst_stat_sum(dn, i));
+	sn->mib = alloc_percpu(struct drst_mib);
+	if (!sn->mib)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		u64_stats_init(&per_cpu_ptr(sn->mib, cpu)->syncp);
 	return 0;
 }
 
-/* ---- /proc/net/tls_drst ---- */
-
-static struct drst_net *drst_seq_net(struct seq_file *seq)
+static void __net_exit drst_stat_net_exit(struct net *net)
 {
-	return drst_pernet(seq_file_net(seq));
+	free_percpu(drst_stat_pernet(net)->mib);
 }
 
-static void *drst_held_start(struct seq_file *seq, loff_t *pos)
-	__acquires(&drst_seq_net(seq)->holds_lock)
-{
-	struct drst_net *dn = drst_seq_net(seq);
-
-	spin_lock_bh(&dn->holds_lock);
-	return seq_list_start_head(&dn->holds, *pos);
-}
-
-static void *drst_held_next(struct seq_file *seq, void *v, loff_t *pos)
-{
-	return seq_list_next(v, &drst_seq_net(seq)->holds, pos);
-}
-
-static void drst_held_stop(struct seq_file *seq, void *v)
-	__releases(&drst_seq_net(seq)->holds_lock)
-{
-	spin_unlock_bh(&drst_seq_net(seq)->holds_lock);
-}
-
-static void drst_held_addr(struct seq_file *seq, const struct in6_addr *addr,
-			   __be16 port)
-{
-	if (ipv6_addr_v4mapped(addr))
-		seq_printf(seq, "%pI4:%u ", &addr->s6_addr32[3], ntohs(port));
-	else
-		seq_printf(seq, "[%pI6c]:%u ", addr, ntohs(port));
-}
-
-/* The state is a number, as in /proc/net/tcp; times are in ms. */
-static int drst_held_show(struct seq_file *seq, void *v)
-{
-	const struct drst_hold *h = list_entry(v, struct drst_hold, list);
-	struct in6_addr saddr, daddr;
-	const struct sock *sk;
-
-	if (v == &drst_seq_net(seq)->holds) {
-		seq_puts(seq, "local remote state cause bytes held_ms idle_ms cookie\n");
-		return 0;
-	}
-	sk = h->sk;
-	drst_sock_addrs(sk, &saddr, &daddr);
-	drst_held_addr(seq, &saddr, inet_sk(sk)->inet_sport);
-	drst_held_addr(seq, &daddr, sk->sk_dport);
-	seq_printf(seq, "%02X %s %u %u %u %llx\n", READ_ONCE(sk->sk_state),
-		   drst_owed_names[READ_ONCE(h->owed)], drst_hold_bytes(h),
-		   jiffies_to_msecs(jiffies - h->began),
-		   jiffies_to_msecs(jiffies - READ_ONCE(h->progress)),
-		   (u64)atomic64_read(&sk->sk_cookie));
-	return 0;
-}
-
-static const struct seq_operations drst_held_seq_ops = {
-	.start	= drst_held_start,
-	.next	= drst_held_next,
-	.stop	= drst_held_stop,
-	.show	= drst_held_show,
+static struct pernet_operations drst_stat_net_ops = {
+	.init = drst_stat_net_init,
+	.exit = drst_stat_net_exit,
+	.id   = &drst_stat_net_id,
+	.size = sizeof(struct drst_stat_net),
 };
 
-/* ---- */
-
 /**
- * drst_stat_net_init() - make the counters of a namespace and show them
- * @net: the namespace
+ * drst_stat_init() - give every network namespace its counters
  *
- * Context: process, may sleep.
- * Return: 0 or -ENOMEM.
+ * Context: process, may sleep; at load.
+ * Return: 0 or a negative errno.
  */
-int drst_stat_net_init(struct net *net)
+int drst_stat_init(void)
 {
-	struct drst_net *dn = drst_pernet(net);
-
-	BUILD_BUG_ON(ARRAY_SIZE(drst_names) != DRST_NR_STATS);
-
-	dn->mib = alloc_percpu(struct drst_mib);
-	if (!dn->mib)
-		return -ENOMEM;
-	if (!proc_create_net_single("tls_drst_stat", 0444, net->proc_net,
-				    drst_stat_show, NULL))
-		goto free_mib;
-	if (!proc_create_net("tls_drst", 0444, net->proc_net,
-			     &drst_held_seq_ops, sizeof(struct seq_net_private)))
-		goto remove_stat;
-	return 0;
-
-remove_stat:
-	remove_proc_entry("tls_drst_stat", net->proc_net);
-free_mib:
-	free_percpu(dn->mib);
-	return -ENOMEM;
+	return register_pernet_subsys(&drst_stat_net_ops);
 }
 
 /**
- * drst_stat_net_exit() - the reverse of drst_stat_net_init()
- * @net: the namespace; no connection of it is held any more
+ * drst_stat_exit() - the reverse of drst_stat_init()
  *
- * Context: process, may sleep.
+ * Context: process, may sleep; at unload, when nothing counts any more.
  */
-void drst_stat_net_exit(struct net *net)
+void drst_stat_exit(void)
 {
-	remove_proc_entry("tls_drst", net->proc_net);
-	remove_proc_entry("tls_drst_stat", net->proc_net);
-	free_percpu(drst_pernet(net)->mib);
+	unregister_pernet_subsys(&drst_stat_net_ops);
 }

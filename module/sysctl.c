@@ -1,159 +1,193 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /proc/sys/net/tls_drst/: five knobs for each network namespace. */
+/* /proc/sys/net/tls_drst/: the knobs of each network namespace. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
 
 #include "compat.h"
-#include "tls_drst.h"
+#include "sysctl.h"
 
-#define DRST_DAY_MS (24 * 60 * 60 * 1000)
+/**
+ * struct drst_sysctl_net - the knobs of a network namespace
+ * @knob:	their values, written by proc_dointvec_minmax()
+ * @table:	the sysctl table, whose .data points into @knob
+ * @header:	its registration
+ */
+struct drst_sysctl_net {
+	int knob[DRST_NR_KNOBS];
+	struct ctl_table *table;
+	struct ctl_table_header *header;
+};
 
-/* @limit: a bound that a namespace of an unprivileged user cannot raise */
+static unsigned int drst_sysctl_net_id __read_mostly;
+
+#define DRST_KNOB_RANGE(knob, name, min, max, def, limit, desc)		\
+	[knob] = { #name, min, max, limit },
 static const struct {
 	const char *name;
 	int min;
 	int max;
 	bool limit;
-} drst_knobs[] = {
-	[DRST_MODE]		= { "mode", 0, 2, false },
-	[DRST_FINAL]		= { "final", 0, 1, false },
-	[DRST_TIMEOUT_MS]	= { "timeout_ms", 1, DRST_DAY_MS, true },
-	[DRST_MAX_HOLD_MS]	= { "max_hold_ms", 1, DRST_DAY_MS, true },
-	[DRST_MAX_HELD]		= { "max_held", 0, 1 << 20, true },
+} drst_sysctl_knobs[DRST_NR_KNOBS] = {
+	DRST_KNOBS(DRST_KNOB_RANGE)
 };
 
-int drst_defaults[DRST_NR_KNOBS] = {
-	[DRST_MODE]		= 1,
-	[DRST_FINAL]		= 0,
-	[DRST_TIMEOUT_MS]	= 60 * 1000,
-	[DRST_MAX_HOLD_MS]	= 300 * 1000,
-	[DRST_MAX_HELD]		= 4096,
+#define DRST_KNOB_DEFAULT(knob, name, min, max, def, limit, desc)	\
+	[knob] = def,
+static int drst_sysctl_defaults[DRST_NR_KNOBS] = {
+	DRST_KNOBS(DRST_KNOB_DEFAULT)
 };
 
-module_param_named(mode, drst_defaults[DRST_MODE], int, 0444);
-MODULE_PARM_DESC(mode, "mode of new network namespaces: 0 off, 1 states other than ESTABLISHED, 2 every state (1)");
-module_param_named(final, drst_defaults[DRST_FINAL], int, 0444);
-MODULE_PARM_DESC(final, "how new network namespaces end a hold: 0 with the RST, 1 with FIN instead (0)");
-module_param_named(timeout_ms, drst_defaults[DRST_TIMEOUT_MS], int, 0444);
-MODULE_PARM_DESC(timeout_ms, "bound on a hold without progress, in ms, in new network namespaces (60000)");
-module_param_named(max_hold_ms, drst_defaults[DRST_MAX_HOLD_MS], int, 0444);
-MODULE_PARM_DESC(max_hold_ms, "bound on a hold in all, in ms, in new network namespaces (300000)");
-module_param_named(max_held, drst_defaults[DRST_MAX_HELD], int, 0444);
-MODULE_PARM_DESC(max_held, "bound on connections held at once in each new network namespace (4096)");
+#define DRST_KNOB_PARAM(knob, name, min, max, def, limit, desc)		\
+	module_param_named(name, drst_sysctl_defaults[knob], int, 0444); \
+	MODULE_PARM_DESC(name, desc);
+DRST_KNOBS(DRST_KNOB_PARAM)
 
-/**
- * drst_sysctl_check_defaults() - are the module's parameters in range?
- *
- * Context: process.
- * Return: 0, or -EINVAL after a line in the log that names the parameter.
- */
-int drst_sysctl_check_defaults(void)
+static struct drst_sysctl_net *drst_sysctl_pernet(const struct net *net)
+{
+	return net_generic(net, drst_sysctl_net_id);
+}
+
+static int drst_sysctl_check_defaults(void)
 {
 	int i;
 
-	BUILD_BUG_ON(ARRAY_SIZE(drst_knobs) != DRST_NR_KNOBS);
-
 	for (i = 0; i < DRST_NR_KNOBS; i++) {
-		if (drst_defaults[i] >= drst_knobs[i].min &&
-		    drst_defaults[i] <= drst_knobs[i].max)
+		if (drst_sysctl_defaults[i] >= drst_sysctl_knobs[i].min &&
+		    drst_sysctl_defaults[i] <= drst_sysctl_knobs[i].max)
 			continue;
 		pr_err("%s=%d is out of range: give %d to %d\n",
-		       drst_knobs[i].name, drst_defaults[i],
-		       drst_knobs[i].min, drst_knobs[i].max);
+		       drst_sysctl_knobs[i].name, drst_sysctl_defaults[i],
+		       drst_sysctl_knobs[i].min, drst_sysctl_knobs[i].max);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* Is @knob of @net bounded by the same knob of init_net? */
-static bool drst_knob_capped(const struct net *net, enum drst_knob knob)
+/**
+ * drst_sysctl_default() - the value that a new network namespace begins with
+ * @knob: of which knob
+ *
+ * Context: any.
+ * Return: the module's parameter.
+ */
+int drst_sysctl_default(enum drst_knob knob)
 {
-	return drst_knobs[knob].limit && net->user_ns != &init_user_ns;
+	return drst_sysctl_defaults[knob];
+}
+
+/* Is @knob of @net limited by the same knob of init_net? */
+static bool drst_sysctl_capped(const struct net *net, enum drst_knob knob)
+{
+	return drst_sysctl_knobs[knob].limit && net->user_ns != &init_user_ns;
+}
+
+static int drst_sysctl_cap(enum drst_knob knob)
+{
+	return READ_ONCE(drst_sysctl_pernet(&init_net)->knob[knob]);
 }
 
 /**
- * drst_knob() - the value of a knob that is in force
+ * drst_sysctl_knob() - the value of a knob that is in force
  * @net: the namespace
  * @knob: which knob
  *
  * In a namespace of an unprivileged user a limit is never above init_net's,
- * also where init_net's was lowered later.
+ * even if init_net's was lowered later.
  *
  * Context: any.
  * Return: the value.
  */
-int drst_knob(const struct net *net, enum drst_knob knob)
+int drst_sysctl_knob(const struct net *net, enum drst_knob knob)
 {
-	int value = READ_ONCE(drst_pernet(net)->knob[knob]);
+	int value = READ_ONCE(drst_sysctl_pernet(net)->knob[knob]);
 
-	if (drst_knob_capped(net, knob))
-		value = min(value, READ_ONCE(drst_pernet(&init_net)->knob[knob]));
+	if (drst_sysctl_capped(net, knob))
+		value = min(value, drst_sysctl_cap(knob));
 	return value;
 }
 
-/* Out of range is -EINVAL, by proc_dointvec_minmax(), and changes nothing. */
+/* proc_dointvec_minmax() refuses a value out of range, and changes nothing then. */
 static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 			       size_t *lenp, loff_t *ppos)
 {
 	struct net *net = ctl->extra1;
-	int knob = (int *)ctl->data - drst_pernet(net)->knob;
-	int min = drst_knobs[knob].min;
-	int max = drst_knobs[knob].max;
+	int knob = (int *)ctl->data - drst_sysctl_pernet(net)->knob;
+	int min = drst_sysctl_knobs[knob].min;
+	int max = drst_sysctl_knobs[knob].max;
 	struct ctl_table bounded = *ctl;
 
-	if (drst_knob_capped(net, knob))
-		max = min(max, READ_ONCE(drst_pernet(&init_net)->knob[knob]));
+	if (drst_sysctl_capped(net, knob))
+		max = min(max, drst_sysctl_cap(knob));
 	bounded.extra1 = &min;
 	bounded.extra2 = &max;
 	return proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
 }
 
-/**
- * drst_sysctl_net_init() - set a namespace's knobs and show them
- * @net: the namespace
- *
- * Context: process, may sleep.
- * Return: 0 or -ENOMEM.
- */
-int drst_sysctl_net_init(struct net *net)
+static int __net_init drst_sysctl_net_init(struct net *net)
 {
-	struct drst_net *dn = drst_pernet(net);
+	struct drst_sysctl_net *sn = drst_sysctl_pernet(net);
 	int i;
 
 	/* One entry more: the empty one that ends a table before 6.6. */
-	dn->table = kcalloc(DRST_NR_KNOBS + 1, sizeof(*dn->table), GFP_KERNEL);
-	if (!dn->table)
+	sn->table = kcalloc(DRST_NR_KNOBS + 1, sizeof(*sn->table), GFP_KERNEL);
+	if (!sn->table)
 		return -ENOMEM;
 
 	for (i = 0; i < DRST_NR_KNOBS; i++) {
-		dn->knob[i] = drst_defaults[i];
-		dn->table[i].procname = drst_knobs[i].name;
-		dn->table[i].data = &dn->knob[i];
-		dn->table[i].maxlen = sizeof(int);
-		dn->table[i].mode = 0644;
-		dn->table[i].proc_handler = drst_sysctl_handler;
-		dn->table[i].extra1 = net;
+		sn->knob[i] = drst_sysctl_defaults[i];
+		sn->table[i].procname = drst_sysctl_knobs[i].name;
+		sn->table[i].data = &sn->knob[i];
+		sn->table[i].maxlen = sizeof(int);
+		sn->table[i].mode = 0644;
+		sn->table[i].proc_handler = drst_sysctl_handler;
+		sn->table[i].extra1 = net;
 	}
-	dn->header = drst_register_net_sysctl(net, "net/tls_drst", dn->table,
+	sn->header = drst_register_net_sysctl(net, "net/tls_drst", sn->table,
 					      DRST_NR_KNOBS);
-	if (!dn->header) {
-		kfree(dn->table);
+	if (!sn->header) {
+		kfree(sn->table);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-/**
- * drst_sysctl_net_exit() - the reverse of drst_sysctl_net_init()
- * @net: the namespace
- *
- * Context: process, may sleep.
- */
-void drst_sysctl_net_exit(struct net *net)
+static void __net_exit drst_sysctl_net_exit(struct net *net)
 {
-	unregister_net_sysctl_table(drst_pernet(net)->header);
-	kfree(drst_pernet(net)->table);
+	unregister_net_sysctl_table(drst_sysctl_pernet(net)->header);
+	kfree(drst_sysctl_pernet(net)->table);
+}
+
+static struct pernet_operations drst_sysctl_net_ops = {
+	.init = drst_sysctl_net_init,
+	.exit = drst_sysctl_net_exit,
+	.id   = &drst_sysctl_net_id,
+	.size = sizeof(struct drst_sysctl_net),
+};
+
+/**
+ * drst_sysctl_init() - check the module's parameters, show the knobs
+ *
+ * Context: process, may sleep; at load.
+ * Return: 0; -EINVAL after a line in the log that names the parameter; or
+ * another negative errno.
+ */
+int drst_sysctl_init(void)
+{
+	return drst_sysctl_check_defaults() ? :
+	       register_pernet_subsys(&drst_sysctl_net_ops);
+}
+
+/**
+ * drst_sysctl_exit() - the reverse of drst_sysctl_init()
+ *
+ * Context: process, may sleep; at unload, when nobody asks for a knob any more.
+ */
+void drst_sysctl_exit(void)
+{
+	unregister_pernet_subsys(&drst_sysctl_net_ops);
 }

@@ -15,7 +15,7 @@
 
 #include "hold.h"
 
-/* For who reads the events' formats, as perf and trace-cmd do: names to numbers. */
+/* perf and trace-cmd read the events' formats: these turn names into numbers. */
 TRACE_DEFINE_ENUM(TCP_ESTABLISHED);
 TRACE_DEFINE_ENUM(TCP_FIN_WAIT1);
 TRACE_DEFINE_ENUM(TCP_FIN_WAIT2);
@@ -24,11 +24,11 @@ TRACE_DEFINE_ENUM(TCP_CLOSING);
 TRACE_DEFINE_ENUM(TCP_LAST_ACK);
 TRACE_DEFINE_ENUM(TCP_TIME_WAIT);
 TRACE_DEFINE_ENUM(TCP_CLOSE);
-TRACE_DEFINE_ENUM(DRST_OWED_NOTHING);
-TRACE_DEFINE_ENUM(DRST_OWED_UNREAD);
-TRACE_DEFINE_ENUM(DRST_OWED_LINGER);
-TRACE_DEFINE_ENUM(DRST_OWED_DATA);
-TRACE_DEFINE_ENUM(DRST_OWED_BY_PEER);
+TRACE_DEFINE_ENUM(DRST_CAUSE_NONE);
+TRACE_DEFINE_ENUM(DRST_CAUSE_UNREAD);
+TRACE_DEFINE_ENUM(DRST_CAUSE_LINGER);
+TRACE_DEFINE_ENUM(DRST_CAUSE_DATA);
+TRACE_DEFINE_ENUM(DRST_CAUSE_PEER);
 
 /* The addresses of an IPv4 connection are mapped ones here. */
 #define DRST_TRACE_SOCK_FIELDS						\
@@ -50,7 +50,7 @@ TRACE_DEFINE_ENUM(DRST_OWED_BY_PEER);
 	__entry->sport = ntohs(inet_sk(sk)->inet_sport);		\
 	__entry->dport = ntohs((sk)->sk_dport);				\
 	__entry->state = (sk_state_then);				\
-	drst_sock_addrs(sk, (struct in6_addr *)__entry->saddr,		\
+	drst_hold_addrs(sk, (struct in6_addr *)__entry->saddr,		\
 			(struct in6_addr *)__entry->daddr);		\
 } while (0)
 
@@ -71,11 +71,11 @@ TRACE_DEFINE_ENUM(DRST_OWED_BY_PEER);
 
 #define DRST_TRACE_CAUSE						\
 	__print_symbolic(__entry->cause,				\
-			 { DRST_OWED_NOTHING, "none" },			\
-			 { DRST_OWED_UNREAD, "unread" },		\
-			 { DRST_OWED_LINGER, "linger" },		\
-			 { DRST_OWED_DATA, "data" },			\
-			 { DRST_OWED_BY_PEER, "peer" })
+			 { DRST_CAUSE_NONE, "none" },			\
+			 { DRST_CAUSE_UNREAD, "unread" },		\
+			 { DRST_CAUSE_LINGER, "linger" },		\
+			 { DRST_CAUSE_DATA, "data" },			\
+			 { DRST_CAUSE_PEER, "peer" })
 
 /* A socket has accepted a close_notify to send. Socket lock not held. */
 TRACE_EVENT(tls_drst_notify,
@@ -96,14 +96,15 @@ TRACE_EVENT(tls_drst_notify,
 );
 
 /*
- * A hold begins. @cause: why a RST is owed, as far as is known; @bytes: those in
- * TCP's send queue or, where the peer's RST is held, to be read. Socket lock held.
+ * A hold begins. @cause: why the RST is pending, as far as is known; @bytes: those
+ * in TCP's send queue or, where the peer's RST is held, to be read. Socket lock
+ * held.
  */
 TRACE_EVENT(tls_drst_hold,
 
-	TP_PROTO(const struct drst_hold *h),
+	TP_PROTO(struct sock *sk, int cause, u32 bytes),
 
-	TP_ARGS(h),
+	TP_ARGS(sk, cause, bytes),
 
 	TP_STRUCT__entry(
 		DRST_TRACE_SOCK_FIELDS
@@ -112,9 +113,9 @@ TRACE_EVENT(tls_drst_hold,
 	),
 
 	TP_fast_assign(
-		DRST_TRACE_SOCK_ASSIGN(h->sk, h->sk->sk_state);
-		__entry->cause = h->owed;
-		__entry->bytes = h->bytes;
+		DRST_TRACE_SOCK_ASSIGN(sk, sk->sk_state);
+		__entry->cause = cause;
+		__entry->bytes = bytes;
 	),
 
 	TP_printk(DRST_TRACE_SOCK_FORMAT " cause=%s bytes=%u",
@@ -122,15 +123,40 @@ TRACE_EVENT(tls_drst_hold,
 );
 
 /*
- * A hold is over, and the RST has gone out where one was due. @state: the one it
- * ended in; @how: the name of the counter; @held: the bytes at the beginning,
- * @bytes: those that are left; @ns: how long it was.
+ * An outbound hold goes on to another stage: see the picture in outbound.c. Socket
+ * lock held.
+ */
+TRACE_EVENT(tls_drst_stage,
+
+	TP_PROTO(struct sock *sk, const char *stage),
+
+	TP_ARGS(sk, stage),
+
+	TP_STRUCT__entry(
+		DRST_TRACE_SOCK_FIELDS
+		__array(char, stage, 8)
+	),
+
+	TP_fast_assign(
+		DRST_TRACE_SOCK_ASSIGN(sk, sk->sk_state);
+		strscpy(__entry->stage, stage, sizeof(__entry->stage));
+	),
+
+	TP_printk(DRST_TRACE_SOCK_FORMAT " stage=%s",
+		  DRST_TRACE_SOCK_ARGS, __entry->stage)
+);
+
+/*
+ * A hold is over; where a RST is due it goes out next. @state: the one it ended in;
+ * @how: the name of the counter; @held: the bytes at the beginning, @bytes: those
+ * that are left; @ns: how long it was. Socket lock held.
  */
 TRACE_EVENT(tls_drst_release,
 
-	TP_PROTO(const struct drst_hold *h, const char *how),
+	TP_PROTO(struct sock *sk, int state, int cause, const char *how,
+		 u32 held, u32 bytes, u64 ns),
 
-	TP_ARGS(h, how),
+	TP_ARGS(sk, state, cause, how, held, bytes, ns),
 
 	TP_STRUCT__entry(
 		DRST_TRACE_SOCK_FIELDS
@@ -142,12 +168,12 @@ TRACE_EVENT(tls_drst_release,
 	),
 
 	TP_fast_assign(
-		DRST_TRACE_SOCK_ASSIGN(h->sk, h->state);
-		__entry->cause = h->owed;
+		DRST_TRACE_SOCK_ASSIGN(sk, state);
+		__entry->cause = cause;
 		strscpy(__entry->how, how, sizeof(__entry->how));
-		__entry->held = h->bytes;
-		__entry->bytes = drst_hold_bytes(h);
-		__entry->ns = ktime_get_ns() - h->began_ns;
+		__entry->held = held;
+		__entry->bytes = bytes;
+		__entry->ns = ns;
 	),
 
 	TP_printk(DRST_TRACE_SOCK_FORMAT " cause=%s how=%s held=%u bytes=%u ns=%llu",

@@ -17,12 +17,16 @@
 #include <linux/module.h>
 #include <linux/net.h>
 #include <net/tcp.h>
-#include <net/tls.h>
 
-#include "tls_drst.h"
+#include "hooks.h"
+#include "ktls.h"
+#include "proto.h"
+#include "tcp.h"
+#include "ulp.h"
 
-/* The ops of net/tls; written at load and unload only. */
+/* The ops of net/tls, and ours, copied from them; written at load and unload only. */
 static struct tcp_ulp_ops *tls_ulp_ops;
+static struct tcp_ulp_ops drst_ulp_ops;
 
 static int drst_ulp_sock_init(struct sock *sk)
 {
@@ -33,39 +37,11 @@ static int drst_ulp_sock_init(struct sock *sk)
 	if (err)
 		return err;
 
-	drst_proto_wrap(sk);
+	drst_hooks_wrap(sk);
 	return 0;
 }
 
-/* As net/tls's, from which the other members are copied. */
-struct tcp_ulp_ops drst_ulp_ops;
-
-/*
- * The ULP of a connection while it is held. Nothing looks a ULP up once it is
- * set but sock_diag: `ss -tie` shows tcp-ulp-tls-held.
- */
-const struct tcp_ulp_ops drst_held_ulp_ops = {
-	.name		= "tls-held",
-	.owner		= THIS_MODULE,
-};
-
-/* Whether what registered itself as "tls" is net/tls as this module knows it. */
-static bool drst_ulp_is_net_tls(const struct sock *sk, const struct proto *base)
-{
-	const struct tcp_ulp_ops *ops = inet_csk(sk)->icsk_ulp_ops;
-	const struct tls_context *ctx = tls_get_ctx(sk);
-
-	if (ops->owner && strcmp(module_name(ops->owner), "tls"))
-		return false;
-	return ctx && ctx->sk == sk && ctx->sk_proto == base &&
-	       ctx->tx_conf == TLS_BASE && ctx->rx_conf == TLS_BASE &&
-	       sk->sk_prot != base;
-}
-
-/*
- * net/tls takes a socket in TCP_ESTABLISHED only. This one is ours alone, is in
- * no hash table and has no peer, so the state may be said for the time.
- */
+/* Read net/tls's ops off a socket of our own. */
 static int drst_ulp_borrow(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
@@ -73,16 +49,16 @@ static int drst_ulp_borrow(struct socket *sock)
 	struct tcp_ulp_ops *ops;
 	int err;
 
-	sk->sk_state = TCP_ESTABLISHED;
+	drst_tcp_pretend_established(sk, true);
 	err = base->setsockopt(sk, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR("tls"),
 			       sizeof("tls"));
-	sk->sk_state = TCP_CLOSE;
+	drst_tcp_pretend_established(sk, false);
 	if (err) {
 		pr_err("no \"tls\" ULP (%pe): the kernel needs CONFIG_TLS; try modprobe tls\n",
 		       ERR_PTR(err));
 		return err;
 	}
-	if (!drst_ulp_is_net_tls(sk, base)) {
+	if (!drst_ktls_is_net_tls(sk, base)) {
 		pr_err("the ULP named \"tls\" is not net/tls of this kernel: unload what replaces it\n");
 		return -EOPNOTSUPP;
 	}
@@ -162,17 +138,21 @@ int drst_ulp_init(void)
 /**
  * drst_ulp_exit() - give the seat back to net/tls
  *
- * The module is going, so setsockopt(TCP_ULP) has been refused (ENOENT) since
- * the kernel found it unused, and is until net/tls is back in the list: a
- * program sees what it sees on a kernel without TLS, for microseconds.
+ * The kernel refuses setsockopt(TCP_ULP) with ENOENT from the moment at which it
+ * finds this module unused until net/tls is back in the list. For these
+ * microseconds a program sees what it sees on a kernel without TLS.
  *
  * Context: process, may sleep.
  */
 void drst_ulp_exit(void)
 {
+	bool back;
+
 	strscpy(drst_ulp_ops.name, "tls_drst", sizeof(drst_ulp_ops.name));
-	if (tcp_register_ulp(tls_ulp_ops))
-		pr_err("the ULP named \"tls\" is taken: kernel TLS is off until reboot\n");
+	back = !tcp_register_ulp(tls_ulp_ops);
 	tcp_unregister_ulp(&drst_ulp_ops);
-	module_put(tls_ulp_ops->owner);
+	if (back)
+		module_put(tls_ulp_ops->owner);
+	else	/* net/tls stays pinned: it would unregister what is in no list */
+		pr_err("the ULP named \"tls\" is taken: kernel TLS is off until reboot\n");
 }

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the calls of a process give while a reset is held (inbound.c): what vanilla
+ * would give if the reset had not arrived yet, but that nothing blocks which nothing
+ * would wake any more.
+ *
+ * Each of these may come too late: the hold can end, and with it struct
+ * drst_inbound, whenever the socket lock is free. So no pointer to it outlives the
+ * lock, and what began under the hold goes on without it.
+ *
+ *	read_begin()  error hidden from net/tls --> its recvmsg() --> read_end()
+ *	   ^							   |
+ *	   +--- nothing came, but there is something, or the reset took effect
+ */
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/splice.h>
+#include <net/tcp.h>
+
+#include "calls.h"
+#include "compat.h"
+#include "inbound.h"
+#include "proto.h"
+
+/* ---- reading ---- */
+
+/* Returns true if the reset is held; drst_calls_read_end() has to follow then. */
+static bool drst_calls_read_begin(struct sock *sk)
+{
+	struct drst_inbound *in;
+
+	lock_sock(sk);
+	drst_inbound_look(sk);
+	in = drst_inbound_of(sk);
+	if (in)
+		drst_inbound_hide_error(in);
+	release_sock(sk);
+	return in;
+}
+
+/*
+ * What a call that read @ret bytes, or failed, has to do now: it reads once more if
+ * it got nothing but the end or the reset, though there is data, or though the
+ * reset has taken effect meanwhile by another reader.
+ */
+static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
+{
+	int err = -ret;
+
+	if (!ret)
+		return true;
+	if (err != ECONNRESET && err != EPIPE)
+		return false;
+	/* It took the reset's error, before the hold began or behind its back. */
+	if (in && !in->err)
+		in->err = err;
+	return in;
+}
+
+/* Returns true if the caller reads once more. */
+static bool drst_calls_read_end(struct sock *sk, ssize_t ret, bool held)
+{
+	struct drst_inbound *in;
+	bool again;
+
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	again = ret <= 0 && drst_calls_read_again(in, ret);
+	if (in) {
+		if (held)
+			in->readers--;
+		if (!in->readers)
+			drst_inbound_show_error(in);
+		drst_inbound_look(sk);
+	}
+	release_sock(sk);
+	return again;
+}
+
+/*
+ * The reset is held, and a record is there that net/tls did not deliver: its
+ * strparser had no memory, and tries again from a work. Wait as net/tls would.
+ *
+ * Return: 0, -EAGAIN or the errno of a signal.
+ */
+static int drst_calls_read_wait(struct sock *sk, long *timeo)
+{
+	long slept = min_t(long, *timeo, HZ / 10);
+
+	if (!drst_inbound_held(sk))
+		return 0;
+	if (!slept)
+		return -EAGAIN;
+	slept -= schedule_timeout_interruptible(slept);
+	if (*timeo != MAX_SCHEDULE_TIMEOUT)
+		*timeo -= slept;
+	return signal_pending(current) ? sock_intr_errno(*timeo) : 0;
+}
+
+/**
+ * drst_calls_recvmsg() - recvmsg() of a socket whose reset may be held
+ * @sk: a socket whose ULP is ours
+ * @msg: where to
+ * @len: how much at most, in bytes
+ * @flags: MSG_ flags
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: bytes read, 0 at the end or a negative errno.
+ */
+int drst_calls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
+			 int flags)
+{
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	bool held, again;
+	int ret, err;
+
+	do {
+		held = drst_calls_read_begin(sk);
+		ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
+		again = held && drst_calls_read_end(sk, ret, held) && len;
+		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
+	} while (again && !err);
+	return err ? : ret;
+}
+
+/**
+ * drst_calls_recvmsg_late() - a hold began while a recvmsg() was under way
+ * @sk: a socket whose ULP is ours
+ * @msg: where to
+ * @len: how much at most, in bytes
+ * @flags: MSG_ flags
+ * @ret: what recvmsg() returned
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: @ret; or what reading once more gave, if @ret was the reset or the end.
+ */
+int drst_calls_recvmsg_late(struct sock *sk, struct msghdr *msg, size_t len,
+			      int flags, int ret)
+{
+	if (!drst_inbound_held(sk) ||
+	    !drst_calls_read_end(sk, ret, false) || !len)
+		return ret;
+	return drst_calls_recvmsg(sk, msg, len, flags);
+}
+
+/**
+ * drst_calls_splice_read() - splice() from a socket whose reset may be held
+ * @sock: the struct socket
+ * @ppos: not used by TCP
+ * @pipe: where to
+ * @len: how much at most, in bytes
+ * @flags: SPLICE_F_ flags
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: bytes read, 0 at the end or a negative errno.
+ */
+ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
+				 struct pipe_inode_info *pipe, size_t len,
+				 unsigned int flags)
+{
+	const struct proto_ops *ops = drst_proto_tls_ops(sock);
+	struct sock *sk = sock->sk;
+	long timeo = sock_rcvtimeo(sk, flags & SPLICE_F_NONBLOCK);
+	bool held, again;
+	ssize_t ret;
+	int err;
+
+	do {
+		held = drst_calls_read_begin(sk);
+		ret = ops->splice_read(sock, ppos, pipe, len, flags);
+		again = held && drst_calls_read_end(sk, ret, held) && len;
+		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
+	} while (again && !err);
+	return err ? : ret;
+}
+
+/**
+ * drst_calls_splice_read_late() - as drst_calls_recvmsg_late(), for splice()
+ * @sock: the struct socket
+ * @ppos: not used by TCP
+ * @pipe: where to
+ * @len: how much at most, in bytes
+ * @flags: SPLICE_F_ flags
+ * @ret: what splice() returned
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: @ret; or what reading once more gave, if @ret was the reset or the end.
+ */
+ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
+				      struct pipe_inode_info *pipe, size_t len,
+				      unsigned int flags, ssize_t ret)
+{
+	if (!drst_inbound_held(sock->sk) ||
+	    !drst_calls_read_end(sock->sk, ret, false) || !len)
+		return ret;
+	return drst_calls_splice_read(sock, ppos, pipe, len, flags);
+}
+
+/* ---- everything else ---- */
+
+/**
+ * drst_calls_send_error() - what sending gives while a reset is held
+ * @sk: any TCP socket
+ * @flags: MSG_ flags
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: the error of the reset, if nobody was told so far; else -EPIPE, after
+ * SIGPIPE where that is wanted.
+ */
+int drst_calls_send_error(struct sock *sk, int flags)
+{
+	struct drst_inbound *in;
+	int err = 0;
+
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	if (in)
+		err = drst_inbound_take_error(in);
+	release_sock(sk);
+	return sk_stream_error(sk, flags, err ? -err : -EPIPE);
+}
+
+/**
+ * drst_calls_sendmsg() - sendmsg() of a socket whose reset is held
+ * @sk: a socket whose ULP is ours
+ * @msg: what to send
+ * @size: how much, in bytes
+ *
+ * net/tls would take records. It only says whether it takes such flags, and nothing
+ * at all.
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: 0 for no data, or a negative errno.
+ */
+int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	struct msghdr nothing = { .msg_flags = msg->msg_flags };
+	int ret;
+
+	ret = drst_proto_tls(sk)->sendmsg(sk, &nothing, 0);
+	if (ret < 0 || !size)
+		return ret;
+	return drst_calls_send_error(sk, msg->msg_flags);
+}
+
+/**
+ * drst_calls_poll() - what poll() says of a socket whose reset is held
+ * @sk: any TCP socket
+ * @mask: what net/tls's poll() says; is corrected
+ *
+ * HUP and RDHUP only for a FIN, or if the process has shut the socket down; ERR only
+ * for messages in the error queue. IN and OUT are TCP's: neither blocks. If a call
+ * of which no hook knows has read everything, the work is told, as nothing can sleep
+ * here. The spinlock part of the socket lock keeps the hold, but whoever owns the
+ * socket may change it meanwhile.
+ *
+ * Context: process, socket lock not held.
+ * Return: false if the reset is not held any more.
+ */
+bool drst_calls_poll(struct sock *sk, __poll_t *mask)
+{
+	struct drst_inbound *in;
+	u8 shutdown;
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	in = drst_inbound_of(sk);
+	if (!in)
+		goto unlock;
+	shutdown = READ_ONCE(in->shutdown);
+	*mask &= ~(EPOLLERR | EPOLLHUP | EPOLLRDHUP);
+	if (!skb_queue_empty_lockless(&sk->sk_error_queue))
+		*mask |= EPOLLERR;
+	if (shutdown & RCV_SHUTDOWN)
+		*mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (shutdown == SHUTDOWN_MASK)
+		*mask |= EPOLLHUP;
+	if (!sock_owned_by_user(sk) && !drst_inbound_undelivered(sk))
+		drst_hold_kick(&in->hold);
+unlock:
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return in;
+}
+
+/**
+ * drst_calls_shutdown() - the process shuts down a socket whose reset is held
+ * @sk: any TCP socket
+ * @how: RCV_SHUTDOWN, SEND_SHUTDOWN or both
+ *
+ * Context: process, socket lock not held, may sleep.
+ */
+void drst_calls_shutdown(struct sock *sk, int how)
+{
+	struct drst_inbound *in;
+
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	if (in) {
+		WRITE_ONCE(in->shutdown, in->shutdown | how);
+		/* As tcp_close_state(): a FIN would have been sent. */
+		if (how & SEND_SHUTDOWN && in->state == TCP_ESTABLISHED)
+			in->state = TCP_FIN_WAIT1;
+		if (how & SEND_SHUTDOWN && in->state == TCP_CLOSE_WAIT)
+			in->state = TCP_LAST_ACK;
+	}
+	release_sock(sk);
+}
+
+/**
+ * drst_calls_state() - what a process takes a connection to be in
+ * @sk: any TCP socket
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: enum of TCP's states.
+ */
+int drst_calls_state(struct sock *sk)
+{
+	struct drst_inbound *in;
+	int state;
+
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	state = in ? in->state : sk->sk_state;
+	release_sock(sk);
+	return state;
+}

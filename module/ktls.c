@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every look into the internals of net/tls, and every touch of them; tcp.c is the
+ * same for TCP. Read these two files for a new kernel, with net/tls/ and
+ * net/ipv4/tcp*.c of that kernel beside them: what still compiles can mean something
+ * else. Each function says in "Relies on" what it takes for granted.
+ *
+ * Other files rely on these as well:
+ *
+ * tls_init(),		choose sk_prot and sock->ops by family and by what is
+ * update_sk_prot()	offloaded, under the socket lock; proto.c finds its copies
+ *			by that pointer
+ * tls_sw_sendmsg()	returns sk_err before it takes anything
+ * tls_rx_rec_wait()	looks at sk_err before it looks for a record
+ */
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "compat.h"
+#include "ktls.h"
+#include "proto.h"
+#include "tcp.h"
+
+/*
+ * Bits in tls_context.flags, of which net/tls uses the lowest few. So the state of
+ * a connection that is not held costs no memory, and survives changes of sk_prot.
+ */
+enum drst_ktls_flag {
+	DRST_KTLS_NOTIFIED = BITS_PER_LONG - 1,	/* accepted a close_notify */
+	DRST_KTLS_KERNELS = BITS_PER_LONG - 2,	/* the kernel uses the socket */
+};
+
+/* ---- net/tls: what a socket is ---- */
+
+/**
+ * drst_ktls_is_net_tls() - is the ULP of a socket net/tls as this module knows it?
+ * @sk: a socket that has just got the ULP named "tls"
+ * @base: its proto from before
+ *
+ * Relies on: tls_init() makes a tls_context with neither direction set up, and
+ * changes sk_prot.
+ *
+ * Context: process.
+ */
+bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base)
+{
+	const struct tcp_ulp_ops *ops = inet_csk(sk)->icsk_ulp_ops;
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (ops->owner && strcmp(module_name(ops->owner), "tls"))
+		return false;
+	return ctx && ctx->sk == sk && ctx->sk_proto == base &&
+	       ctx->tx_conf == TLS_BASE && ctx->rx_conf == TLS_BASE &&
+	       sk->sk_prot != base;
+}
+
+/**
+ * drst_ktls_suits() - may a socket be held, by what net/tls knows of it?
+ * @sk: a socket whose ULP is ours
+ *
+ * Not those of a sockmap, where TCP's proto is not at the base, nor those whose
+ * records a TOE makes.
+ *
+ * Relies on: tls_context.sk_proto is sk_prot from before tls_init().
+ *
+ * Context: process, socket lock held.
+ */
+bool drst_ktls_suits(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	sock_owned_by_me(sk);
+	return ctx && ctx->sk_proto == drst_proto_base(sk) && !drst_has_toe(ctx);
+}
+
+/**
+ * drst_ktls_sends() - does a socket send by kTLS?
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+bool drst_ktls_sends(const struct sock *sk)
+{
+	return tls_get_ctx(sk)->tx_conf != TLS_BASE;
+}
+
+/**
+ * drst_ktls_receives() - does a socket receive by kTLS?
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+bool drst_ktls_receives(const struct sock *sk)
+{
+	return tls_get_ctx(sk)->rx_conf != TLS_BASE;
+}
+
+/**
+ * drst_ktls_set_notified() - a socket has accepted a close_notify to send
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+void drst_ktls_set_notified(struct sock *sk)
+{
+	set_bit(DRST_KTLS_NOTIFIED, &tls_get_ctx(sk)->flags);
+}
+
+/**
+ * drst_ktls_notified() - has a socket accepted a close_notify to send?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * Context: any.
+ */
+bool drst_ktls_notified(const struct sock *sk)
+{
+	return test_bit(DRST_KTLS_NOTIFIED, &tls_get_ctx(sk)->flags);
+}
+
+/**
+ * drst_ktls_set_kernels() - the kernel uses a socket: never hold it
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+void drst_ktls_set_kernels(struct sock *sk)
+{
+	set_bit(DRST_KTLS_KERNELS, &tls_get_ctx(sk)->flags);
+}
+
+/**
+ * drst_ktls_kernels() - has the kernel been seen to use a socket?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * Context: any.
+ */
+bool drst_ktls_kernels(const struct sock *sk)
+{
+	return test_bit(DRST_KTLS_KERNELS, &tls_get_ctx(sk)->flags);
+}
+
+/* ---- net/tls: sending ---- */
+
+/**
+ * drst_ktls_holds() - does kTLS hold records that it accepted?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * Relies on: the open record is in pending_open_record_frags, all others (being
+ * encrypted, ready, partly sent) are in tx_list.
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_holds(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	if (ctx->partially_sent_record || ctx->pending_open_record_frags)
+		return true;
+	return ctx->tx_conf == TLS_SW &&
+	       !list_empty(&tls_sw_ctx_tx(ctx)->tx_list);
+}
+
+/**
+ * drst_ktls_pending() - does kTLS hold records that can still go?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * After SHUT_WR or an error TCP takes nothing more.
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_pending(const struct sock *sk)
+{
+	return drst_ktls_holds(sk) && !sk->sk_err &&
+	       !(sk->sk_shutdown & SEND_SHUTDOWN) &&
+	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+}
+
+/**
+ * drst_ktls_has_open_record() - has kTLS a record that is not closed yet?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_has_open_record(const struct sock *sk)
+{
+	return tls_get_ctx(sk)->pending_open_record_frags;
+}
+
+/**
+ * drst_ktls_push() - let kTLS give its records to TCP
+ * @sk: a connection that no process has open any more
+ *
+ * The write_space handler of net/tls queues its worker for the records that are
+ * ready. The open one has to be closed first, under tx_lock. The worker may sleep
+ * with that lock, so this only tries it: the next ACK brings the caller back.
+ *
+ * Relies on: push_pending_record() wants tx_lock and the socket lock, as in
+ * tls_sw_push_pending_record().
+ *
+ * Context: process, socket lock held.
+ * Return: true while kTLS holds records that can go.
+ */
+bool drst_ktls_push(struct sock *sk)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	sock_owned_by_me(sk);
+	if (!drst_ktls_pending(sk))
+		return false;
+	if (ctx->pending_open_record_frags && mutex_trylock(&ctx->tx_lock)) {
+		ctx->push_pending_record(sk, MSG_DONTWAIT);
+		mutex_unlock(&ctx->tx_lock);
+	}
+	/* With nothing under way no ACK will come to start the worker. */
+	if (drst_tcp_flushed(sk) && !ctx->pending_open_record_frags)
+		sk->sk_write_space(sk);
+	return drst_ktls_pending(sk);
+}
+
+/* ---- net/tls: receiving ---- */
+
+/* The length of the record at the head of the receive queue, 0 if unknown */
+static unsigned int drst_ktls_record_len(const struct sock *sk)
+{
+	u32 seq = tcp_sk(sk)->copied_seq;
+	u8 header[TLS_HEADER_SIZE];
+	struct sk_buff *skb;
+	unsigned int got = 0;
+	u32 offset, n;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		offset = seq + got - TCP_SKB_CB(skb)->seq;
+		if (offset >= skb->len)
+			continue;
+		n = min_t(u32, skb->len - offset, sizeof(header) - got);
+		if (skb_copy_bits(skb, offset, header + got, n))
+			return 0;
+		got += n;
+		if (got == sizeof(header))
+			return sizeof(header) + (header[3] << 8 | header[4]);
+	}
+	return 0;
+}
+
+/**
+ * drst_ktls_record_ready() - has kTLS a record to deliver?
+ * @sk: a socket that receives by kTLS
+ *
+ * A record of which the end will never come cannot be read.
+ *
+ * Relies on: decrypted records are in rx_list; the strparser leaves a record in
+ * the receive queue until it is delivered, but for copy_mode, where what it has
+ * copied is in its anchor; stm.full_len is the record's length or 0.
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_record_ready(const struct sock *sk)
+{
+	const struct tls_sw_context_rx *rx = tls_sw_ctx_rx(tls_get_ctx(sk));
+	const struct tls_strparser *strp = &rx->strp;
+	unsigned int len = strp->stm.full_len;
+	unsigned int have;
+
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	/* msg_ready was a bit, of which there is no READ_ONCE(), before 6.9. */
+	if (!skb_queue_empty(&rx->rx_list) || data_race(strp->msg_ready))
+		return true;
+	if (!drst_tcp_unread(sk))
+		return false;
+
+	have = drst_tcp_unread_bytes(sk);
+	if (strp->copy_mode)
+		have += strp->anchor->len;
+	else if (!len)
+		len = drst_ktls_record_len(sk);
+	return len && have >= len;
+}
+
+/* ---- net/tls: taking it off ---- */
+
+/**
+ * drst_ktls_divert() - take the events of a connection away from net/tls
+ * @sk: a connection that no process has open any more
+ * @to: sk_data_ready() from now on; and what is called where net/tls would call
+ *     sk_write_space() from before it
+ *
+ * The strparser must not look at the receive queue any more: the caller throws
+ * away what arrives. It stops as in tls_sw_release_resources_rx(), which comes
+ * later.
+ *
+ * Relies on: tls_write_space() calls ctx->sk_write_space() at its end;
+ * saved_data_ready is put back when net/tls is torn down.
+ *
+ * Context: process, socket lock and sk_callback_lock held.
+ * Return: what there was before net/tls.
+ */
+struct drst_ktls_events drst_ktls_divert(struct sock *sk,
+					 struct drst_ktls_events to)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct drst_ktls_events old = {
+		.data_ready = sk->sk_data_ready,
+		.write_space = ctx->sk_write_space,
+	};
+
+	sock_owned_by_me(sk);
+	lockdep_assert_held_write(&sk->sk_callback_lock);
+	if (ctx->rx_conf != TLS_BASE) {
+		tls_sw_ctx_rx(ctx)->strp.stopped = 1;
+		old.data_ready = tls_sw_ctx_rx(ctx)->saved_data_ready;
+	}
+	sk->sk_data_ready = to.data_ready;
+	ctx->sk_write_space = to.write_space;
+	return old;
+}
+
+/**
+ * drst_ktls_teardown_relock() - take net/tls off a connection, leave TCP as it is
+ * @sk: a connection that no process has open any more
+ *
+ * tls_sk_proto_close() frees net/tls's side and then calls close() of the proto
+ * that net/tls has saved as the one below it. That one does nothing here.
+ *
+ * Relies on: tls_sk_proto_close() ends with ctx->sk_proto->close(), and puts
+ * sk_data_ready and sk_write_space from before net/tls back.
+ *
+ * Context: process, may sleep. The socket lock is held at entry and exit; it is
+ * dropped in between.
+ */
+void drst_ktls_teardown_relock(struct sock *sk)
+{
+	const struct proto *tls = drst_proto_tls(sk);
+
+	sock_owned_by_me(sk);
+	tls_get_ctx(sk)->sk_proto = drst_proto_closeless(sk);
+	release_sock(sk);
+
+	tls->close(sk, 0);
+
+	lock_sock(sk);
+	drst_proto_set(sk, drst_proto_base(sk));
+}

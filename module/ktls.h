@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every look into the internals of net/tls, and every touch of them. */
+#ifndef _TLS_DRST_KTLS_H
+#define _TLS_DRST_KTLS_H
+
+#include <net/sock.h>
+
+/* Callbacks of struct sock. */
+struct drst_ktls_events {
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+};
+
+bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base);
+bool drst_ktls_suits(const struct sock *sk);
+bool drst_ktls_sends(const struct sock *sk);
+bool drst_ktls_receives(const struct sock *sk);
+void drst_ktls_set_notified(struct sock *sk);
+bool drst_ktls_notified(const struct sock *sk);
+void drst_ktls_set_kernels(struct sock *sk);
+bool drst_ktls_kernels(const struct sock *sk);
+bool drst_ktls_holds(const struct sock *sk);
+bool drst_ktls_pending(const struct sock *sk);
+bool drst_ktls_has_open_record(const struct sock *sk);
+bool drst_ktls_push(struct sock *sk);
+bool drst_ktls_record_ready(const struct sock *sk);
+struct drst_ktls_events drst_ktls_divert(struct sock *sk,
+					 struct drst_ktls_events to);
+void drst_ktls_teardown_relock(struct sock *sk);
+
+#endif /* _TLS_DRST_KTLS_H */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The outbound hold: this host has a RST pending. */
+#ifndef _TLS_DRST_OUTBOUND_H
+#define _TLS_DRST_OUTBOUND_H
+
+#include <linux/completion.h>
+#include <net/sock.h>
+
+#include "hold.h"
+#include "ktls.h"
+
+/* See outbound.c. */
+enum drst_outbound_stage {
+	DRST_TAKEN,
+	DRST_KTLS,
+	DRST_TCP,
+	DRST_OVER,
+	DRST_NR_STAGES
+};
+
+/**
+ * struct drst_outbound - an outbound hold
+ * @hold:	what it shares with an inbound one
+ * @before:	the socket's callbacks to go back to
+ * @ulp_ops:	icsk_ulp_ops to go back to
+ * @done:	completed when the hold has ended
+ * @acked:	tcp_sock.bytes_acked at the beginning
+ * @snd_una:	tcp_sock.snd_una as last seen
+ * @err:	sk_err when TCP got to TCP_CLOSE; a sender inside net/tls may take it
+ * @stage:	enum drst_outbound_stage
+ * @notified:	the connection accepted a close_notify
+ * @tls:	net/tls is not torn down yet
+ */
+struct drst_outbound {
+	struct drst_hold hold;
+	struct drst_ktls_events before;
+	const struct tcp_ulp_ops *ulp_ops;
+	struct completion done;
+	u64 acked;
+	u32 snd_una;
+	int err;
+	u8 stage;
+	bool notified;
+	bool tls;
+};
+
+bool drst_outbound_close_unlock(struct sock *sk, long timeout);
+
+#endif /* _TLS_DRST_OUTBOUND_H */

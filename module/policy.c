@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which connections are held: by mode, state and cause, and which never.
+ *
+ *				   mode 0   mode 1   mode 2
+ *	outbound, no close_notify    -	      -	     (records of kTLS only)
+ *	outbound, ESTABLISHED	     -	      -	      held
+ *	outbound, other states	     -	     held     held
+ *	inbound,  ESTABLISHED	     -	      -	      held
+ *	inbound,  other states	     -	     held     held
+ *
+ * Never held is what the kernel uses. Each user of kernel sockets shows itself:
+ *
+ *	NFS client, NVMe/TCP host,	sock_create_kern(): sk_kern_sock
+ *	SMC, RDS, rxrpc, io_uring's	(SMC's and MPTCP's inner TCP sockets, too; they
+ *	own				take no ULP from user space)
+ *	nfsd, nvmet/TCP, ksmbd		kernel_accept(), perhaps from a listener made by
+ *					user space: without a file when net/tls is set
+ *					up; or, where tlshd had a file, sk_user_data as
+ *					they send, or a close_notify from kernel memory
+ *	KCM, espintcp, sockmap		sk_user_data (sockmap: TCP's proto is not at the
+ *					base, and since June 2026 no kTLS at all)
+ *	MPTCP				sk_is_mptcp(); has no ULP of ours
+ *	TOE				drst_has_toe()
+ *	TCP_REPAIR			asked for whenever a hold would begin
+ */
+#include <net/mptcp.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "ktls.h"
+#include "policy.h"
+#include "sysctl.h"
+#include "tcp.h"
+
+/**
+ * drst_policy_hooks() - is a socket for us at all?
+ * @sk: a socket that net/tls has just set up
+ *
+ * Context: process, socket lock held.
+ */
+bool drst_policy_hooks(const struct sock *sk)
+{
+	sock_owned_by_me(sk);
+	return drst_ktls_suits(sk) && !sk->sk_kern_sock && !sk_is_mptcp(sk) &&
+	       sk->sk_socket && sk->sk_socket->file;
+}
+
+static bool drst_policy_allowed(const struct sock *sk)
+{
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	return !drst_ktls_kernels(sk) && !sk->sk_user_data &&
+	       !tcp_sk(sk)->repair;
+}
+
+/**
+ * drst_policy_cause() - what would __tcp_close() find reason for a RST in?
+ * @sk: a TCP socket
+ *
+ * Context: process, socket lock held.
+ * Return: the cause; %DRST_CAUSE_NONE if it would send a FIN.
+ */
+enum drst_cause drst_policy_cause(const struct sock *sk)
+{
+	if (drst_tcp_unread(sk))
+		return DRST_CAUSE_UNREAD;
+	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
+		return DRST_CAUSE_LINGER;
+	return DRST_CAUSE_NONE;
+}
+
+/**
+ * drst_policy_outbound() - is a connection to be held as its last process closes it?
+ * @sk: the connection, with all our hooks on
+ * @cause: what drst_policy_cause() says of it
+ *
+ * Context: process, socket lock held.
+ */
+bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
+{
+	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
+	bool ktls;
+
+	if (!mode || !drst_policy_allowed(sk))
+		return false;
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT |
+				     TCPF_FIN_WAIT1 | TCPF_CLOSING |
+				     TCPF_LAST_ACK)))
+		return false;
+
+	ktls = drst_ktls_pending(sk);
+	if (!ktls && drst_tcp_flushed(sk))
+		return false;
+	if (!drst_ktls_notified(sk))
+		return mode == 2 && ktls && !cause;
+	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
+}
+
+/**
+ * drst_policy_inbound() - is the peer's RST to be held, if data is undelivered?
+ * @sk: the connection, with all our hooks on; sk_state is what the RST found
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_policy_inbound(const struct sock *sk)
+{
+	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
+
+	if (!mode || !drst_policy_allowed(sk) || sock_flag(sk, SOCK_DEAD))
+		return false;
+	return mode == 2 || sk->sk_state != TCP_ESTABLISHED;
+}

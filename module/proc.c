@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/tls_drst_stat: one counter a line, as in net/tls/tls_proc.c.
+ * /proc/net/tls_drst: one connection that is held now a line.
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <net/inet_sock.h>
+#include <net/net_namespace.h>
+
+#include "hold.h"
+#include "proc.h"
+#include "stat.h"
+
+static void drst_proc_line(struct seq_file *seq, const char *name, u64 value)
+{
+	seq_printf(seq, "TlsDrst%-25s\t%llu\n", name, value);
+}
+
+static int drst_proc_stat_show(struct seq_file *seq, void *v)
+{
+	const struct net *net = seq->private;
+	int i;
+
+	drst_proc_line(seq, "CurrHeld", drst_hold_now(net, DRST_OUTBOUND));
+	drst_proc_line(seq, "CurrInHeld", drst_hold_now(net, DRST_INBOUND));
+	for (i = 0; i < DRST_NR_STATS; i++)
+		drst_proc_line(seq, drst_stat_name(i), drst_stat_sum(net, i));
+	return 0;
+}
+
+/* ---- /proc/net/tls_drst ---- */
+
+static void *drst_proc_start(struct seq_file *seq, loff_t *pos)
+{
+	return seq_list_start_head(drst_hold_list_lock(seq_file_net(seq)),
+				   *pos);
+}
+
+static void *drst_proc_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return seq_list_next(v, drst_hold_list(seq_file_net(seq)), pos);
+}
+
+static void drst_proc_stop(struct seq_file *seq, void *v)
+{
+	drst_hold_list_unlock(seq_file_net(seq));
+}
+
+static void drst_proc_addr(struct seq_file *seq, const struct in6_addr *addr,
+			   __be16 port)
+{
+	if (ipv6_addr_v4mapped(addr))
+		seq_printf(seq, "%pI4:%u ", &addr->s6_addr32[3], ntohs(port));
+	else
+		seq_printf(seq, "[%pI6c]:%u ", addr, ntohs(port));
+}
+
+/* The state is a number, as in /proc/net/tcp; times are in ms. */
+static int drst_proc_show(struct seq_file *seq, void *v)
+{
+	const struct drst_hold *h = list_entry(v, struct drst_hold, list);
+	struct in6_addr saddr, daddr;
+	const struct sock *sk;
+
+	if (v == drst_hold_list(seq_file_net(seq))) {
+		seq_puts(seq, "local remote state cause bytes held_ms idle_ms cookie\n");
+		return 0;
+	}
+	sk = h->sk;
+	drst_hold_addrs(sk, &saddr, &daddr);
+	drst_proc_addr(seq, &saddr, inet_sk(sk)->inet_sport);
+	drst_proc_addr(seq, &daddr, sk->sk_dport);
+	seq_printf(seq, "%02X %s %u %u %u %llx\n", READ_ONCE(sk->sk_state),
+		   drst_hold_cause_name(READ_ONCE(h->cause)),
+		   drst_hold_bytes(h), jiffies_to_msecs(jiffies - h->began),
+		   jiffies_to_msecs(jiffies - READ_ONCE(h->progress)),
+		   (u64)atomic64_read(&sk->sk_cookie));
+	return 0;
+}
+
+static const struct seq_operations drst_proc_seq_ops = {
+	.start	= drst_proc_start,
+	.next	= drst_proc_next,
+	.stop	= drst_proc_stop,
+	.show	= drst_proc_show,
+};
+
+/* ---- */
+
+static int __net_init drst_proc_net_init(struct net *net)
+{
+	if (!proc_create_net_single("tls_drst_stat", 0444, net->proc_net,
+				    drst_proc_stat_show, NULL))
+		return -ENOMEM;
+	if (proc_create_net("tls_drst", 0444, net->proc_net, &drst_proc_seq_ops,
+			    sizeof(struct seq_net_private)))
+		return 0;
+	remove_proc_entry("tls_drst_stat", net->proc_net);
+	return -ENOMEM;
+}
+
+static void __net_exit drst_proc_net_exit(struct net *net)
+{
+	remove_proc_entry("tls_drst", net->proc_net);
+	remove_proc_entry("tls_drst_stat", net->proc_net);
+}
+
+static struct pernet_operations drst_proc_net_ops = {
+	.init = drst_proc_net_init,
+	.exit = drst_proc_net_exit,
+};
+
+/**
+ * drst_proc_init() - show the counters and the holds
+ *
+ * Context: process, may sleep; at load.
+ * Return: 0 or a negative errno.
+ */
+int drst_proc_init(void)
+{
+	return register_pernet_subsys(&drst_proc_net_ops);
+}
+
+/**
+ * drst_proc_exit() - the reverse of drst_proc_init()
+ *
+ * Context: process, may sleep; at unload.
+ */
+void drst_proc_exit(void)
+{
+	unregister_pernet_subsys(&drst_proc_net_ops);
+}
