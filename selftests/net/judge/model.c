@@ -346,10 +346,17 @@ static void held_get(struct model *m, int i)
 		*out = (struct outcome){ .value = 1 * 2 + 1, .inq = -1 };
 }
 
+/* The state goes on as if the reset had not arrived, and no acknowledgement came. */
 static void held_shutdown(struct model *m, int i)
 {
+	int how = step_of(m, i)->arg[0] + 1;
+
 	*want_out(m, i) = (struct outcome){ .inq = -1 };
-	m->shut |= step_of(m, i)->arg[0] + 1;
+	m->shut |= how;
+	if (how & SEND && m->state == TCP_ESTABLISHED)
+		m->state = TCP_FIN_WAIT1;
+	if (how & SEND && m->state == TCP_CLOSE_WAIT)
+		m->state = TCP_LAST_ACK;
 	replace(m, i, "nothing");
 	wake_polls(m, i, mask_held(m));
 }
