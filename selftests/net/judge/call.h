@@ -45,7 +45,7 @@ struct call {
 /* The name of every op of the program's has a call_...() of its own. */
 #define CALLS(X)							\
 	X(recv) X(recvmsg) X(readv) X(splice)				\
-	X(send) X(sendmsg) X(sendfile) X(notify) X(fill)		\
+	X(send) X(sendmsg) X(sendfile) X(notify)			\
 	X(poll) X(select) X(epoll_add) X(epoll_wait)			\
 	X(uring_recv) X(uring_poll) X(uring_next) X(uring_close)	\
 	X(shutdown) X(so_error) X(fionread) X(outq) X(state)		\

@@ -160,17 +160,6 @@ void call_notify(struct call *call)
 	finish(call, sendmsg(call->fd, &msg, STEP_FLAGS(call->step)));
 }
 
-/* As much as is taken: how much that is depends on the machine. */
-void call_fill(struct call *call)
-{
-	ssize_t n;
-
-	do {
-		n = send(call->fd, zeros, 16384, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n > 0);
-	finish(call, n);
-}
-
 /* ---- options ---- */
 
 void call_shutdown(struct call *call)

@@ -65,6 +65,7 @@ static void view_info(struct view *view, struct rtattr *rta, int len)
 		memcpy(&info, RTA_DATA(rta), RTA_PAYLOAD(rta) < sizeof(info) ?
 		       RTA_PAYLOAD(rta) : sizeof(info));
 		view->in_flight = info.tcpi_unacked;
+		view->window = info.tcpi_snd_wnd;
 		view->received = info.tcpi_bytes_received;
 	}
 }

@@ -11,6 +11,7 @@ struct view {
 	unsigned int unread;
 	unsigned int queued;
 	unsigned int in_flight;	/* segments that are not acknowledged */
+	unsigned int window;	/* the peer's */
 	uint64_t received;
 };
 

@@ -317,7 +317,7 @@ static void held_send(struct model *m, int i)
 	struct outcome out = { .ret = -1, .inq = -1 };
 
 	out.err = m->told ? EPIPE : m->err;
-	out.sigpipe = out.err == EPIPE && !is_op(step, "fill") &&
+	out.sigpipe = out.err == EPIPE &&
 		      !(STEP_FLAGS(step) & MSG_NOSIGNAL);
 	*want_out(m, i) = out;
 	m->want->run.when[i] = i;

@@ -270,7 +270,6 @@ static void program_step(struct gen *g)
 static void with(struct gen *g)
 {
 	char line[TEXT_MAX] = "with";
-	bool small = g->waiter == A_SENDER || percent(g, 20);
 
 	g->rx = percent(g, 40);
 	if (g->rx)
@@ -279,9 +278,9 @@ static void with(struct gen *g)
 		strcat(line, " ipv6");
 	if (percent(g, 20))
 		strcat(line, " tls12");
-	if (small)
-		strcat(line, " small_sndbuf");
-	g->full = small;
+	g->full = g->waiter == A_SENDER || percent(g, 20);
+	if (g->full)
+		strcat(line, " full");
 	if (strlen(line) > 4)
 		script_add(g->script, line);
 }
@@ -306,15 +305,10 @@ static void beginning(struct gen *g)
 		g->edges = strstr(events, "ET");
 		add(g, "epoll_add %s", events);
 	}
-	if (percent(g, 60))
+	if (!g->full && percent(g, 60))
 		add(g, "notify");
-	if (g->full) {
-		/* Twice, as the peer's acknowledgements make room after the first. */
-		add(g, "fill");
-		add(g, "fill");
-	} else if (percent(g, 50)) {
+	if (!g->full && percent(g, 50))
 		add(g, "send 131072");
-	}
 }
 
 /* A reset, with something unread in front of it. */

@@ -21,7 +21,7 @@ const struct op ops[] = {
 	CALL(recv, DO_READ), CALL(recvmsg, DO_READ), CALL(readv, DO_READ),
 	CALL(splice, DO_READ), CALL(uring_recv, DO_READ),
 	CALL(send, DO_SEND), CALL(sendmsg, DO_SEND), CALL(sendfile, DO_SEND),
-	CALL(notify, DO_SEND), CALL(fill, DO_SEND),
+	CALL(notify, DO_SEND),
 	CALL(poll, DO_POLL), CALL(select, DO_POLL), CALL(epoll_wait, DO_POLL),
 	CALL(uring_poll, DO_POLL), CALL(uring_next, DO_POLL),
 	CALL(fionread, DO_GET), CALL(outq, DO_GET), CALL(state, DO_GET),
@@ -116,8 +116,8 @@ static void parse_with(struct script *script, const char *line)
 			script->ipv6 = true;
 		else if (!strcmp(name, "tls12"))
 			script->tls12 = true;
-		else if (!strcmp(name, "small_sndbuf"))
-			script->small_sndbuf = true;
+		else if (!strcmp(name, "full"))
+			script->full = true;
 		else if (!strncmp(name, "timeout_ms=", 11))
 			script->timeout_ms = atoi(name + 11);
 		else if (!strncmp(name, "delay_ms=", 9))

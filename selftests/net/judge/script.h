@@ -56,7 +56,8 @@ struct script {
 	unsigned int seed;	/* of a random script */
 	/* The line "with ...", which is optional and comes first. */
 	char with[TEXT_MAX];
-	bool rx, ipv6, tls12, small_sndbuf;
+	bool rx, ipv6, tls12;
+	bool full;		/* nothing can be sent before peer_open */
 	int timeout_ms;		/* the module's knob, 0 for its default */
 	int delay_ms;		/* of what the program's end sends */
 	int steps;

@@ -318,6 +318,37 @@ static void last_step(struct world *w)
 
 /* ---- the whole run ---- */
 
+static bool sends_all(const struct world *w)
+{
+	static const char zeros[4096];
+	bool any = false;
+
+	while (send(w->conn.fd, zeros, sizeof(zeros), MSG_DONTWAIT) > 0)
+		any = true;
+	return any;
+}
+
+static bool is_full(struct world *w)
+{
+	if (sends_all(w))
+		return false;
+	peer_acks(w);
+	look_again(w);
+	return !w->view.in_flight && !w->view.window && !sends_all(w);
+}
+
+/*
+ * No room for a byte more, neither at the peer nor here. It is done without TLS, as
+ * records that kTLS cannot get rid of are tried again by a work of its own, and what
+ * comes of that is chance.
+ */
+static void open_full(struct world *w, const struct conn_opts *opts)
+{
+	conn_connect(&w->conn, w->bed, opts);
+	MUST(EVENTUALLY(is_full(w)));
+	conn_tls(&w->conn, opts);
+}
+
 static void world_open(struct world *w)
 {
 	const struct script *s = w->script;
@@ -325,18 +356,21 @@ static void world_open(struct world *w)
 		.family = s->ipv6 ? AF_INET6 : AF_INET,
 		.version = s->tls12 ? TLS_1_2_VERSION : TLS_1_3_VERSION,
 		.rx = s->rx,
-		.sndbuf = s->small_sndbuf ? SNDBUF_SMALL : 0,
+		.sndbuf = s->full ? SNDBUF_SMALL : 0,
 	};
 	int i;
 
-	conn_open(&w->conn, w->bed, &opts);
+	w->look = look_open();
+	if (s->full)
+		open_full(w, &opts);
+	else
+		conn_open(&w->conn, w->bed, &opts);
 	sockopt(w->conn.peer, IPPROTO_TCP, TCP_NODELAY, 1);
 	w->fds[w->n_fds++] = w->conn.fd;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->file = memfd_create("judge", MFD_CLOEXEC);
 	MUST(w->epoll >= 0 && w->file >= 0 && !ftruncate(w->file, FILE_SIZE));
 	MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, w->flight));
-	w->look = look_open();
 	for (i = 0; i < ACTORS; i++)
 		actors[i].number = -1;
 	if (s->delay_ms)

@@ -3,8 +3,6 @@
 
 /* The peer's window is full, so that the FIN of a shutdown() waits. */
 #define UPLOAD "send 131072", "notify"
-/* A send() blocks; twice, as the peer's acknowledgements make room after the first. */
-#define FILL "fill", "fill"
 
 /*
  * ---- outbound: before close() there is no difference ----
@@ -88,13 +86,13 @@ SCRIPT(shut_rdwr_flushed, UPLOAD, "shutdown RDWR", "peer_open", "state",
 SCRIPT(shut_rdwr_rx_fin, "with rx", UPLOAD, "peer_data 10", "peer_notify",
        "shutdown RDWR", "peer_fin", "recvmsg 100", "recvmsg 100",
        "recvmsg 100");
-SCRIPT(send_blocked_then_shut_rdwr, "with small_sndbuf", FILL,
+SCRIPT(send_blocked_then_shut_rdwr, "with full",
        "send 100000", "shutdown RDWR", "send 10");
-SCRIPT(send_blocked_then_open, "with small_sndbuf", FILL, "send 100000",
+SCRIPT(send_blocked_then_open, "with full", "send 100000",
        "peer_open", "outq", "poll OUT");
-SCRIPT(poll_out_then_open, "with small_sndbuf", FILL, "poll OUT wait",
+SCRIPT(poll_out_then_open, "with full", "poll OUT wait",
        "peer_open", "poll OUT", "outq");
-SCRIPT(send_timeout, "with small_sndbuf", FILL, "sndtimeo 50",
+SCRIPT(send_timeout, "with full", "sndtimeo 50",
        "send 10", "peer_data 10", "rcvtimeo 50", "recv 10", "recv 10");
 SCRIPT(not_notified, "send 131072", "peer_data 10", "shutdown RDWR",
        "recv 100 WAITALL", "recv 10", "peer_data 5", "recv 10", "so_error");
@@ -166,11 +164,11 @@ SCRIPT(in_send_close_wait, "peer_ticket", "peer_fin", "peer_rst", "send 10",
        "send 10", "so_error", "recv 200", "recv 10", "send 10");
 SCRIPT(in_send_to_closed, "peer_data 10", "peer_close", "state", "send 10",
        "poll IN|OUT|RDHUP", "send 10", "recv 10", "recv 10");
-SCRIPT(in_send_blocked, "with small_sndbuf", "peer_ticket", FILL,
+SCRIPT(in_send_blocked, "with full", "peer_ticket",
        "send 100000", "peer_rst", "send 10", "so_error", "recv 200",
        "recv 10");
-SCRIPT(in_send_blocked_close_wait, "with small_sndbuf", "peer_ticket",
-       "peer_fin", FILL, "send 100000", "peer_rst", "send 10", "recv 200",
+SCRIPT(in_send_blocked_close_wait, "with full", "peer_ticket",
+       "peer_fin", "send 100000", "peer_rst", "send 10", "recv 200",
        "recv 10");
 SCRIPT(in_so_error, "peer_data 10", "peer_rst", "so_error", "so_error",
        "poll IN", "recv 4", "send 10", "recv 10", "poll IN|OUT", "recv 10",
@@ -212,7 +210,7 @@ SCRIPT(in_poll_rdhup, "peer_data 10", "poll RDHUP wait", "peer_rst",
 SCRIPT(in_poll_rdhup_and_shutdown, "peer_data 10", "poll RDHUP wait",
        "poll NONE wait", "peer_rst", "shutdown RD", "poll IN|RDHUP",
        "shutdown WR", "poll IN|RDHUP", "recv 100", "recv 10");
-SCRIPT(in_poll_out, "with small_sndbuf", "peer_data 10", FILL,
+SCRIPT(in_poll_out, "with full", "peer_data 10",
        "poll OUT wait", "peer_rst", "poll OUT", "send 10", "recv 10");
 SCRIPT(in_poll_and_close, "peer_data 10", "poll NONE wait", "peer_rst",
        "close");
