@@ -18,10 +18,11 @@ enum { RCV = 1, SEND = 2 };
 
 struct model {
 	const struct script *script;
+	const struct script *played;
 	int mode;
 	const struct run *base;
 	struct expected *want;
-	struct script *shadow;
+	struct script *shadow;	/* what is to be played */
 
 	size_t left;		/* content that can be read */
 	size_t hands[STEPS_MAX]; /* content that a reader has, who still waits */
@@ -35,7 +36,8 @@ struct model {
 	bool held;
 	bool edge_due;		/* the edge of the end, for EPOLLET */
 	bool told;		/* the program knows of the reset */
-	bool err_unknown;	/* vanilla may have thrown the error away */
+	bool taken;		/* vanilla's error was: step.error_first */
+	bool owed;		/* ... so the next one is to meet it */
 	int err;
 	int state;		/* before the reset */
 	unsigned int err_band;	/* vanilla's SIGIO of the reset */
@@ -156,7 +158,6 @@ static void set_poll(struct model *m, int k, int i, long mask)
 		out = interrupted(m, k);
 	}
 	*want_out(m, k) = out;
-	m->want->ignore[k] = m->err_unknown ? POLLERR : 0;
 }
 
 static bool pending_poll(const struct model *m, int k, int i)
@@ -258,6 +259,7 @@ static void hold_ends(struct model *m, int i)
 {
 	m->held = false;
 	m->edge_due = true;
+	m->owed = m->taken && !m->told;
 	wake_polls(m, i, mask_reset(m));
 	m->want->run.sigio[i] |= m->err_band;
 	m->want->any_sigio[i] = m->told;
@@ -304,9 +306,6 @@ static void replace(struct model *m, int i, const char *line)
 {
 	struct script one = {};
 
-	m->want->replaced = true;
-	if (!m->shadow)
-		return;
 	script_add(&one, line);
 	m->shadow->step[i] = one.step[0];
 }
@@ -368,21 +367,25 @@ static void held_bind(struct model *m, int i)
 	replace(m, i, "nothing");
 }
 
-/*
- * kTLS's reader that wants more than there is takes the error on Linux 6.1, and
- * then returns what it has.
- */
 static void held_read(struct model *m, int i)
 {
-	const struct step *step = step_of(m, i);
-
-	if (STEP_FLAGS(step) & MSG_ERRQUEUE)
+	if (STEP_FLAGS(step_of(m, i)) & MSG_ERRQUEUE) {
 		m->errors_queued -= m->base->out[i].ret >= 0;
-	count_reads(m, i);
-	if (m->left)
 		return;
-	m->err_unknown = m->script->rx && step->arg[0] > m->base->out[i].ret;
-	hold_ends(m, i);
+	}
+	m->taken |= m->played->step[i].error_first;
+	if (m->script->rx && !m->taken)
+		m->shadow->step[i].error_first = true;
+	count_reads(m, i);
+	if (!m->left)
+		hold_ends(m, i);
+}
+
+static void held_so_error(struct model *m, int i)
+{
+	if (m->taken)
+		want_out(m, i)->value = m->told ? 0 : m->err;
+	m->told = true;
 }
 
 static void held_pause(struct model *m, int i)
@@ -419,8 +422,7 @@ static void held_step(struct model *m, int i)
 	case DO_BIND:
 		return held_bind(m, i);
 	case DO_SO_ERROR:
-		m->told = true;
-		return;
+		return held_so_error(m, i);
 	case BY_PEER:
 		if (is_op(step, "pause"))
 			held_pause(m, i);
@@ -444,6 +446,39 @@ static void edge_of_the_end(struct model *m, int i)
 	set_poll(m, i, i, mask_reset(m));
 }
 
+/* The hold is over, and the error that vanilla has not any more is there. */
+static void owed_step(struct model *m, int i)
+{
+	struct outcome err = { .ret = -1, .err = m->err, .inq = -1 };
+	const struct step *step = step_of(m, i);
+
+	switch (step->op->kind) {
+	case DO_READ:
+		if (STEP_FLAGS(step) & MSG_ERRQUEUE)
+			return;
+		*want_out(m, i) = err;
+		m->owed = false;
+		return;
+	case DO_SEND:
+		/* net/tls leaves ECONNRESET where it is. */
+		err.sigpipe = m->err == EPIPE &&
+			      !(STEP_FLAGS(step) & MSG_NOSIGNAL);
+		*want_out(m, i) = err;
+		m->owed = m->err != EPIPE;
+		replace(m, i, "nothing");
+		return;
+	case DO_SO_ERROR:
+		want_out(m, i)->value = m->err;
+		m->owed = false;
+		return;
+	case DO_POLL:
+		set_poll(m, i, i, mask_reset(m));
+		return;
+	default:
+		return;
+	}
+}
+
 static void plain_step(struct model *m, int i)
 {
 	const struct step *step = step_of(m, i);
@@ -454,6 +489,8 @@ static void plain_step(struct model *m, int i)
 		reset_comes(m, i);
 	if (!m->held)
 		count_reads(m, i);
+	if (m->owed && !out->skipped)
+		owed_step(m, i);
 	if (out->skipped || out->ret < 0)
 		return;
 	if (step->op->kind == DO_SHUTDOWN)
@@ -482,27 +519,32 @@ static void walk(struct model *m)
 	}
 }
 
-void model_expect(const struct script *script, int mode, const struct run *base,
-		  struct expected *expected)
+void model_expect(const struct script *script, const struct script *played,
+		  int mode, const struct run *base, struct expected *expected)
 {
-	struct model m = { .script = script, .mode = mode, .base = base,
-			   .want = expected };
+	static struct script shadow;
+	struct model m = { .script = script, .played = played, .mode = mode,
+			   .base = base, .want = expected, .shadow = &shadow };
 
+	shadow = *script;
 	memset(expected, 0, sizeof(*expected));
 	expected->run = *base;
 	walk(&m);
 }
 
-bool model_shadow(const struct script *script, int mode, const struct run *base,
-		  struct script *shadow)
+bool model_shadow(const struct script *script, const struct script *played,
+		  int mode, const struct run *base, struct script *shadow)
 {
 	static struct expected expected;
-	struct model m = { .script = script, .mode = mode, .base = base,
-			   .want = &expected, .shadow = shadow };
+	struct model m = { .script = script, .played = played, .mode = mode,
+			   .base = base, .want = &expected, .shadow = shadow };
+	int i;
 
 	*shadow = *script;
+	for (i = 0; i < script->steps; i++)
+		shadow->step[i].error_first = played->step[i].error_first;
 	memset(&expected, 0, sizeof(expected));
 	expected.run = *base;
 	walk(&m);
-	return expected.replaced;
+	return memcmp(shadow, played, sizeof(*shadow));
 }

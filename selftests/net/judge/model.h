@@ -18,22 +18,26 @@ struct expected {
 		int until;	/* 0: exact */
 		long may_show;
 	} loose[STEPS_MAX];
-	long ignore[STEPS_MAX];		/* bits of outcome.value */
 	bool any_sigio[STEPS_MAX];
-	bool replaced;			/* see model_shadow() */
 };
 
-/* @base is vanilla's run of @script, or of its shadow. */
-void model_expect(const struct script *script, int mode, const struct run *base,
-		  struct expected *expected);
+/*
+ * @base is vanilla's run of @played, which is @script or what model_shadow() has
+ * made of it.
+ */
+void model_expect(const struct script *script, const struct script *played,
+		  int mode, const struct run *base, struct expected *expected);
 
 /*
- * The script whose vanilla run shows what comes after a hold in which the program
- * was told of the reset by other calls than vanilla's: a send() that is told then
- * becomes the SO_ERROR that takes the error, and a bind() or shutdown() nothing.
- * False if there is none of these, and @script is as good.
+ * The script whose vanilla run shows what is to come. It differs where a hold takes
+ * the program another way than vanilla:
+ *  - a send() that is told of the reset becomes the SO_ERROR that takes the error, and
+ *    one that is told nothing, a bind() or a shutdown() becomes nothing;
+ *  - the error is taken before kTLS's reader looks, which can give it before the data.
+ *    The model then says itself who meets it after the data.
+ * Returns false if it is @played.
  */
-bool model_shadow(const struct script *script, int mode, const struct run *base,
-		  struct script *shadow);
+bool model_shadow(const struct script *script, const struct script *played,
+		  int mode, const struct run *base, struct script *shadow);
 
 #endif

@@ -48,6 +48,7 @@ struct step {
 	char text[TEXT_MAX];
 	const struct op *op;
 	bool child;		/* the forked process makes the call */
+	bool error_first;	/* somebody takes the error before: see model.h */
 	long arg[ARGS_MAX];
 };
 
