@@ -77,6 +77,12 @@ static bool drst_calls_read_end(struct sock *sk, ssize_t ret, bool held)
 	return again;
 }
 
+/* As drst_calls_read_end(), for a call that was under way when the hold began. */
+static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
+{
+	return drst_inbound_held(sk) && drst_calls_read_end(sk, ret, false);
+}
+
 /*
  * The reset is held, and a record is there that net/tls did not deliver: its
  * strparser had no memory, and tries again from a work. Wait as net/tls would.
@@ -99,7 +105,7 @@ static int drst_calls_read_wait(struct sock *sk, long *timeo)
 
 /**
  * drst_calls_recvmsg() - recvmsg() of a socket whose reset may be held
- * @sk: a socket whose ULP is ours
+ * @sock: the struct socket of a socket whose ULP is ours
  * @msg: where to
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
@@ -107,16 +113,18 @@ static int drst_calls_read_wait(struct sock *sk, long *timeo)
  * Context: process, socket lock not held, may sleep.
  * Return: bytes read, 0 at the end or a negative errno.
  */
-int drst_calls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
-			 int flags)
+int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		       int flags)
 {
+	const struct proto_ops *ops = drst_proto_tls_ops(sock);
+	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 	bool held, again;
 	int ret, err;
 
 	do {
 		held = drst_calls_read_begin(sk);
-		ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
+		ret = ops->recvmsg(sock, msg, len, flags);
 		again = held && drst_calls_read_end(sk, ret, held) && len;
 		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
 	} while (again && !err);
@@ -125,7 +133,7 @@ int drst_calls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 
 /**
  * drst_calls_recvmsg_late() - a hold began while a recvmsg() was under way
- * @sk: a socket whose ULP is ours
+ * @sock: the struct socket of a socket whose ULP is ours
  * @msg: where to
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
@@ -134,18 +142,17 @@ int drst_calls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
  * Context: process, socket lock not held, may sleep.
  * Return: @ret; or what reading once more gave, if @ret was the reset or the end.
  */
-int drst_calls_recvmsg_late(struct sock *sk, struct msghdr *msg, size_t len,
-			      int flags, int ret)
+int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
+			    int flags, int ret)
 {
-	if (!drst_inbound_held(sk) ||
-	    !drst_calls_read_end(sk, ret, false) || !len)
+	if (!drst_calls_read_late(sock->sk, ret) || !len)
 		return ret;
-	return drst_calls_recvmsg(sk, msg, len, flags);
+	return drst_calls_recvmsg(sock, msg, len, flags);
 }
 
 /**
  * drst_calls_splice_read() - splice() from a socket whose reset may be held
- * @sock: the struct socket
+ * @sock: the struct socket of a socket whose ULP is ours
  * @ppos: not used by TCP
  * @pipe: where to
  * @len: how much at most, in bytes
@@ -155,8 +162,8 @@ int drst_calls_recvmsg_late(struct sock *sk, struct msghdr *msg, size_t len,
  * Return: bytes read, 0 at the end or a negative errno.
  */
 ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
-				 struct pipe_inode_info *pipe, size_t len,
-				 unsigned int flags)
+			       struct pipe_inode_info *pipe, size_t len,
+			       unsigned int flags)
 {
 	const struct proto_ops *ops = drst_proto_tls_ops(sock);
 	struct sock *sk = sock->sk;
@@ -176,7 +183,7 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 
 /**
  * drst_calls_splice_read_late() - as drst_calls_recvmsg_late(), for splice()
- * @sock: the struct socket
+ * @sock: the struct socket of a socket whose ULP is ours
  * @ppos: not used by TCP
  * @pipe: where to
  * @len: how much at most, in bytes
@@ -187,11 +194,10 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
  * Return: @ret; or what reading once more gave, if @ret was the reset or the end.
  */
 ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
-				      struct pipe_inode_info *pipe, size_t len,
-				      unsigned int flags, ssize_t ret)
+				    struct pipe_inode_info *pipe, size_t len,
+				    unsigned int flags, ssize_t ret)
 {
-	if (!drst_inbound_held(sock->sk) ||
-	    !drst_calls_read_end(sock->sk, ret, false) || !len)
+	if (!drst_calls_read_late(sock->sk, ret) || !len)
 		return ret;
 	return drst_calls_splice_read(sock, ppos, pipe, len, flags);
 }

@@ -7,9 +7,9 @@
 #include <linux/poll.h>
 #include <net/sock.h>
 
-int drst_calls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
+int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		       int flags);
-int drst_calls_recvmsg_late(struct sock *sk, struct msghdr *msg, size_t len,
+int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
 			    int flags, int ret);
 ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 			       struct pipe_inode_info *pipe, size_t len,

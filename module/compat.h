@@ -11,14 +11,6 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-/* What no version can do without. */
-#if !IS_ENABLED(CONFIG_TLS)
-#error "tls_drst needs a kernel with CONFIG_TLS=y or =m"
-#endif
-#ifndef CONFIG_SYSCTL
-#error "tls_drst needs a kernel with CONFIG_SYSCTL=y"
-#endif
-
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
 #ifdef HAVE_TLS_PROT_H
 #include <net/tls_prot.h>
@@ -61,51 +53,16 @@ drst_register_net_sysctl(struct net *net, const char *path,
 #endif
 }
 
-/*
- * recvmsg() of a proto had one more argument until 7.x: where to put the length
- * of the sender's address. With TCP only MSG_ERRQUEUE has one.
- */
-static inline int drst_recvmsg(const struct proto *prot, struct sock *sk,
-			       struct msghdr *msg, size_t len, int flags)
-{
-#ifdef HAVE_RECVMSG_ADDR_LEN
-	return prot->recvmsg(sk, msg, len, flags, &msg->msg_namelen);
-#else
-	return prot->recvmsg(sk, msg, len, flags);
-#endif
-}
-
-/*
- * Defines @name as a proto's recvmsg() that calls @func(sk, msg, len, flags).
- * inet_recvmsg() sets msg_namelen from *addr_len afterwards.
- */
-#ifdef HAVE_RECVMSG_ADDR_LEN
-#define DRST_DEFINE_RECVMSG(name, func)					\
-static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
-		int flags, int *addr_len)				\
-{									\
-	int ret;							\
-									\
-	msg->msg_namelen = *addr_len;					\
-	ret = func(sk, msg, len, flags);				\
-	*addr_len = msg->msg_namelen;					\
-	return ret;							\
-}
-#else
-#define DRST_DEFINE_RECVMSG(name, func)					\
-static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
-		int flags)						\
-{									\
-	return func(sk, msg, len, flags);				\
-}
-#endif
-
 /* Until 6.5 sendfile() and splice() to a socket had a proto member of their own. */
+static inline void
+drst_set_sendpage(struct proto *prot,
+		  int (*sendpage)(struct sock *sk, struct page *page,
+				  int offset, size_t size, int flags))
+{
 #ifdef HAVE_PROTO_SENDPAGE
-#define drst_set_sendpage(prot, func)	((prot)->sendpage = (func))
-#else
-#define drst_set_sendpage(prot, func)	((void)(func))
+	prot->sendpage = sendpage;
 #endif
+}
 
 static inline int drst_sendpage(const struct proto *prot, struct sock *sk,
 				struct page *page, int offset, size_t size,

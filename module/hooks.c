@@ -6,14 +6,13 @@
  *	struct proto		why				asks
  *	  setsockopt		net/tls changes sk_prot there	proto.c
  *	  sendmsg		to see the close_notify		ktls.c, calls.c
- *	  recvmsg		data before the reset		calls.c
  *	  getsockopt		TCP_INFO while a reset is held	calls.c
  *	  close			a hold can begin		outbound.c
  *	  unhash		TCP resets: a hold can begin	inbound.c
  *	struct proto_ops
- *	  poll, splice_read,	a reset that is held does not	calls.c
- *	  getname, shutdown,	show
- *	  bind
+ *	  recvmsg, splice_read	data before the reset		calls.c
+ *	  poll, getname,	a reset that is held does not	calls.c
+ *	  shutdown, bind	show
  *
  * A socket that has only our ULP, or receives only, has setsockopt alone. On the
  * fast path sk_user_data tells whether there is anything to do: a hold is there, and
@@ -128,20 +127,18 @@ static int drst_hooks_sendpage(struct sock *sk, struct page *page, int offset,
 
 /* ---- receiving ---- */
 
-static int drst_hooks_recvmsg_any(struct sock *sk, struct msghdr *msg,
-				  size_t len, int flags)
+static int drst_hooks_recvmsg(struct socket *sock, struct msghdr *msg,
+			      size_t len, int flags)
 {
 	int ret;
 
-	if (unlikely(drst_hooks_owned(sk)))
-		return drst_calls_recvmsg(sk, msg, len, flags);
-	ret = drst_recvmsg(drst_proto_tls(sk), sk, msg, len, flags);
-	if (unlikely(drst_hooks_owned(sk)))
-		ret = drst_calls_recvmsg_late(sk, msg, len, flags, ret);
+	if (unlikely(drst_hooks_owned(sock->sk)))
+		return drst_calls_recvmsg(sock, msg, len, flags);
+	ret = drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
+	if (unlikely(drst_hooks_owned(sock->sk)))
+		ret = drst_calls_recvmsg_late(sock, msg, len, flags, ret);
 	return ret;
 }
-
-DRST_DEFINE_RECVMSG(drst_hooks_recvmsg, drst_hooks_recvmsg_any)
 
 static ssize_t drst_hooks_splice_read(struct socket *sock, loff_t *ppos,
 				      struct pipe_inode_info *pipe, size_t len,
@@ -293,7 +290,6 @@ static void drst_hooks_edit(struct proto *prot)
 {
 	prot->sendmsg = drst_hooks_sendmsg;
 	drst_set_sendpage(prot, drst_hooks_sendpage);
-	prot->recvmsg = drst_hooks_recvmsg;
 	prot->getsockopt = drst_hooks_getsockopt;
 	prot->close = drst_hooks_close;
 	prot->unhash = drst_hooks_unhash;
@@ -302,6 +298,7 @@ static void drst_hooks_edit(struct proto *prot)
 static void drst_hooks_edit_ops(struct proto_ops *ops)
 {
 	ops->poll = drst_hooks_poll;
+	ops->recvmsg = drst_hooks_recvmsg;
 	ops->getname = drst_hooks_getname;
 	ops->shutdown = drst_hooks_shutdown;
 	if (ops->splice_read)
@@ -341,13 +338,15 @@ void drst_hooks_init(void)
 }
 
 /**
- * drst_hooks_flush() - wait for the last close() to return
+ * drst_hooks_flush() - wait until no call of a hook is under way
  *
  * Context: process, may sleep; at unload, when no socket's ULP is ours.
  */
 void drst_hooks_flush(void)
 {
 	wait_var_event(&drst_hooks_closing, !atomic_read(&drst_hooks_closing));
-	/* The last one has still to return from drst_hooks_close(). */
+	/* The last one has still to return from drst_hooks_close(), */
 	synchronize_rcu_tasks();
+	/* and others, in softirq, from drst_inbound_error_report(). */
+	synchronize_rcu();
 }

@@ -95,7 +95,7 @@ static void drst_inbound_error_report(struct sock *sk)
 	in = rcu_dereference(__sk_user_data(sk));
 	if (!in) {
 		smp_rmb();	/* pairs with smp_wmb() in drst_inbound_end() */
-		READ_ONCE(sk->sk_error_report)(sk);
+		sk->sk_error_report(sk);
 	} else if (atomic_xchg(&in->kept_report, 1) &&
 		   !skb_queue_empty_lockless(&sk->sk_error_queue)) {
 		in->error_report(sk);

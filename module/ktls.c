@@ -55,6 +55,21 @@ bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base)
 }
 
 /**
+ * drst_ktls_attached() - does a socket still have net/tls?
+ * @sk: a socket whose ULP is ours
+ *
+ * Relies on: tls_sk_proto_close() clears icsk_ulp_data under the socket lock, then
+ * drops that lock; events come while it goes on.
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_attached(const struct sock *sk)
+{
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	return tls_get_ctx(sk);
+}
+
+/**
  * drst_ktls_suits() - may a socket be held, by what net/tls knows of it?
  * @sk: a socket whose ULP is ours
  *

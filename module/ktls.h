@@ -12,6 +12,7 @@ struct drst_ktls_events {
 };
 
 bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base);
+bool drst_ktls_attached(const struct sock *sk);
 bool drst_ktls_suits(const struct sock *sk);
 bool drst_ktls_sends(const struct sock *sk);
 bool drst_ktls_receives(const struct sock *sk);

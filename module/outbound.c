@@ -144,7 +144,7 @@ static bool drst_outbound_due(const struct drst_outbound *out)
 
 	if (READ_ONCE(tcp_memory_pressure))
 		return true;
-	if (out->stage == DRST_KTLS && out->tls)
+	if (out->stage == DRST_KTLS && drst_ktls_attached(sk))
 		return drst_ktls_has_open_record(sk) || !drst_ktls_holds(sk);
 	return drst_tcp_flushed(sk);
 }

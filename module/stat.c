@@ -18,10 +18,13 @@ struct drst_stat_net {
 
 static unsigned int drst_stat_net_id __read_mostly;
 
-#define DRST_STAT_NAME(stat, name) [stat] = name,
+#define DRST_STAT(stat, name)						\
+	[stat] = name,
 static const char *const drst_stat_names[DRST_NR_STATS] = {
-	DRST_STATS(DRST_STAT_NAME)
+#include "stat_list.h"
 };
+
+#undef DRST_STAT
 
 static struct drst_stat_net *drst_stat_pernet(const struct net *net)
 {

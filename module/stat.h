@@ -7,38 +7,13 @@
 
 struct net;
 
-/*
- * Every counter is one line here: its enum drst_stat, and its name in
- * /proc/net/tls_drst_stat without the prefix TlsDrst. The file has them in this
- * order.
- */
-#define DRST_STATS(X)							\
-	X(DRST_STAT_CLOSE_NOTIFY,	"CloseNotify")			\
-	X(DRST_STAT_HELD,		"Held")				\
-	/* the ways in which an outbound hold ends */			\
-	X(DRST_STAT_FLUSHED,		"Flushed")			\
-	X(DRST_STAT_RST_SENT,		"RstSent")			\
-	X(DRST_STAT_FIN_SENT,		"FinSent")			\
-	X(DRST_STAT_MOOT,		"Moot")				\
-	X(DRST_STAT_TIMED_OUT,		"TimedOut")			\
-	X(DRST_STAT_OVER_LIMIT,		"OverLimit")			\
-	X(DRST_STAT_MEMORY,		"Memory")			\
-	X(DRST_STAT_PEER_RESET,		"PeerReset")			\
-	X(DRST_STAT_ABORTED,		"Aborted")			\
-	X(DRST_STAT_FLUSHED_BYTES,	"FlushedBytes")			\
-	X(DRST_STAT_IN_HELD,		"InHeld")			\
-	/* the ways in which an inbound hold ends */			\
-	X(DRST_STAT_IN_DELIVERED,	"InDelivered")			\
-	X(DRST_STAT_IN_CLOSED,		"InClosed")			\
-	X(DRST_STAT_IN_TIMED_OUT,	"InTimedOut")			\
-	X(DRST_STAT_IN_OVER_LIMIT,	"InOverLimit")			\
-	X(DRST_STAT_IN_MEMORY,		"InMemory")
-
-#define DRST_STAT_ENUM(stat, name) stat,
+#define DRST_STAT(stat, ...) stat,
 enum drst_stat {
-	DRST_STATS(DRST_STAT_ENUM)
+#include "stat_list.h"
 	DRST_NR_STATS
 };
+
+#undef DRST_STAT
 
 const char *drst_stat_name(enum drst_stat stat);
 void drst_stat_add(const struct net *net, enum drst_stat stat, u64 n);

@@ -25,27 +25,36 @@ struct drst_sysctl_net {
 
 static unsigned int drst_sysctl_net_id __read_mostly;
 
-#define DRST_KNOB_RANGE(knob, name, min, max, def, limit, desc)		\
-	[knob] = { #name, min, max, limit },
-static const struct {
+#define DRST_SYSCTL_DAY_MS (24 * 60 * 60 * 1000)
+
+/*
+ * @value: what new network namespaces begin with; the module's parameter
+ * @limit: the namespaces of unprivileged users cannot exceed init_net's value
+ */
+static struct {
 	const char *name;
 	int min;
 	int max;
+	int value;
 	bool limit;
-} drst_sysctl_knobs[DRST_NR_KNOBS] = {
-	DRST_KNOBS(DRST_KNOB_RANGE)
+} drst_sysctl_knobs[] = {
+	[DRST_MODE]	   = { "mode", 0, 2, 1, false },
+	[DRST_FINAL]	   = { "final", 0, 1, 0, false },
+	[DRST_TIMEOUT_MS]  = { "timeout_ms", 1, DRST_SYSCTL_DAY_MS, 60000, true },
+	[DRST_MAX_HOLD_MS] = { "max_hold_ms", 1, DRST_SYSCTL_DAY_MS, 300000, true },
+	[DRST_MAX_HELD]	   = { "max_held", 0, 1 << 20, 4096, true },
 };
 
-#define DRST_KNOB_DEFAULT(knob, name, min, max, def, limit, desc)	\
-	[knob] = def,
-static int drst_sysctl_defaults[DRST_NR_KNOBS] = {
-	DRST_KNOBS(DRST_KNOB_DEFAULT)
-};
-
-#define DRST_KNOB_PARAM(knob, name, min, max, def, limit, desc)		\
-	module_param_named(name, drst_sysctl_defaults[knob], int, 0444); \
-	MODULE_PARM_DESC(name, desc);
-DRST_KNOBS(DRST_KNOB_PARAM)
+module_param_named(mode, drst_sysctl_knobs[DRST_MODE].value, int, 0444);
+MODULE_PARM_DESC(mode, "mode of new network namespaces: 0 off, 1 states other than ESTABLISHED, 2 every state (1)");
+module_param_named(final, drst_sysctl_knobs[DRST_FINAL].value, int, 0444);
+MODULE_PARM_DESC(final, "how new network namespaces end a hold: 0 with the RST, 1 with FIN instead (0)");
+module_param_named(timeout_ms, drst_sysctl_knobs[DRST_TIMEOUT_MS].value, int, 0444);
+MODULE_PARM_DESC(timeout_ms, "limit of a hold without progress, in ms, in new network namespaces (60000)");
+module_param_named(max_hold_ms, drst_sysctl_knobs[DRST_MAX_HOLD_MS].value, int, 0444);
+MODULE_PARM_DESC(max_hold_ms, "limit of a hold in all, in ms, in new network namespaces (300000)");
+module_param_named(max_held, drst_sysctl_knobs[DRST_MAX_HELD].value, int, 0444);
+MODULE_PARM_DESC(max_held, "limit of connections held at once in each new network namespace (4096)");
 
 static struct drst_sysctl_net *drst_sysctl_pernet(const struct net *net)
 {
@@ -56,12 +65,14 @@ static int drst_sysctl_check_defaults(void)
 {
 	int i;
 
+	BUILD_BUG_ON(ARRAY_SIZE(drst_sysctl_knobs) != DRST_NR_KNOBS);
+
 	for (i = 0; i < DRST_NR_KNOBS; i++) {
-		if (drst_sysctl_defaults[i] >= drst_sysctl_knobs[i].min &&
-		    drst_sysctl_defaults[i] <= drst_sysctl_knobs[i].max)
+		if (drst_sysctl_knobs[i].value >= drst_sysctl_knobs[i].min &&
+		    drst_sysctl_knobs[i].value <= drst_sysctl_knobs[i].max)
 			continue;
 		pr_err("%s=%d is out of range: give %d to %d\n",
-		       drst_sysctl_knobs[i].name, drst_sysctl_defaults[i],
+		       drst_sysctl_knobs[i].name, drst_sysctl_knobs[i].value,
 		       drst_sysctl_knobs[i].min, drst_sysctl_knobs[i].max);
 		return -EINVAL;
 	}
@@ -77,7 +88,7 @@ static int drst_sysctl_check_defaults(void)
  */
 int drst_sysctl_default(enum drst_knob knob)
 {
-	return drst_sysctl_defaults[knob];
+	return drst_sysctl_knobs[knob].value;
 }
 
 /* Is @knob of @net limited by the same knob of init_net? */
@@ -139,7 +150,7 @@ static int __net_init drst_sysctl_net_init(struct net *net)
 		return -ENOMEM;
 
 	for (i = 0; i < DRST_NR_KNOBS; i++) {
-		sn->knob[i] = drst_sysctl_defaults[i];
+		sn->knob[i] = drst_sysctl_knobs[i].value;
 		sn->table[i].procname = drst_sysctl_knobs[i].name;
 		sn->table[i].data = &sn->knob[i];
 		sn->table[i].maxlen = sizeof(int);

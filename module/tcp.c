@@ -146,7 +146,7 @@ bool drst_tcp_reset_coming(const struct sock *sk)
 }
 
 static int drst_tcp_eat(read_descriptor_t *desc, struct sk_buff *skb,
-			     unsigned int offset, size_t len)
+			unsigned int offset, size_t len)
 {
 	return len;
 }
