@@ -266,6 +266,19 @@ static void run_shadows(const struct script *script, int mode, struct bed *bed,
 	FATAL("the shadows have no end");
 }
 
+int judge_holds;
+
+static void count_hold(const struct trial *t)
+{
+	int i;
+
+	for (i = 0; i < t->script->steps; i++)
+		if (t->got.held[i]) {
+			judge_holds++;
+			return;
+		}
+}
+
 static int judge_mode(const struct script *script, struct bed *bed, int mode,
 		      const struct run *vanilla)
 {
@@ -282,6 +295,7 @@ static int judge_mode(const struct script *script, struct bed *bed, int mode,
 	run_shadows(script, mode, bed, &played, &base);
 	model_expect(script, &played, mode, &base, &t.want);
 	world_run(script, bed, mode, &t.got);
+	count_hold(&t);
 	compare(&t);
 	return t.differences;
 }

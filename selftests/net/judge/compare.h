@@ -10,4 +10,7 @@
  */
 int judge_script(const struct script *script, struct bed *bed);
 
+/* In how many runs there was an inbound hold. */
+extern int judge_holds;
+
 #endif

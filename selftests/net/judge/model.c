@@ -28,6 +28,7 @@ struct model {
 	size_t hands[STEPS_MAX]; /* content that a reader has, who still waits */
 	int shut;		/* by the program: RCV, SEND */
 	bool fin;
+	unsigned int lowat;
 	int errors_queued;	/* messages in the error queue, at least */
 	bool stamps;		/* SO_TIMESTAMPING is on */
 	int stamps_due;		/* the device has not sent it yet */
@@ -103,6 +104,8 @@ static struct outcome poll_outcome(const struct model *m,
 		out.ret = __builtin_popcountl(out.value);
 		return out;
 	}
+	if (!strncmp(step->op->name, "uring", 5))
+		events |= POLLRDHUP;	/* io_uring tells of it unasked */
 	out.value = mask & (events | POLLERR | POLLHUP);
 	out.ret = !!out.value;
 	return out;
@@ -190,6 +193,18 @@ static bool consumes(const struct step *step)
 	       !(STEP_FLAGS(step) & (MSG_PEEK | MSG_ERRQUEUE));
 }
 
+/*
+ * A reader that waits takes what there is when it begins, and is not woken later for
+ * less than SO_RCVLOWAT.
+ */
+static void reader_takes(struct model *m, int k, int i)
+{
+	if (k != i && m->left < m->lowat)
+		return;
+	m->hands[k] += m->left;
+	m->left = 0;
+}
+
 /* What the calls that return in step @i have read */
 static void count_reads(struct model *m, int i)
 {
@@ -204,8 +219,7 @@ static void count_reads(struct model *m, int i)
 			got = base->out[k].ret - m->hands[k];
 			m->left -= got < m->left ? got : m->left;
 		} else if (base->when[k] > i && !base->out[k].skipped) {
-			m->hands[k] += m->left;	/* it takes what there is */
-			m->left = 0;
+			reader_takes(m, k, i);
 		}
 	}
 }
@@ -277,6 +291,29 @@ static bool senders_told(const struct model *m, int i)
 	return false;
 }
 
+/*
+ * kTLS's reader that waits for SO_RCVLOWAT has not looked for a record, and takes
+ * vanilla's error before the data. It is to give the data.
+ */
+static void readers_have_data(struct model *m, int i)
+{
+	struct outcome *out;
+	int k;
+
+	for (k = 0; k < i; k++) {
+		out = want_out(m, k);
+		if (!consumes(step_of(m, k)) || m->base->when[k] != i ||
+		    out->err != m->err || !m->left)
+			continue;
+		*out = (struct outcome){ .inq = -1 };
+		out->ret = step_of(m, k)->arg[0];
+		if ((size_t)out->ret > m->left)
+			out->ret = m->left;
+		m->left -= out->ret;
+		m->taken = true;
+	}
+}
+
 static void reset_comes(struct model *m, int i)
 {
 	const struct op *op = step_of(m, i)->op;
@@ -291,8 +328,11 @@ static void reset_comes(struct model *m, int i)
 	    (m->mode == 1 && m->state == TCP_ESTABLISHED))
 		return;
 	count_reads(m, i);
-	if (!m->left)
-		return;		/* a reader has taken it, and it is over */
+	readers_have_data(m, i);
+	if (!m->left) {		/* a reader has taken it, and it is over */
+		m->owed = m->taken;
+		return;
+	}
 	m->held = true;
 	m->told = senders_told(m, i) || op->kind == DO_SEND;
 	m->err_band = m->base->sigio[i] & ERR_BAND;
@@ -495,6 +535,8 @@ static void plain_step(struct model *m, int i)
 		return;
 	if (step->op->kind == DO_SHUTDOWN)
 		m->shut |= step->arg[0] + 1;
+	if (is_op(step, "rcvlowat"))
+		m->lowat = step->arg[0];
 	if (is_op(step, "epoll_add"))
 		m->epoll_events = step->arg[0];
 	if (is_op(step, "tstamp"))

@@ -27,6 +27,7 @@ struct gen {
 	bool shut_rd, shut_wr;
 	int waits;		/* polls that may wait */
 	int dups;
+	bool child;
 };
 
 /* ---- dice ---- */
@@ -164,12 +165,11 @@ static void reads(struct gen *g)
 
 	if (g->rx && strstr(flag, "PEEK") && (g->lowat || strstr(flag, "WAITALL")))
 		flag = "NONE";	/* Linux 6.1 can lose the error there */
-	if (!strcmp(call, "readv"))
-		flag = "NONE";
-	if (!strcmp(call, "splice") && strcmp(flag, "DONTWAIT"))
-		flag = "NONE";
-	if (g->waiter != A_READER && may_block(g, flag)) {
-		call = strcmp(call, "readv") ? call : "recv";
+	if (!strcmp(call, "readv") || !strcmp(call, "splice"))
+		flag = "NONE";	/* TCP's splice() waits with SPLICE_F_NONBLOCK, too */
+	if ((g->waiter != A_READER || (g->rx && g->lowat)) &&
+	    may_block(g, flag)) {
+		call = percent(g, 50) ? "recv" : "recvmsg";
 		flag = "DONTWAIT";
 	}
 	add(g, "%s %u %s", call, len, flag);
@@ -182,7 +182,9 @@ static void sends(struct gen *g)
 	static const char *const calls[] = {
 		"send", "send", "sendmsg", "sendfile", "notify",
 	};
-	static const char *const flags[] = { "NONE", "NOSIGNAL" };
+	static const char *const flags[] = {
+		"NONE", "NONE", "NOSIGNAL", "NOSIGNAL", "MORE",
+	};
 	const char *call = PICK(g, calls), *flag = PICK(g, flags);
 
 	if (!strcmp(call, "sendfile")) {
@@ -216,6 +218,29 @@ static void polls(struct gen *g)
 	}
 }
 
+/* The other process looks, and does not wait. */
+static void child_step(struct gen *g)
+{
+	static const char *const calls[] = {
+		"recv 10 DONTWAIT", "recvmsg 10 PEEK|DONTWAIT", "so_error",
+		"poll IN|OUT|RDHUP", "state", "peername", "shutdown WR",
+		"send 10 NOSIGNAL|DONTWAIT", "fionread", "select R|W|X",
+	};
+	const char *call = PICK(g, calls);
+
+	if (!g->child) {
+		add(g, "fork");
+		g->child = true;
+		return;
+	}
+	if (g->rx && strstr(call, "PEEK") && g->lowat)
+		return;
+	add(g, "child: %s", call);
+	if (!strncmp(call, "recv ", 5))
+		g->left -= g->left < 10 ? g->left : 10;
+	g->shut_wr |= !!strstr(call, "WR");
+}
+
 static void asks(struct gen *g)
 {
 	static const char *const calls[] = {
@@ -241,6 +266,11 @@ static void handles(struct gen *g)
 	if (g->dups) {
 		add(g, "close");
 		g->dups--;
+	} else if (percent(g, 30)) {
+		add(g, "pass");
+		add(g, "close");
+		peer_step(g);
+		add(g, "take");
 	} else {
 		add(g, "dup");
 		g->dups++;
@@ -257,12 +287,16 @@ static void program_step(struct gen *g)
 		sends(g);
 	else if (what < 70)
 		polls(g);
-	else if (what < 88)
+	else if (what < 86)
 		asks(g);
-	else if (what < 95)
+	else if (what < 92)
 		shuts(g);
+	else if (what < 96)
+		child_step(g);
 	else
 		handles(g);
+	if (g->child && percent(g, 20))
+		child_step(g);
 }
 
 /* ---- the whole ---- */

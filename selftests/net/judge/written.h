@@ -94,6 +94,9 @@ SCRIPT(poll_out_then_open, "with full", "poll OUT wait",
        "peer_open", "poll OUT", "outq");
 SCRIPT(send_timeout, "with full", "sndtimeo 50",
        "send 10", "peer_data 10", "rcvtimeo 50", "recv 10", "recv 10");
+SCRIPT(more_then_shut_rdwr, "send 10 MORE", "notify", "send 10 MORE",
+       "peer_data 10", "shutdown RDWR", "send 10", "recv 100 WAITALL",
+       "so_error", "recv 10");
 SCRIPT(not_notified, "send 131072", "peer_data 10", "shutdown RDWR",
        "recv 100 WAITALL", "recv 10", "peer_data 5", "recv 10", "so_error");
 SCRIPT(fork_and_close, UPLOAD, "fork", "close", "peer_data 5",
@@ -173,6 +176,11 @@ SCRIPT(in_send_blocked_close_wait, "with full", "peer_ticket",
 SCRIPT(in_so_error, "peer_data 10", "peer_rst", "so_error", "so_error",
        "poll IN", "recv 4", "send 10", "recv 10", "poll IN|OUT", "recv 10",
        "send 10", "recv 10");
+SCRIPT(in_send_more, "send 10 MORE", "peer_data 10", "peer_rst",
+       "send 10 MORE", "send 10 MORE", "recv 10", "send 10 MORE", "recv 10",
+       "send 10", "so_error");
+SCRIPT(in_send_after_shutdown, "shutdown WR", "peer_data 10", "peer_rst",
+       "send 10", "send 10", "recv 10", "recv 10");
 SCRIPT(in_told_by_send, "peer_data 10", "peer_rst", "send 10", "poll IN|OUT",
        "so_error", "recv 10", "poll IN|OUT", "so_error", "recv 10", "send 10",
        "so_error");
@@ -187,9 +195,30 @@ SCRIPT(in_waitall_rx, "with rx", "peer_data 10", "peer_data 10", "peer_rst",
        "recv 100 WAITALL", "recv 10", "so_error");
 SCRIPT(in_rcvlowat, "rcvlowat 50", "peer_data 10", "poll IN wait", "peer_rst",
        "poll IN|OUT", "recv 100", "poll IN", "recv 10");
+/* kTLS has not looked for a record, and would give the error first. */
+SCRIPT(in_rcvlowat_rx, "with rx", "rcvlowat 60", "peer_data 10", "peer_notify",
+       "peer_rst", "poll IN|OUT|RDHUP", "recvmsg 100", "poll IN|OUT|RDHUP",
+       "recvmsg 100", "poll IN|OUT|RDHUP", "recvmsg 100", "recvmsg 100");
+SCRIPT(in_rcvlowat_reader_rx, "with rx", "rcvlowat 60", "recv 4",
+       "peer_data 10", "peer_rst", "poll IN|OUT", "recv 100", "recv 10",
+       "recv 10");
+SCRIPT(in_rcvlowat_reader_rx_all, "with rx", "rcvlowat 60", "recv 100",
+       "peer_data 10", "peer_rst", "poll IN|OUT", "recv 10", "recv 10");
+SCRIPT(in_rcvlowat_sleeper, "rcvlowat 60", "recv 4", "peer_data 10",
+       "peer_rst", "poll IN|OUT", "recv 100", "recv 10");
+SCRIPT(in_rcvlowat_reader, "rcvlowat 60", "peer_data 10", "recv 100",
+       "peer_rst", "recv 10", "recv 10");
+SCRIPT(in_rcvlowat_peek_reader, "rcvlowat 60", "peer_data 10",
+       "recv 100 PEEK", "peer_rst", "recv 100", "recv 10");
+SCRIPT(in_peek_waitall_reader, "peer_data 10", "recv 100 PEEK|WAITALL",
+       "peer_rst", "poll IN|OUT|RDHUP", "recv 100", "recv 10");
 SCRIPT(in_readv, "peer_data 10", "peer_rst", "readv 6", "readv 6", "readv 6");
 SCRIPT(in_splice, "peer_data 10", "peer_rst", "splice 4", "splice 100",
        "splice 100", "so_error");
+SCRIPT(in_splice_reader, "splice 100", "peer_data_rst 10", "poll IN",
+       "splice 100", "so_error");
+SCRIPT(in_splice_reader_rx, "with rx", "splice 4", "peer_data_rst 10",
+       "poll IN", "splice 100", "poll IN", "splice 100");
 SCRIPT(in_splice_rx, "with rx", "peer_data 10", "peer_notify", "peer_rst",
        "splice 100", "splice 100", "poll IN|RDHUP", "recvmsg 10",
        "splice 100");
