@@ -221,7 +221,7 @@ static int work_seen(void)
 	trace = fopen(TRACEFS "trace", "r");
 	MUST(trace);
 	while (fgets(line, sizeof(line), trace))
-		runs += !!strstr(line, "function drst_hold_work");
+		runs += !!strstr(line, "function drst_outbound_work");
 	fclose(trace);
 	return runs;
 }

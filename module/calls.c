@@ -20,22 +20,35 @@
 #include "calls.h"
 #include "compat.h"
 #include "inbound.h"
+#include "ktls.h"
 #include "proto.h"
 
 /* ---- reading ---- */
 
-/* Returns true if the reset is held; drst_calls_read_end() has to follow then. */
-static bool drst_calls_read_begin(struct sock *sk)
+/*
+ * A sender that was inside net/tls when the reset came has to meet the error: while
+ * it is hidden, no sender is inside.
+ *
+ * Return: 1 if the reset is held, then drst_calls_read_end() has to follow; 0 if it
+ * is not; -EINTR after a signal.
+ */
+static int drst_calls_read_begin(struct sock *sk)
 {
 	struct drst_inbound *in;
 
+	if (!drst_inbound_held(sk))
+		return 0;
+	if (drst_ktls_lock_senders(sk))
+		return -EINTR;
 	lock_sock(sk);
 	drst_inbound_look(sk);
 	in = drst_inbound_of(sk);
 	if (in)
 		drst_inbound_hide_error(in);
 	release_sock(sk);
-	return in;
+	if (!in)
+		drst_ktls_unlock_senders(sk);
+	return in ? 1 : 0;
 }
 
 /*
@@ -57,8 +70,8 @@ static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
 	return in;
 }
 
-/* Returns true if the caller reads once more. */
-static bool drst_calls_read_end(struct sock *sk, ssize_t ret, bool held)
+/* Returns true if the caller reads once more. Socket lock not held. */
+static bool drst_calls_read_judge(struct sock *sk, ssize_t ret, bool hidden)
 {
 	struct drst_inbound *in;
 	bool again;
@@ -66,21 +79,25 @@ static bool drst_calls_read_end(struct sock *sk, ssize_t ret, bool held)
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
 	again = ret <= 0 && drst_calls_read_again(in, ret);
-	if (in) {
-		if (held)
-			in->readers--;
-		if (!in->readers)
-			drst_inbound_show_error(in);
-		drst_inbound_look(sk);
-	}
+	if (in && (hidden || !in->hidden))
+		drst_inbound_show_error(in);
+	drst_inbound_look(sk);
 	release_sock(sk);
+	return again;
+}
+
+static bool drst_calls_read_end(struct sock *sk, ssize_t ret)
+{
+	bool again = drst_calls_read_judge(sk, ret, true);
+
+	drst_ktls_unlock_senders(sk);
 	return again;
 }
 
 /* As drst_calls_read_end(), for a call that was under way when the hold began. */
 static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
 {
-	return drst_inbound_held(sk) && drst_calls_read_end(sk, ret, false);
+	return drst_inbound_held(sk) && drst_calls_read_judge(sk, ret, false);
 }
 
 /*
@@ -119,13 +136,18 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	const struct proto_ops *ops = drst_proto_tls_ops(sock);
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	bool held, again;
-	int ret, err;
+	bool again;
+	int ret, err, held;
 
+	/* Neither reads the receive queue, and 0 is not the end. */
+	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+		return ops->recvmsg(sock, msg, len, flags);
 	do {
 		held = drst_calls_read_begin(sk);
+		if (held < 0)
+			return held;
 		ret = ops->recvmsg(sock, msg, len, flags);
-		again = held && drst_calls_read_end(sk, ret, held) && len;
+		again = held && drst_calls_read_end(sk, ret) && len;
 		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
 	} while (again && !err);
 	return err ? : ret;
@@ -145,6 +167,8 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
 			    int flags, int ret)
 {
+	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+		return ret;
 	if (!drst_calls_read_late(sock->sk, ret) || !len)
 		return ret;
 	return drst_calls_recvmsg(sock, msg, len, flags);
@@ -168,14 +192,16 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 	const struct proto_ops *ops = drst_proto_tls_ops(sock);
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & SPLICE_F_NONBLOCK);
-	bool held, again;
+	bool again;
+	int err, held;
 	ssize_t ret;
-	int err;
 
 	do {
 		held = drst_calls_read_begin(sk);
+		if (held < 0)
+			return held;
 		ret = ops->splice_read(sock, ppos, pipe, len, flags);
-		again = held && drst_calls_read_end(sk, ret, held) && len;
+		again = held && drst_calls_read_end(sk, ret) && len;
 		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
 	} while (again && !err);
 	return err ? : ret;

@@ -131,7 +131,7 @@ void drst_inbound_hide_error(struct drst_inbound *in)
 	struct sock *sk = in->hold.sk;
 
 	sock_owned_by_me(sk);
-	in->readers++;
+	in->hidden = true;
 	if (!drst_ktls_receives(sk))
 		return;
 	if (!in->err)
@@ -140,7 +140,7 @@ void drst_inbound_hide_error(struct drst_inbound *in)
 }
 
 /**
- * drst_inbound_show_error() - no reader is left, or the hold is over
+ * drst_inbound_show_error() - the reader has run, or the hold is over
  * @in: the hold
  *
  * An error that net/tls has set meanwhile is the later one, and stays.
@@ -155,6 +155,7 @@ void drst_inbound_show_error(struct drst_inbound *in)
 	if (!sk->sk_err)
 		WRITE_ONCE(sk->sk_err, in->err);
 	in->err = 0;
+	in->hidden = false;
 }
 
 /**

@@ -12,23 +12,23 @@
  * @hold:	what it shares with an outbound one
  * @error_report: sk_error_report to go back to
  * @copied_seq:	tcp_sock.copied_seq as last seen
- * @err:	the error, while @readers are at work; else it is in sk_err
- * @readers:	calls of net/tls that read now
+ * @err:	the error, while it is hidden; else it is in sk_err
  * @kept_report: the report of tcp_reset() has been kept
  * @over:	the process can see the reset
  * @state:	what the process takes the connection to be in
  * @shutdown:	RCV_SHUTDOWN and SEND_SHUTDOWN, as the process knows them
+ * @hidden:	a reader runs that must not meet the error
  */
 struct drst_inbound {
 	struct drst_hold hold;
 	void (*error_report)(struct sock *sk);
 	u32 copied_seq;
 	int err;
-	int readers;
 	atomic_t kept_report;
 	bool over;
 	u8 state;
 	u8 shutdown;
+	bool hidden;
 };
 
 void drst_inbound_state_change(struct sock *sk);

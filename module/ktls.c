@@ -233,6 +233,32 @@ bool drst_ktls_push(struct sock *sk)
 	return drst_ktls_pending(sk);
 }
 
+/**
+ * drst_ktls_lock_senders() - wait until no sender is inside net/tls, let none in
+ * @sk: a socket whose ULP is ours, which a process has open
+ *
+ * Relies on: every way to send takes tx_lock before the socket lock, and receiving
+ * does not take it.
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: 0, or -EINTR after a signal.
+ */
+int drst_ktls_lock_senders(struct sock *sk)
+{
+	return mutex_lock_interruptible(&tls_get_ctx(sk)->tx_lock);
+}
+
+/**
+ * drst_ktls_unlock_senders() - the reverse of drst_ktls_lock_senders()
+ * @sk: the socket
+ *
+ * Context: process.
+ */
+void drst_ktls_unlock_senders(struct sock *sk)
+{
+	mutex_unlock(&tls_get_ctx(sk)->tx_lock);
+}
+
 /* ---- net/tls: receiving ---- */
 
 /* The length of the record at the head of the receive queue, 0 if unknown */

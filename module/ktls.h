@@ -24,6 +24,8 @@ bool drst_ktls_holds(const struct sock *sk);
 bool drst_ktls_pending(const struct sock *sk);
 bool drst_ktls_has_open_record(const struct sock *sk);
 bool drst_ktls_push(struct sock *sk);
+int drst_ktls_lock_senders(struct sock *sk);
+void drst_ktls_unlock_senders(struct sock *sk);
 bool drst_ktls_record_ready(const struct sock *sk);
 struct drst_ktls_events drst_ktls_divert(struct sock *sk,
 					 struct drst_ktls_events to);

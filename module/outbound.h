@@ -38,10 +38,10 @@ struct drst_outbound {
 	struct completion done;
 	u64 acked;
 	u32 snd_una;
-	int err;
+	u16 err;
 	u8 stage;
-	bool notified;
-	bool tls;
+	bool notified : 1;
+	bool tls : 1;
 };
 
 bool drst_outbound_close_unlock(struct sock *sk, long timeout);

@@ -193,7 +193,7 @@ TEST_F(path, inbound)
 	REQUIRE_MODE(variant->mode);
 	hold_in_cell(_metadata, &self->s, &cell);
 	trouble_set(self, variant->trouble, variant->family, true);
-	expect_held(_metadata, c);
+	expect_held(_metadata, c, &cell);
 	expect_delivered(_metadata, c, &cell);
 	trouble_set(self, variant->trouble, variant->family, false);
 }
@@ -675,7 +675,7 @@ TEST_F(closing, linger_killed)
 	linger_interrupted(_metadata, &self->s, variant->mode, SIGKILL);
 }
 
-/* It has shut both directions down, and cannot see what comes of it. */
+/* The hold begins when the process is killed, not when it shuts down. */
 TEST_F(closing, stopped_and_killed)
 {
 	struct conn *c = &self->s.conn;
@@ -693,11 +693,38 @@ TEST_F(closing, stopped_and_killed)
 	conn_close(c);
 	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
-	peer_reply_by_mode(_metadata, &self->s, variant->mode);
+	expect_hold(_metadata, NULL);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-2, child_status(pid, 10));
+	peer_reply_by_mode(_metadata, &self->s, variant->mode);
 	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_FIN_RST : CUT);
 	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+}
+
+/* What arrives while it is only stopped is answered as ever. */
+TEST_F(closing, stopped_and_reset)
+{
+	struct conn *c = &self->s.conn;
+	int status;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->mode);
+	open_and_upload(_metadata, &self->s, AF_INET, false);
+	pid = child(c);
+	if (!pid) {
+		MUST(!shutdown(c->fd, SHUT_RDWR));
+		raise(SIGSTOP);
+		_exit(1);
+	}
+	conn_close(c);
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(-2, child_status(pid, 10));
+	expect_hold(_metadata, NULL);
+	expect_aborts(_metadata, 0, 1);
 }
 
 /* All that has arrived, and then the reset. */

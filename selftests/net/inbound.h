@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "lib/diag.h"
 #include "lib/scene.h"
 
 #define RECORDS 4
@@ -39,6 +40,19 @@ static inline bool peer_has_closed(const struct cell *cell)
 {
 	return cell->state == TCP_CLOSE_WAIT || cell->state == TCP_CLOSING ||
 	       cell->state == TCP_LAST_ACK;
+}
+
+/* Has the process shut down its own direction before the RST comes? */
+static inline bool has_shut_down(const struct cell *cell)
+{
+	return cell->state != TCP_ESTABLISHED && cell->state != TCP_CLOSE_WAIT;
+}
+
+/* What poll_now() gives for data and for what either side has closed by itself. */
+static inline short poll_without_rst(const struct cell *cell)
+{
+	return POLLIN | (peer_has_closed(cell) ? POLLRDHUP : 0) |
+	       (peer_has_closed(cell) && has_shut_down(cell) ? POLLHUP : 0);
 }
 
 /* What vanilla's TCP makes of the RST. */
@@ -126,11 +140,16 @@ static inline void hold_in_cell(TEST_ARG, struct scene *s,
 	EXPECT_EQ(1, drst_stat("InHeld"));
 }
 
-/* TCP is through; poll() tells of the data, and of nothing else. */
-static inline void expect_held(TEST_ARG, const struct conn *c)
+/*
+ * TCP has closed the connection, but the process does not see it: poll() and
+ * TCP_INFO give what they gave before the RST.
+ */
+static inline void expect_held(TEST_ARG, const struct conn *c,
+			       const struct cell *cell)
 {
-	EXPECT_EQ(POLLIN, poll_now(c) & ~POLLRDHUP);
-	EXPECT_EQ(TCP_CLOSE, conn_state(c));
+	EXPECT_EQ(poll_without_rst(cell), poll_now(c));
+	EXPECT_EQ(cell->state, conn_state(c));
+	EXPECT_EQ(TCP_CLOSE, conn_diag_state(c));
 	EXPECT_EQ(1, drst_stat("CurrInHeld"));
 }
 
@@ -140,9 +159,9 @@ static inline void expect_reset_known(TEST_ARG, const struct conn *c)
 	EXPECT_NE(0, poll_now(c) & POLLHUP);
 }
 
-/* Reads everything, then vanilla's errno. */
-static inline void expect_upload(TEST_ARG, struct conn *c,
-				 const struct cell *cell, size_t piece)
+/* Reads everything, then @final: an errno, or 0 for the end of file. */
+static inline void expect_content(TEST_ARG, struct conn *c, size_t piece,
+				  int final)
 {
 	struct result res;
 
@@ -150,12 +169,29 @@ static inline void expect_upload(TEST_ARG, struct conn *c,
 	EXPECT_TRUE(res.intact);
 	EXPECT_EQ(c->uploaded, res.plain);
 	EXPECT_TRUE(res.alert);
-	EXPECT_EQ(final_errno(cell), res.final);
-	EXPECT_EQ(res.final ? 0 : reset_errno(cell), so_error(c));
+	EXPECT_EQ(final, res.final);
+}
+
+/* Reads everything, then vanilla's errno. */
+static inline void expect_upload(TEST_ARG, struct conn *c,
+				 const struct cell *cell, size_t piece)
+{
+	int final = final_errno(cell);
+
+	expect_content(_metadata, c, piece, final);
+	EXPECT_EQ(final ? 0 : reset_errno(cell), so_error(c));
 	expect_reset_known(_metadata, c);
 }
 
-/* ... and the hold has ended with that. */
+/* Reads everything, and no error: somebody has been told of the reset. */
+static inline void expect_told(TEST_ARG, struct conn *c)
+{
+	expect_content(_metadata, c, 8192, 0);
+	EXPECT_EQ(0, so_error(c));
+	expect_reset_known(_metadata, c);
+}
+
+/* As expect_upload(), and the hold has ended with that. */
 static inline void expect_delivered(TEST_ARG, struct conn *c,
 				    const struct cell *cell)
 {

@@ -84,13 +84,12 @@ static void start(FIXTURE_DATA(load) *self, struct conn *c, enum kind kind)
 		break;
 	case SHUT_FIRST:
 		MUST(!shutdown(c->fd, SHUT_RDWR));
-		peer_reply(c);
 		break;
 	default:
 		break;
 	}
 	conn_close(c);
-	if (kind == REPLIES_LATE)
+	if (kind == REPLIES_LATE || kind == SHUT_FIRST)
 		peer_reply(c);
 	if (kind == RUDE)
 		peer_reset(c);

@@ -202,6 +202,30 @@ TEST_F(never_held, tcp_repair)
 	expect_hold(_metadata, NULL);
 }
 
+/* The same between shutdown() and close(): silence, whatever is still queued */
+TEST_F(never_held, tcp_repair_after_shutdown)
+{
+	struct conn *c = &self->s.conn;
+	const struct flow *flow;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	conn_close(c);
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+	flow = wire_flow(&self->s.wire, c->port);
+	EXPECT_EQ(0, flow->rst[SIDE_A]);
+	EXPECT_EQ(0, flow->fin[SIDE_A]);
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	flow = wire_flow(&self->s.wire, c->port);
+	EXPECT_EQ(0, flow->rst_ack[SIDE_A]);	/* by a host that has no such one */
+	expect_hold(_metadata, NULL);
+	expect_aborts(_metadata, 0, 0);
+}
+
 /* The peer's own RST, while the application has the connection. */
 TEST_F(never_held, peer_resets_open)
 {

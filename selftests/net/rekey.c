@@ -55,7 +55,7 @@ TEST_F(rekey, twice_and_to_receive)
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
-/* A key for nobody, while the module watches a socket that is shut down. */
+/* A key that nothing is sent with any more does not keep close() from holding. */
 TEST_F(rekey, shut_down)
 {
 	struct conn *c = &self->s.conn;
@@ -94,7 +94,7 @@ TEST_F(rekey_inbound, while_held)
 	reach(_metadata, c, cell->state);
 	peer_reset(c);
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	expect_held(_metadata, c);
+	expect_held(_metadata, c, cell);
 	expect_delivered(_metadata, c, cell);
 }
 
@@ -114,7 +114,7 @@ TEST_F(rekey_inbound, before_the_reset)
 	reach(_metadata, c, cell->state);
 	peer_reset(c);
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	expect_held(_metadata, c);
+	expect_held(_metadata, c, cell);
 	expect_delivered(_metadata, c, cell);
 }
 

@@ -125,6 +125,8 @@ TEST_F(sockets, linger2_negative)
 	conn_close(c);
 	expect_whole_fin_rst(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+	expect_aborts(_metadata, 0, 1);
+	EXPECT_EQ(0, tcpext("TCPAbortOnLinger"));
 }
 
 static void linger_for(const struct conn *c, int seconds)

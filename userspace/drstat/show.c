@@ -12,27 +12,7 @@ static const struct {
 	const char *name;
 	const char *help;
 } helps[] = {
-	{ "TlsDrstCurrHeld", "Connections held now" },
-	{ "TlsDrstCurrInHeld", "Connections whose reset, sent by the peer, is held now" },
-	{ "TlsDrstCloseNotify", "close_notify alerts that sockets accepted to send" },
-	{ "TlsDrstHeld", "Holds begun" },
-	{ "TlsDrstFlushed", "Holds that ended: all acknowledged, and no RST owed" },
-	{ "TlsDrstRstSent", "Holds that ended: all acknowledged, then the RST" },
-	{ "TlsDrstFinSent", "Holds that ended: all acknowledged, then FIN" },
-	{ "TlsDrstMoot", "Holds that ended: all acknowledged, and nothing left to reset" },
-	{ "TlsDrstTimedOut", "Holds that ended: out of time" },
-	{ "TlsDrstOverLimit", "Holds that ended as they began: more than max_held" },
-	{ "TlsDrstMemory", "Holds that ended: short of memory" },
-	{ "TlsDrstPeerReset", "Holds that ended: the peer sent a RST" },
-	{ "TlsDrstAborted", "Holds that ended: by an administrator's ss -K" },
-	{ "TlsDrstFlushedBytes", "Bytes acknowledged during holds" },
-	{ "TlsDrstInHeld", "Holds of a peer's RST begun" },
-	{ "TlsDrstInDelivered", "Holds of a peer's RST that ended: everything was read" },
-	{ "TlsDrstInClosed", "Holds of a peer's RST that ended: the socket was closed" },
-	{ "TlsDrstInTimedOut", "Holds of a peer's RST that ended: out of time" },
-	{ "TlsDrstInOverLimit",
-	  "Holds of a peer's RST that ended as they began: more than max_held" },
-	{ "TlsDrstInMemory", "Holds of a peer's RST that ended: short of memory" },
+#include "words.h" /* from docs/sysctl.md */
 };
 
 static double rate(const struct stats *now, const struct stats *before, struct change change)

@@ -563,20 +563,25 @@ def source(name):
 
 def test_documents():
     try:
-        stat_c, sysctl_c = source("module/stat.c"), source("module/sysctl.c")
+        stat_list, sysctl_c = source("module/stat_list.h"), source("module/sysctl.c")
     except FileNotFoundError:
         return skip("documents", "not in the project's tree")
-    names = sorted(set(re.findall(r'"(TlsDrst\w+)"', stat_c)))
-    knobs = re.findall(r'\{ "(\w+)", ', sysctl_c)
+    proc_c = source("module/proc.c")
+    names = [f"TlsDrst{n}" for n in re.findall(r'drst_proc_line\(seq, "(\w+)"', proc_c) +
+             re.findall(r'DRST_STAT\(DRST_STAT_\w+, "(\w+)"\)', stat_list)]
+    knobs = re.findall(r'\[DRST_\w+\]\s+= \{ "(\w+)", ', sysctl_c)
     ok(len(names) >= 20 and len(knobs) >= 5, "counters and knobs", (names, knobs))
-    ok(f'"{HEAD}\\n"' in stat_c, "the list's columns are the module's")
+    ok(f'"{HEAD}\\n"' in proc_c, "the list's columns are the module's")
     help_of = Proc({n: 1 for n in names}).run("--prometheus").stdout
     missing = [n for n in names if n in help_of]
     ok(not missing, "every counter has a HELP in words", missing)
-    for page in ("userspace/man/tls_drst.4", "docs/sysctl.md", "README.md"):
-        text = source(page)
-        missing = [w for w in names + knobs if not re.search(rf"\b{w}\b", text)]
-        ok(not missing, f"{page} has every counter and knob", missing)
+    page = source("docs/sysctl.md")
+    events = re.findall(r"TRACE_EVENT\((\w+),", source("module/trace.h"))
+    missing = [f"| `{w}` |" for w in names + events + ["state", *HEAD.split()[2:]]
+               if f"| `{w}` |" not in page] + [k for k in knobs if f"\n{k} - " not in page]
+    ok(not missing, "docs/sysctl.md has every counter, knob, column and tracepoint", missing)
+    stale = subprocess.run([os.path.join(TOP, "userspace/man/fill"), "--check"], check=False)
+    ok(not stale.returncode, "tls_drst.4 has the lists of docs/sysctl.md: make -C userspace man")
     options = re.findall(r"--([a-z]+)", Proc().run("--help").stdout)
     page = source("userspace/man/drstat.8")
     missing = [o for o in options if f"Fl Fl {o}" not in page]

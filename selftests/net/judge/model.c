@@ -39,6 +39,7 @@ struct model {
 	bool told;		/* the program knows of the reset */
 	bool taken;		/* vanilla's error was: step.error_first */
 	bool owed;		/* ... so the next one is to meet it */
+	bool robbed;		/* vanilla's reader has not read what this one has */
 	int err;
 	int state;		/* before the reset */
 	unsigned int err_band;	/* vanilla's SIGIO of the reset */
@@ -311,6 +312,7 @@ static void readers_have_data(struct model *m, int i)
 			out->ret = m->left;
 		m->left -= out->ret;
 		m->taken = true;
+		m->robbed = true;
 	}
 }
 
@@ -416,6 +418,8 @@ static void held_read(struct model *m, int i)
 	m->taken |= m->played->step[i].error_first;
 	if (m->script->rx && !m->taken)
 		m->shadow->step[i].error_first = true;
+	if (m->robbed && want_out(m, i)->ret > (long)m->left)
+		want_out(m, i)->ret = m->left;
 	count_reads(m, i);
 	if (!m->left)
 		hold_ends(m, i);
@@ -446,7 +450,8 @@ static void held_step(struct model *m, int i)
 {
 	const struct step *step = step_of(m, i);
 
-	if (m->base->out[i].skipped)
+	/* A child that was forked when there was no descriptor has none. */
+	if (m->base->out[i].skipped || m->base->out[i].err == EBADF)
 		return;
 	switch (step->op->kind) {
 	case DO_READ:

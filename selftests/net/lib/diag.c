@@ -2,6 +2,7 @@
 #include "diag.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -67,6 +68,20 @@ static struct rtattr *attr_find(struct rtattr *rta, int len, int type)
 		if ((rta->rta_type & NLA_TYPE_MASK) == type)
 			return rta;
 	return NULL;
+}
+
+int conn_diag_state(const struct conn *conn)
+{
+	union answer answer;
+
+	diag_ask(conn, SOCK_DIAG_BY_FAMILY, &answer);
+	if (answer.hdr.nlmsg_type == NLMSG_ERROR) {
+		MUST(((struct nlmsgerr *)NLMSG_DATA(&answer.hdr))->error ==
+		     -ENOENT);
+		return TCP_CLOSE;
+	}
+	MUST(answer.hdr.nlmsg_type == SOCK_DIAG_BY_FAMILY);
+	return ((struct inet_diag_msg *)NLMSG_DATA(&answer.hdr))->idiag_state;
 }
 
 void conn_ulp_name(const struct conn *conn, char *name, size_t size)
