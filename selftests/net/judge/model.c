@@ -1,190 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "model.h"
-
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "wait.h"
+#include "walk.h"
 
-#define READABLE (POLLIN | POLLRDNORM)
-#define WRITABLE (POLLOUT | POLLWRNORM)
 #define ERR_BAND (1u << POLL_ERR)
-
-enum { RCV = 1, SEND = 2 };
-
-struct model {
-	const struct script *script;
-	const struct script *played;
-	int mode;
-	const struct run *base;
-	struct expected *want;
-	struct script *shadow;	/* what is to be played */
-
-	size_t left;		/* content that can be read */
-	size_t hands[STEPS_MAX]; /* content that a reader has, who still waits */
-	int shut;		/* by the program: RCV, SEND */
-	bool fin;
-	unsigned int lowat;
-	int errors_queued;	/* messages in the error queue, at least */
-	bool stamps;		/* SO_TIMESTAMPING is on */
-	int stamps_due;		/* the device has not sent it yet */
-	long epoll_events;
-
-	bool held;
-	bool edge_due;		/* the edge of the end, for EPOLLET */
-	bool told;		/* the program knows of the reset */
-	bool taken;		/* vanilla's error was: step.error_first */
-	bool owed;		/* ... so the next one is to meet it */
-	bool robbed;		/* vanilla's reader has not read what this one has */
-	int err;
-	int state;		/* before the reset */
-	unsigned int err_band;	/* vanilla's SIGIO of the reset */
-};
-
-static const struct step *step_of(const struct model *m, int i)
-{
-	return &m->script->step[i];
-}
-
-static struct outcome *want_out(struct model *m, int i)
-{
-	return &m->want->run.out[i];
-}
-
-/* ---- what poll() shows ---- */
-
-static long mask_held(const struct model *m)
-{
-	bool rcv = m->fin || m->shut & RCV;
-	long mask = READABLE | WRITABLE;
-
-	if (rcv)
-		mask |= POLLRDHUP;
-	if (rcv && m->shut & SEND)
-		mask |= POLLHUP;
-	if (m->errors_queued > 0)
-		mask |= POLLERR;
-	return mask;
-}
-
-static long mask_reset(const struct model *m)
-{
-	long mask = READABLE | WRITABLE | POLLRDHUP | POLLHUP;
-
-	return m->told && m->errors_queued <= 0 ? mask : mask | POLLERR;
-}
-
-static long select_value(long mask, long sets)
-{
-	long value = 0;
-
-	if (mask & (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR))
-		value |= 1;
-	if (mask & (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR))
-		value |= 2;
-	if (mask & POLLPRI)
-		value |= 4;
-	return value & sets;
-}
-
-/* What a call that waits for events shows of @mask; ret 0 if nothing. */
-static struct outcome poll_outcome(const struct model *m,
-				   const struct step *step, long mask)
-{
-	struct outcome out = { .inq = -1 };
-	long events = step->arg[0];
-
-	if (is_op(step, "epoll_wait"))
-		events = m->epoll_events;
-	if (is_op(step, "select")) {
-		out.value = select_value(mask, events);
-		out.ret = __builtin_popcountl(out.value);
-		return out;
-	}
-	if (!strncmp(step->op->name, "uring", 5))
-		events |= POLLRDHUP;	/* io_uring tells of it unasked */
-	out.value = mask & (events | POLLERR | POLLHUP);
-	out.ret = !!out.value;
-	return out;
-}
-
-static bool waits(const struct step *step)
-{
-	return !is_op(step, "epoll_wait") ?
-	       step->arg[1] || is_op(step, "uring_poll") : step->arg[1];
-}
-
-/* It may be told of an edge once more. */
-static bool by_edges(const struct model *m, const struct step *step)
-{
-	return (is_op(step, "epoll_wait") && m->epoll_events & EPOLLET) ||
-	       is_op(step, "uring_next") ||
-	       (is_op(step, "uring_poll") && step->arg[1] == WAIT_MULTI);
-}
-
-/* Was the descriptor that the call of step @k waits on closed since? */
-static bool closed_since(const struct model *m, int k)
-{
-	int i, depth = 0;
-
-	for (i = k + 1; i < m->script->steps; i++) {
-		if (m->base->out[i].skipped || step_of(m, i)->child)
-			continue;
-		depth += is_op(step_of(m, i), "dup") +
-			 is_op(step_of(m, i), "take");
-		depth -= step_of(m, i)->op->kind == DO_CLOSE;
-		if (depth < 0)
-			return true;
-	}
-	return false;
-}
-
-/* The signal that ends it has poll() look at its descriptor once more. */
-static struct outcome interrupted(const struct model *m, int k)
-{
-	if (is_op(step_of(m, k), "poll") && closed_since(m, k))
-		return (struct outcome){ .ret = 1, .value = POLLNVAL, .inq = -1 };
-	return (struct outcome){ .ret = -1, .err = EINTR, .inq = -1 };
-}
-
-static void set_poll(struct model *m, int k, int i, long mask)
-{
-	struct outcome out = poll_outcome(m, step_of(m, k), mask);
-	int last = m->script->steps;
-
-	m->want->run.when[k] = i;
-	if (!out.ret && waits(step_of(m, k))) {
-		m->want->run.when[k] = last;
-		out = interrupted(m, k);
-	}
-	*want_out(m, k) = out;
-}
-
-static bool pending_poll(const struct model *m, int k, int i)
-{
-	return step_of(m, k)->op->kind == DO_POLL &&
-	       !m->base->out[k].skipped && m->want->run.when[k] >= i;
-}
-
-/* Those that waited before step @i look again. */
-static void wake_polls(struct model *m, int i, long mask)
-{
-	int k;
-
-	for (k = 0; k < i; k++) {
-		if (!pending_poll(m, k, i))
-			continue;
-		set_poll(m, k, i, mask);
-		if (m->held && by_edges(m, step_of(m, k))) {
-			m->want->loose[k].until = m->script->steps + 1;
-			m->want->loose[k].may_show = mask;
-		}
-	}
-}
 
 /* ---- data ---- */
 
@@ -206,8 +29,7 @@ static void reader_takes(struct model *m, int k, int i)
 	m->left = 0;
 }
 
-/* What the calls that return in step @i have read */
-static void count_reads(struct model *m, int i)
+void count_reads(struct model *m, int i)
 {
 	const struct run *base = m->base;
 	size_t got;
@@ -270,7 +92,7 @@ static bool resets(const struct model *m, int i)
 	return step->op->kind == DO_SEND && state == TCP_CLOSE_WAIT;
 }
 
-static void hold_ends(struct model *m, int i)
+void hold_ends(struct model *m, int i)
 {
 	m->held = false;
 	m->edge_due = true;
@@ -336,146 +158,10 @@ static void reset_comes(struct model *m, int i)
 		return;
 	}
 	m->held = true;
-	m->told = senders_told(m, i) || op->kind == DO_SEND;
+	m->told = senders_told(m, i);
 	m->err_band = m->base->sigio[i] & ERR_BAND;
 	m->want->run.sigio[i] &= ~ERR_BAND;
 	wake_polls(m, i, mask_held(m));
-}
-
-/* ---- calls while a reset is held: each a row of the contract ---- */
-
-static void replace(struct model *m, int i, const char *line)
-{
-	struct script one = {};
-
-	script_add(&one, line);
-	m->shadow->step[i] = one.step[0];
-}
-
-static void held_send(struct model *m, int i)
-{
-	const struct step *step = step_of(m, i);
-	struct outcome out = { .ret = -1, .inq = -1 };
-
-	out.err = m->told ? EPIPE : m->err;
-	out.sigpipe = out.err == EPIPE &&
-		      !(STEP_FLAGS(step) & MSG_NOSIGNAL);
-	*want_out(m, i) = out;
-	m->want->run.when[i] = i;
-	replace(m, i, m->told ? "nothing" : "so_error");
-	m->told = true;
-}
-
-static void held_poll(struct model *m, int i)
-{
-	set_poll(m, i, i, mask_held(m));
-	if (!by_edges(m, step_of(m, i)))
-		return;
-	m->want->loose[i].until = m->script->steps + 1;
-	m->want->loose[i].may_show = mask_held(m);
-}
-
-static void held_get(struct model *m, int i)
-{
-	struct outcome *out = want_out(m, i);
-
-	if (is_op(step_of(m, i), "state"))
-		out->value = m->state;
-	if (is_op(step_of(m, i), "peername"))
-		*out = (struct outcome){ .value = 2, .inq = -1 };
-	if (is_op(step_of(m, i), "sockname"))
-		*out = (struct outcome){ .value = 1 * 2 + 1, .inq = -1 };
-}
-
-/* The state goes on as if the reset had not arrived, and no acknowledgement came. */
-static void held_shutdown(struct model *m, int i)
-{
-	int how = step_of(m, i)->arg[0] + 1;
-
-	*want_out(m, i) = (struct outcome){ .inq = -1 };
-	m->shut |= how;
-	if (how & SEND && m->state == TCP_ESTABLISHED)
-		m->state = TCP_FIN_WAIT1;
-	if (how & SEND && m->state == TCP_CLOSE_WAIT)
-		m->state = TCP_LAST_ACK;
-	replace(m, i, "nothing");
-	wake_polls(m, i, mask_held(m));
-}
-
-static void held_bind(struct model *m, int i)
-{
-	*want_out(m, i) = (struct outcome){ .ret = -1, .err = EINVAL,
-					    .inq = -1 };
-	replace(m, i, "nothing");
-}
-
-static void held_read(struct model *m, int i)
-{
-	if (STEP_FLAGS(step_of(m, i)) & MSG_ERRQUEUE) {
-		m->errors_queued -= m->base->out[i].ret >= 0;
-		return;
-	}
-	m->taken |= m->played->step[i].error_first;
-	if (m->script->rx && !m->taken)
-		m->shadow->step[i].error_first = true;
-	if (m->robbed && want_out(m, i)->ret > (long)m->left)
-		want_out(m, i)->ret = m->left;
-	count_reads(m, i);
-	if (!m->left)
-		hold_ends(m, i);
-}
-
-static void held_so_error(struct model *m, int i)
-{
-	if (m->taken)
-		want_out(m, i)->value = m->told ? 0 : m->err;
-	m->told = true;
-}
-
-static void held_pause(struct model *m, int i)
-{
-	const struct script *s = m->script;
-	long ms = step_of(m, i)->arg[0];
-
-	if (s->delay_ms && ms > s->delay_ms && m->stamps_due) {
-		m->errors_queued += m->stamps_due;
-		m->stamps_due = 0;
-		wake_polls(m, i, mask_held(m));
-	}
-	if (s->timeout_ms && ms > s->timeout_ms)
-		hold_ends(m, i);
-}
-
-static void held_step(struct model *m, int i)
-{
-	const struct step *step = step_of(m, i);
-
-	/* A child that was forked when there was no descriptor has none. */
-	if (m->base->out[i].skipped || m->base->out[i].err == EBADF)
-		return;
-	switch (step->op->kind) {
-	case DO_READ:
-		return held_read(m, i);
-	case DO_SEND:
-		return held_send(m, i);
-	case DO_POLL:
-		return held_poll(m, i);
-	case DO_GET:
-		return held_get(m, i);
-	case DO_SHUTDOWN:
-		return held_shutdown(m, i);
-	case DO_BIND:
-		return held_bind(m, i);
-	case DO_SO_ERROR:
-		return held_so_error(m, i);
-	case BY_PEER:
-		if (is_op(step, "pause"))
-			held_pause(m, i);
-		return;
-	default:
-		if (!m->base->open[i + 1])
-			m->held = false;	/* close() has ended it */
-	}
 }
 
 /* ---- the other steps ---- */

@@ -28,6 +28,7 @@ struct gen {
 	int waits;		/* polls that may wait */
 	int dups;
 	bool child;
+	bool half;		/* a record has begun and does not end */
 };
 
 /* ---- dice ---- */
@@ -109,7 +110,7 @@ static void peer_ends(struct gen *g)
 	};
 	const char *how;
 
-	if (percent(g, 25) && !g->fin && !tcp_resets_data(g)) {
+	if (percent(g, 25) && !g->fin && !g->half && !tcp_resets_data(g)) {
 		how = PICK(g, with_data);
 		add(g, "%s %u", how, 5);
 		g->left += 5;
@@ -131,7 +132,7 @@ static void peer_step(struct gen *g)
 
 	if (g->gone)
 		return;
-	if (what < 6 && !g->fin)
+	if (what < 6 && !g->fin && !g->half)
 		peer_sends(g);
 	else if (what < 8)
 		peer_ends(g);
@@ -341,8 +342,14 @@ static void beginning(struct gen *g)
 	}
 	if (!g->full && percent(g, 60))
 		add(g, "notify");
-	if (!g->full && percent(g, 50))
+	if (percent(g, 8))
+		add(g, "rcvtimeo 30");
+	if (!g->full && percent(g, 50)) {
 		add(g, "send 131072");
+	} else if (!g->full && percent(g, 20)) {
+		add(g, "tstamp");
+		add(g, "send 10");
+	}
 }
 
 /* A reset, with something unread in front of it. */
@@ -350,8 +357,12 @@ static void reset(struct gen *g)
 {
 	if (g->gone)
 		return;
-	if (!g->left && !g->fin && !tcp_resets_data(g))
+	if (!g->left && !g->fin && !g->half && !tcp_resets_data(g))
 		peer_sends(g);
+	if (g->rx && percent(g, 10) && !g->fin && !tcp_resets_data(g)) {
+		add(g, "peer_half 100");
+		g->half = true;
+	}
 	if (percent(g, 30) && !g->fin) {
 		add(g, "peer_fin");
 		g->fin = true;
