@@ -43,7 +43,7 @@ static bool peer_put(struct world *w, const void *data, size_t len)
 /* Content of a type; what is no data is not part of the stream for kTLS. */
 static void put_content(struct world *w, uint8_t type, size_t len)
 {
-	uint8_t plain[DATA_MAX], rec[REC_MAX];
+	uint8_t plain[DATA_MAX], rec[REC_MAX], *out = plain;
 	size_t i, n = len;
 
 	MUST(len <= sizeof(plain) && w->conn.peer >= 0);
@@ -51,9 +51,11 @@ static void put_content(struct world *w, uint8_t type, size_t len)
 		plain[i] = peer_byte(w->written + i);
 	if (type == REC_ALERT)
 		memcpy(plain, close_notify, sizeof(close_notify));
-	if (w->script->rx)
+	if (w->script->rx) {
 		n = rec_seal(&w->conn.rx, type, plain, len, rec);
-	if (!peer_put(w, w->script->rx ? rec : plain, n))
+		out = rec;
+	}
+	if (!peer_put(w, out, n))
 		return;
 	if (!w->script->rx || type == REC_DATA)
 		w->written += len;

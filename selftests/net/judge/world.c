@@ -104,10 +104,12 @@ static void unsettled(const struct world *w)
 {
 	const struct view *v = &w->view;
 
-	printf("# step %d, \"%s\": no end; state %d, unread %u, queued %u, in flight %u, received %lu of %lu, busy %x\n",
-	       w->step, w->script->step[w->step].text, v->state, v->unread,
-	       v->queued, v->in_flight, (long)v->received, (long)w->sent,
-	       actors_busy());
+	printf("# step %d, \"%s\": no end; state %d, unread %u, queued %u\n",
+	       w->step + 1, w->script->step[w->step].text, v->state, v->unread,
+	       v->queued);
+	printf("#   in flight %u, received %llu of %llu, busy %x\n",
+	       v->in_flight, (unsigned long long)v->received,
+	       (unsigned long long)w->sent, actors_busy());
 }
 
 /* The work of kernel threads has no event to wait for: see all_quiet(). */
