@@ -14,7 +14,7 @@
 #include "lib/drst.h"
 #include "lib/spare.h"
 
-#define WRITTEN_TIMEOUT 120
+#define WRITTEN_TIMEOUT 300
 #define RANDOM_TIMEOUT 7200
 #define RANDOM_SCRIPTS 150
 #define FAILURES_MAX 10		/* more say nothing new */

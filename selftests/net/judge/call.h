@@ -23,6 +23,11 @@ struct outcome {
 	int flags;		/* msg_flags */
 };
 
+/* What peername and sockname show: the last octet of the address, and is there a port? */
+#define NAME(octet, port) ((octet) * 2 + (port))
+#define NAME_OWN NAME(1, true)
+#define NAME_PEER NAME(2, true)
+
 struct uring {
 	int fd;			/* 0: there is none */
 	struct io_uring_params params;
@@ -44,7 +49,7 @@ struct call {
 
 /* The name of every op of the program's has a call_...() of its own. */
 #define CALLS(X)							\
-	X(recv) X(recvmsg) X(readv) X(splice)				\
+	X(recv) X(recvmsg) X(recvmmsg) X(readv) X(splice) X(zerocopy)	\
 	X(send) X(sendmsg) X(sendfile) X(notify)			\
 	X(poll) X(select) X(epoll_add) X(epoll_wait)			\
 	X(uring_recv) X(uring_poll) X(uring_next) X(uring_close)	\

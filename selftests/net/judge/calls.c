@@ -92,6 +92,19 @@ void call_recvmsg(struct call *call)
 	note_control(call, &msg);
 }
 
+/* One message, so that what is said of it is what recv() would say. */
+void call_recvmmsg(struct call *call)
+{
+	struct iovec iov = { call->data, read_size(call) };
+	struct mmsghdr msg = {
+		.msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 },
+	};
+
+	finish(call, recvmmsg(call->fd, &msg, 1, STEP_FLAGS(call->step), NULL));
+	if (call->out.ret == 1)
+		call->out.ret = msg.msg_len;
+}
+
 void call_readv(struct call *call)
 {
 	size_t half = read_size(call) / 2;
@@ -216,30 +229,34 @@ union name {
 	struct sockaddr_in6 in6;
 };
 
-/* The last octet of the address: ports are different ones each time. */
+/* Ports are different ones each time. */
 static long name_value(const union name *name)
 {
+	int octet = name->in6.sin6_addr.s6_addr[15];
+
 	if (name->sa.sa_family == AF_INET)
-		return ntohl(name->in.sin_addr.s_addr) & 0xff;
-	return name->in6.sin6_addr.s6_addr[15];
+		octet = ntohl(name->in.sin_addr.s_addr) & 0xff;
+	return NAME(octet, !!name->in.sin_port);
+}
+
+static void get_name(struct call *call,
+		     int (*get)(int fd, struct sockaddr *sa, socklen_t *len))
+{
+	union name name = {};
+	socklen_t len = sizeof(name);
+
+	finish(call, get(call->fd, &name.sa, &len));
+	call->out.value = name_value(&name);
 }
 
 void call_peername(struct call *call)
 {
-	union name name = {};
-	socklen_t len = sizeof(name);
-
-	finish(call, getpeername(call->fd, &name.sa, &len));
-	call->out.value = name_value(&name);
+	get_name(call, getpeername);
 }
 
 void call_sockname(struct call *call)
 {
-	union name name = {};
-	socklen_t len = sizeof(name);
-
-	finish(call, getsockname(call->fd, &name.sa, &len));
-	call->out.value = name_value(&name) * 2 + !!name.in.sin_port;
+	get_name(call, getsockname);
 }
 
 static void set_option(struct call *call, int level, int name, int value)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The calls while a reset is held: each function is a row of the contract. */
+/*
+ * The calls while a reset is held. Each function is a row of the contract ("What the
+ * process sees", inbound); a call that has none gives what vanilla gives.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -13,6 +16,10 @@ void replace(struct model *m, int i, const char *line)
 	m->shadow->step[i] = one.step[0];
 }
 
+/*
+ * "The first send() gives the error that vanilla's first send() gives (ECONNRESET
+ * without SIGPIPE, in CLOSE_WAIT EPIPE with it), later ones EPIPE."
+ */
 static void held_send(struct model *m, int i)
 {
 	const struct step *step = step_of(m, i);
@@ -29,6 +36,10 @@ static void held_send(struct model *m, int i)
 	m->told = true;
 }
 
+/*
+ * "poll() shows neither ERR nor HUP nor RDHUP for it. Messages in the error queue
+ * keep their POLLERR." An edge too many does no harm.
+ */
 static void held_poll(struct model *m, int i)
 {
 	set_poll(m, i, i, mask_held(m));
@@ -38,6 +49,10 @@ static void held_poll(struct model *m, int i)
 	m->want->loose[i].may_show = mask_held(m);
 }
 
+/*
+ * "Every call returns as vanilla would with that reset not arrived yet": names and
+ * TCP_INFO. FIONREAD and SIOCOUTQ are the same before and after a reset.
+ */
 static void held_get(struct model *m, int i)
 {
 	struct outcome *out = want_out(m, i);
@@ -45,12 +60,15 @@ static void held_get(struct model *m, int i)
 	if (is_op(step_of(m, i), "state"))
 		out->value = m->state;
 	if (is_op(step_of(m, i), "peername"))
-		*out = (struct outcome){ .value = 2, .inq = -1 };
+		*out = (struct outcome){ .value = NAME_PEER, .inq = -1 };
 	if (is_op(step_of(m, i), "sockname"))
-		*out = (struct outcome){ .value = 1 * 2 + 1, .inq = -1 };
+		*out = (struct outcome){ .value = NAME_OWN, .inq = -1 };
 }
 
-/* The state goes on as if the reset had not arrived, and no acknowledgement came. */
+/*
+ * Likewise: it succeeds, and poll() shows it. The state goes on, but for what only
+ * an acknowledgement brings.
+ */
 static void held_shutdown(struct model *m, int i)
 {
 	int how = step_of(m, i)->arg[0] + 1;
@@ -65,6 +83,7 @@ static void held_shutdown(struct model *m, int i)
 	wake_polls(m, i, mask_held(m));
 }
 
+/* Likewise: a connected socket is bound. */
 static void held_bind(struct model *m, int i)
 {
 	*want_out(m, i) = (struct outcome){ .ret = -1, .err = EINVAL,
@@ -72,6 +91,17 @@ static void held_bind(struct model *m, int i)
 	replace(m, i, "nothing");
 }
 
+/* Can it give vanilla's error before the data? */
+static bool looks_for_errors(const struct model *m, const struct step *step)
+{
+	return m->script->rx || is_op(step, "recvmmsg") ||
+	       is_op(step, "zerocopy");
+}
+
+/*
+ * "Reads give what arrived before the reset": as vanilla's do after it, but some of
+ * those give the error first. The read that takes the last byte ends the hold.
+ */
 static void held_read(struct model *m, int i)
 {
 	if (STEP_FLAGS(step_of(m, i)) & MSG_ERRQUEUE) {
@@ -79,7 +109,7 @@ static void held_read(struct model *m, int i)
 		return;
 	}
 	m->taken |= m->played->step[i].error_first;
-	if (m->script->rx && !m->taken)
+	if (looks_for_errors(m, step_of(m, i)) && !m->taken)
 		m->shadow->step[i].error_first = true;
 	if (m->robbed && want_out(m, i)->ret > (long)m->left)
 		want_out(m, i)->ret = m->left;
@@ -88,6 +118,7 @@ static void held_read(struct model *m, int i)
 		hold_ends(m, i);
 }
 
+/* "SO_ERROR shows it, and who has been told once is not told twice." */
 static void held_so_error(struct model *m, int i)
 {
 	if (m->taken)
@@ -95,6 +126,7 @@ static void held_so_error(struct model *m, int i)
 	m->told = true;
 }
 
+/* timeout_ms ends the hold; a packet that was under way brings its timestamp. */
 static void held_pause(struct model *m, int i)
 {
 	const struct script *s = m->script;

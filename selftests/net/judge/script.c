@@ -20,6 +20,7 @@
 const struct op ops[] = {
 	CALL(recv, DO_READ), CALL(recvmsg, DO_READ), CALL(readv, DO_READ),
 	CALL(splice, DO_READ), CALL(uring_recv, DO_READ),
+	CALL(recvmmsg, DO_READ), CALL(zerocopy, DO_READ),
 	CALL(send, DO_SEND), CALL(sendmsg, DO_SEND), CALL(sendfile, DO_SEND),
 	CALL(notify, DO_SEND),
 	CALL(poll, DO_POLL), CALL(select, DO_POLL), CALL(epoll_wait, DO_POLL),

@@ -75,6 +75,12 @@ SCRIPT(shut_rdwr_epoll, UPLOAD, "epoll_add IN|OUT|RDHUP|ET", "epoll_wait 0",
        "epoll_wait 0", "epoll_wait 0");
 SCRIPT(shut_rdwr_async, UPLOAD, "async", "peer_data 10", "shutdown RDWR",
        "recv 100", "peer_fin", "recv 10");
+SCRIPT(shut_rdwr_recvmmsg, UPLOAD, "peer_data 10", "shutdown RDWR",
+       "recvmmsg 100 WAITALL", "recvmmsg 10", "peer_data 5", "recvmmsg 10",
+       "recvmmsg 10");
+SCRIPT(shut_rdwr_zerocopy, UPLOAD, "peer_data 10", "shutdown RDWR",
+       "zerocopy 100", "zerocopy 100", "peer_data 5", "zerocopy 100",
+       "zerocopy 100");
 SCRIPT(shut_rdwr_select, UPLOAD, "select R|X wait", "shutdown RDWR",
        "select R|W|X", "recv 10", "peer_rst", "select R|W|X");
 SCRIPT(shut_rdwr_dup, UPLOAD, "dup", "shutdown RDWR", "close", "peer_data 5",
@@ -195,6 +201,12 @@ SCRIPT(in_waitall_rx, "with rx", "peer_data 10", "peer_data 10", "peer_rst",
        "recv 100 WAITALL", "recv 10", "so_error");
 SCRIPT(in_rcvlowat, "rcvlowat 50", "peer_data 10", "poll IN wait", "peer_rst",
        "poll IN|OUT", "recv 100", "poll IN", "recv 10");
+SCRIPT(in_rcvlowat_raised, "peer_data 10", "peer_rst", "rcvlowat 60",
+       "poll IN|OUT|RDHUP", "select R|W", "recv 100", "poll IN", "recv 10");
+SCRIPT(in_recvmmsg, "peer_data 10", "peer_rst", "recvmmsg 4", "poll IN|OUT",
+       "recvmmsg 100", "poll IN|OUT", "recvmmsg 10", "recvmmsg 10");
+SCRIPT(in_zerocopy, "peer_data 10", "peer_rst", "recv 2", "zerocopy 100",
+       "poll IN|OUT", "recv 10", "recv 10");
 /* kTLS has not looked for a record, and would give the error first. */
 SCRIPT(in_rcvlowat_rx, "with rx", "rcvlowat 60", "peer_data 10", "peer_notify",
        "peer_rst", "poll IN|OUT|RDHUP", "recvmsg 100", "poll IN|OUT|RDHUP",
