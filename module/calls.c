@@ -96,10 +96,15 @@ static bool drst_calls_read_end(struct sock *sk, ssize_t ret)
 	return again;
 }
 
-/* As drst_calls_read_end(), for a call that was under way when the hold began. */
+/*
+ * As drst_calls_read_end(), for a call that began before the hold. If the hold has
+ * ended, too, the call may have run while the error was hidden, and got 0.
+ */
 static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
 {
-	return drst_inbound_held(sk) && drst_calls_read_judge(sk, ret, false);
+	if (drst_inbound_held(sk))
+		return drst_calls_read_judge(sk, ret, false);
+	return !ret && READ_ONCE(sk->sk_err);
 }
 
 /*
@@ -156,7 +161,7 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 }
 
 /**
- * drst_calls_recvmsg_late() - a hold began while a recvmsg() was under way
+ * drst_calls_recvmsg_late() - a hold may have begun while a recvmsg() was under way
  * @sock: the struct socket of a socket whose ULP is ours
  * @msg: where to
  * @len: how much at most, in bytes
