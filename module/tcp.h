@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every look into TCP's internals, and every touch of them. */
+/* Every access to TCP's internals. */
 #ifndef _TLS_DRST_TCP_H
 #define _TLS_DRST_TCP_H
 

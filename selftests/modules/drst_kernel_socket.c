@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file that is a socket of the kernel's. open() of /dev/drst_kernel_socket
- * connects it, in the caller's network namespace, to the peer of the test bed
- * (net/lib/bed.h). ioctl() gives it keys for TLS_TX, AES-GCM-128, from user
- * space, as tlshd does. write() sends data, pwrite() a record whose type is the
- * offset. close() releases it.
+ * A file that is a socket of the kernel's: /dev/drst_kernel_socket. An ioctl() makes
+ * the connection: KSOCK_CONNECT, in the caller's network namespace, to the peer of
+ * the test bed (net/lib/bed.h), as NFS's client does; or KSOCK_ACCEPT, from a
+ * listener made by user space, as nfsd does. Keys for TLS_TX, AES-GCM-128, come from
+ * user space: by ioctl(), or by a descriptor that KSOCK_FILE gives, as tlshd gets one.
+ * write() sends data, pwrite() a record whose type is the offset. close() releases
+ * the socket.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/in.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/nsproxy.h>
+#include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/tcp.h>
 #include <linux/tls.h>
@@ -22,7 +26,36 @@
 #define PEER_ADDR 0xc0000202	/* 192.0.2.2 */
 #define PEER_PORT 4433
 
-static int ksock_open(struct inode *inode, struct file *file)
+/* ioctl(), besides TLS_TX; net/lib/ksock.h has the same numbers. */
+enum {
+	KSOCK_CONNECT = 100,	/* 0 */
+	KSOCK_ACCEPT,		/* a listener's descriptor */
+	KSOCK_FILE,		/* 0; gives the descriptor of a new file */
+	KSOCK_OWN,		/* is sk_user_data to be set? */
+	KSOCK_MORE,		/* is write() to leave the record open? */
+	KSOCK_NOTIFY,		/* 0: close_notify from the kernel's memory */
+	KSOCK_SHUTDOWN,		/* SHUT_RD, SHUT_WR or SHUT_RDWR */
+};
+
+struct ksock {
+	struct socket *sock;
+	int flags;
+};
+
+static int ksock_set_ulp(struct socket *sock)
+{
+	return sock->ops->setsockopt(sock, SOL_TCP, TCP_ULP,
+				     KERNEL_SOCKPTR("tls"), sizeof("tls"));
+}
+
+/* Takes whatever the test sends. */
+static void ksock_make_room(struct socket *sock)
+{
+	sock->sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
+	sock->sk->sk_sndbuf = 32 << 20;
+}
+
+static int ksock_connect(struct ksock *ks)
 {
 	struct sockaddr_in peer = {
 		.sin_family = AF_INET,
@@ -37,58 +70,171 @@ static int ksock_open(struct inode *inode, struct file *file)
 	if (err)
 		return err;
 
-	/* Takes whatever the test sends. */
-	sock->sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	sock->sk->sk_sndbuf = 32 << 20;
-
+	ksock_make_room(sock);
 	/* The type of the address is not the same in all kernels. */
 	err = kernel_connect(sock, (void *)&peer, sizeof(peer), 0);
 	if (!err)
-		err = sock->ops->setsockopt(sock, SOL_TCP, TCP_ULP,
-					    KERNEL_SOCKPTR("tls"),
-					    sizeof("tls"));
+		err = ksock_set_ulp(sock);
 	if (err) {
 		sock_release(sock);
 		return err;
 	}
-	file->private_data = sock;
+	ks->sock = sock;
 	return 0;
+}
+
+/* As svc_tcp_accept(): the new socket has no file. */
+static int ksock_accept(struct ksock *ks, int fd)
+{
+	struct socket *listener;
+	int err;
+
+	listener = sockfd_lookup(fd, &err);
+	if (!listener)
+		return err;
+	err = kernel_accept(listener, &ks->sock, 0);
+	sockfd_put(listener);
+	if (!err)
+		ksock_make_room(ks->sock);
+	return err;
+}
+
+/* As svc_setup_socket() and handshake_nl_accept_doit() */
+static int ksock_file(struct ksock *ks)
+{
+	struct file *file = ks->sock->file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	if (!file)
+		file = sock_alloc_file(ks->sock, 0, NULL);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		ks->sock = NULL;	/* sock_alloc_file() has released it */
+		return PTR_ERR(file);
+	}
+	fd_install(fd, get_file(file));
+	return fd;
+}
+
+/* As svc_setup_socket() and svc_sock_detach() */
+static int ksock_own(struct ksock *ks, bool own)
+{
+	struct sock *sk = ks->sock->sk;
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, own ? ks : NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
+	return 0;
+}
+
+union ksock_control {
+	struct cmsghdr hdr;
+	u8 room[CMSG_SPACE(1)];
+};
+
+static void ksock_set_type(struct msghdr *msg, union ksock_control *control,
+			   u8 type)
+{
+	control->hdr.cmsg_len = CMSG_LEN(1);
+	control->hdr.cmsg_level = SOL_TLS;
+	control->hdr.cmsg_type = TLS_SET_RECORD_TYPE;
+	*(u8 *)CMSG_DATA(&control->hdr) = type;
+	msg->msg_control = control;
+	msg->msg_controllen = sizeof(*control);
+}
+
+/* As tls_alert_send() */
+static int ksock_notify(struct ksock *ks)
+{
+	u8 alert[2] = { 1, 0 };
+	struct kvec iov = { alert, sizeof(alert) };
+	union ksock_control control;
+	struct msghdr msg = { };
+	int ret;
+
+	ksock_set_type(&msg, &control, 21);
+	ret = kernel_sendmsg(ks->sock, &msg, &iov, 1, sizeof(alert));
+	return ret < 0 ? ret : 0;
+}
+
+static int ksock_set_keys(struct ksock *ks, void __user *keys)
+{
+	struct socket *sock = ks->sock;
+	int err;
+
+	/* KSOCK_CONNECT has set the ULP. */
+	err = ksock_set_ulp(sock);
+	if (err && err != -EEXIST)
+		return err;
+	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX, USER_SOCKPTR(keys),
+				     sizeof(struct tls12_crypto_info_aes_gcm_128));
 }
 
 static long ksock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct socket *sock = file->private_data;
+	struct ksock *ks = file->private_data;
+	bool makes = cmd == KSOCK_CONNECT || cmd == KSOCK_ACCEPT;
 
-	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX,
-				     USER_SOCKPTR((void __user *)arg),
-				     sizeof(struct tls12_crypto_info_aes_gcm_128));
+	if (makes != !ks->sock)
+		return makes ? -EISCONN : -ENOTCONN;
+
+	switch (cmd) {
+	case KSOCK_CONNECT:
+		return ksock_connect(ks);
+	case KSOCK_ACCEPT:
+		return ksock_accept(ks, arg);
+	case KSOCK_FILE:
+		return ksock_file(ks);
+	case KSOCK_OWN:
+		return ksock_own(ks, arg);
+	case KSOCK_MORE:
+		ks->flags = arg ? MSG_MORE : 0;
+		return 0;
+	case KSOCK_NOTIFY:
+		return ksock_notify(ks);
+	case KSOCK_SHUTDOWN:
+		return kernel_sock_shutdown(ks->sock, arg);
+	case TLS_TX:
+		return ksock_set_keys(ks, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static ssize_t ksock_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	union {
-		struct cmsghdr hdr;
-		u8 room[CMSG_SPACE(1)];
-	} control = {
-		.hdr = {
-			.cmsg_len = CMSG_LEN(1),
-			.cmsg_level = SOL_TLS,
-			.cmsg_type = TLS_SET_RECORD_TYPE,
-		},
-	};
-	struct msghdr msg = { .msg_iter = *from };
+	struct ksock *ks = iocb->ki_filp->private_data;
+	struct msghdr msg = { .msg_iter = *from, .msg_flags = ks->flags };
+	union ksock_control control;
 
-	if (iocb->ki_pos) {
-		*(u8 *)CMSG_DATA(&control.hdr) = iocb->ki_pos;
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-	}
-	return sock_sendmsg(iocb->ki_filp->private_data, &msg);
+	if (!ks->sock)
+		return -ENOTCONN;
+	if (iocb->ki_pos)
+		ksock_set_type(&msg, &control, iocb->ki_pos);
+	return sock_sendmsg(ks->sock, &msg);
 }
 
+static int ksock_open(struct inode *inode, struct file *file)
+{
+	file->private_data = kzalloc(sizeof(struct ksock), GFP_KERNEL);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+/* As svc_sock_free() */
 static int ksock_release(struct inode *inode, struct file *file)
 {
-	sock_release(file->private_data);
+	struct ksock *ks = file->private_data;
+
+	if (ks->sock && ks->sock->file)
+		fput(ks->sock->file);
+	else if (ks->sock)
+		sock_release(ks->sock);
+	kfree(ks);
 	return 0;
 }
 

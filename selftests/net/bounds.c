@@ -92,6 +92,65 @@ TEST_F(bounds, timeout_mode2_established)
 	expect_aborts(_metadata, 0, 1);
 }
 
+/*
+ * Both sides have closed. Our FIN is behind the data, so there is something left to
+ * reset, and the end is counted once.
+ */
+static void expect_timed_out_closed(TEST_ARG, struct scene *s, int family,
+				    int state, bool linger)
+{
+	struct conn *c = &s->conn;
+	long began;
+
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload(s, c, family, BULK);
+	if (linger)
+		conn_linger0(c);
+	else
+		peer_reply(c);
+	if (state == TCP_LAST_ACK) {
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	}
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+	if (state == TCP_CLOSING)
+		peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, state));
+	began = clock_ms(CLOCK_MONOTONIC);
+	conn_close(c);
+	EXPECT_TRUE(drst_adds_up(1));
+	expect_timed_out(_metadata, s, began);
+	EXPECT_EQ(1, wire_flow(&s->wire, c->port)->rst_ack[SIDE_A]);
+	expect_aborts(_metadata, !linger, linger);
+	EXPECT_EQ(0, tcpext("TCPAbortOnTimeout"));
+}
+
+TEST_F(bounds, timeout_in_closing)
+{
+	expect_timed_out_closed(_metadata, &self->s, variant->family,
+				TCP_CLOSING, false);
+}
+
+TEST_F(bounds, timeout_in_closing_linger)
+{
+	expect_timed_out_closed(_metadata, &self->s, variant->family,
+				TCP_CLOSING, true);
+}
+
+TEST_F(bounds, timeout_in_last_ack)
+{
+	expect_timed_out_closed(_metadata, &self->s, variant->family,
+				TCP_LAST_ACK, false);
+}
+
+TEST_F(bounds, timeout_in_last_ack_linger)
+{
+	expect_timed_out_closed(_metadata, &self->s, variant->family,
+				TCP_LAST_ACK, true);
+}
+
 /* Progress keeps a hold alive for longer than timeout_ms. */
 TEST_F(bounds, timeout_not_while_progress)
 {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A RST right behind the data, many times: no data after an error, and no error
- * before the data. RACE_TRIES says how many times for each reader, RACE_LOAD how
- * many processes keep the CPUs busy; vanilla's own numbers are what
- * inbound_measure shows.
+ * before the data; and two readers of the same. RACE_TRIES says how many times for
+ * each reader, RACE_LOAD how many processes keep the CPUs busy; vanilla's own numbers
+ * are what inbound_measure shows.
  */
 #include "kselftest_harness.h"
 
+#include <pthread.h>
+#include <sched.h>
+
+#include "inbound.h"
 #include "lib/race.h"
-#include "lib/scene.h"
 
 SCENE_FIXTURE(race)
 
@@ -77,5 +80,203 @@ READER(poll, READ_POLL)
 READER(epoll_level, READ_EPOLL_LT)
 READER(epoll_edge, READ_EPOLL_ET)
 READER(late, READ_LATE)
+
+/* ---- two readers in two threads ---- */
+
+#define PAIR_RECORDS 12
+#define PAIR_LEN 64
+
+/* How a pair of readers begins. */
+enum pair_start {
+	PAIR_HELD,	/* the RST is held already */
+	PAIR_BLOCKED,	/* they wait for the first byte */
+};
+
+INBOUND_FIXTURE(pair);
+FIXTURE_VARIANT_ADD(pair, ESTABLISHED_mode2) { { 2, AF_INET, txrx,
+	TCP_ESTABLISHED, TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(pair, FIN_WAIT2_mode1) { { 1, AF_INET6, txrx,
+	TCP_FIN_WAIT2, TLS_1_2_VERSION } };
+FIXTURE_VARIANT_ADD(pair, FIN_WAIT2_mode2) { { 2, AF_INET, txrx,
+	TCP_FIN_WAIT2, TLS_1_3_VERSION } };
+
+struct pair_reader {
+	pthread_t thread;
+	pthread_barrier_t *start;	/* NULL: at once */
+	int fd;
+	int got[PAIR_RECORDS + 1];	/* how often each; the last is the alert */
+	int alien;			/* no record of the peer's, or none whole */
+	int final;			/* 0 or the errno at the end */
+	int error_left;			/* SO_ERROR behind an end that is 0 */
+	ssize_t data_left;		/* what another recv() gives there */
+};
+
+static ssize_t read_record(int fd, char *buf, size_t len, int flags,
+			   uint8_t *type)
+{
+	char control[64];
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(fd, &msg, flags);
+	struct cmsghdr *cmsg = got > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*type = cmsg ? *CMSG_DATA(cmsg) : REC_DATA;
+	return got;
+}
+
+/* Every byte of a record is its number. */
+static void note_record(struct pair_reader *r, const char *buf, ssize_t got,
+			uint8_t type)
+{
+	int n = buf[0], i;
+
+	if (type == REC_ALERT && got == sizeof(close_notify)) {
+		r->got[PAIR_RECORDS]++;
+		return;
+	}
+	if (type != REC_DATA || got != PAIR_LEN || n >= PAIR_RECORDS) {
+		r->alien++;
+		return;
+	}
+	for (i = 0; i < PAIR_LEN; i++)
+		if (buf[i] != n)
+			r->alien++;
+	r->got[n]++;
+}
+
+static cpu_set_t anywhere;
+
+static void *pair_read(void *arg)
+{
+	struct pair_reader *r = arg;
+	const struct conn c = { .fd = r->fd };
+	char buf[PAIR_LEN];
+	uint8_t type;
+	ssize_t got;
+
+	MUST(!sched_setaffinity(0, sizeof(anywhere), &anywhere));
+	if (r->start)
+		pthread_barrier_wait(r->start);
+	while ((got = read_record(r->fd, buf, sizeof(buf), 0, &type)) > 0)
+		note_record(r, buf, got, type);
+	r->final = got ? errno : 0;
+	if (!r->final) {
+		r->error_left = so_error(&c);
+		r->data_left = read_record(r->fd, buf, sizeof(buf),
+					   MSG_DONTWAIT, &type);
+	}
+	return NULL;
+}
+
+static void pair_send(struct conn *c)
+{
+	char data[PAIR_LEN];
+	int i;
+
+	for (i = 0; i < PAIR_RECORDS; i++) {
+		memset(data, i, sizeof(data));
+		peer_record(c, REC_DATA, data, sizeof(data));
+	}
+	peer_notify(c);
+}
+
+/* How many of the tries showed it */
+struct pair_faults {
+	int lost, doubled;	/* records */
+	int alien;
+	int untold;		/* nobody, or both, got the error */
+	int clean;		/* an end of file, though nobody had been told by then */
+	int late_data;
+};
+
+/*
+ * Each record comes once. One reader is told of the reset. The other gets the end of
+ * file behind that, and not before.
+ */
+static void pair_judge(const struct pair_reader r[2], int error,
+		       struct pair_faults *faults)
+{
+	int i, got;
+
+	for (i = 0; i <= PAIR_RECORDS; i++) {
+		got = r[0].got[i] + r[1].got[i];
+		faults->lost += !got;
+		faults->doubled += got > 1;
+	}
+	faults->untold += r[0].final + r[1].final != error;
+	for (i = 0; i < 2; i++) {
+		faults->alien += r[i].alien;
+		faults->clean += r[i].error_left != 0;
+		faults->late_data += r[i].data_left > 0;
+	}
+}
+
+static void pair_try(TEST_ARG, struct scene *s, const struct cell *cell,
+		     enum pair_start how, struct pair_faults *faults)
+{
+	struct pair_reader r[2] = { };
+	struct conn *c = &s->conn;
+	pthread_barrier_t start;
+	int i;
+
+	open_cell(s, c, cell);
+	reach(_metadata, c, cell->state);
+	MUST(!pthread_barrier_init(&start, NULL, 3));
+	for (i = 0; i < 2; i++) {
+		r[i].fd = c->fd;
+		r[i].start = how == PAIR_HELD ? &start : NULL;
+		MUST(!pthread_create(&r[i].thread, NULL, pair_read, &r[i]));
+	}
+	pair_send(c);
+	peer_await_sent(c);
+	if (how == PAIR_HELD)
+		ASSERT_TRUE(conn_await_unread(c));
+	peer_reset(c);
+	if (how == PAIR_HELD) {
+		ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+		pthread_barrier_wait(&start);
+	}
+	for (i = 0; i < 2; i++)
+		MUST(!pthread_join(r[i].thread, NULL));
+	MUST(!pthread_barrier_destroy(&start));
+	pair_judge(r, reset_errno(cell), faults);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
+	conn_free(c);
+}
+
+static void pair_run(TEST_ARG, struct scene *s, const struct cell *cell,
+		     enum pair_start how)
+{
+	int tries = env_number("RACE_TRIES", 48), i;
+	struct pair_faults faults = { };
+
+	REQUIRE_MODE(cell->mode);
+	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
+	cpu_stay();	/* as in race_run(): the RST must not overtake the data */
+	for (i = 0; i < tries; i++)
+		pair_try(_metadata, s, cell, how, &faults);
+	EXPECT_EQ(0, faults.lost);
+	EXPECT_EQ(0, faults.doubled);
+	EXPECT_EQ(0, faults.alien);
+	EXPECT_EQ(0, faults.untold);
+	EXPECT_EQ(0, faults.clean);
+	EXPECT_EQ(0, faults.late_data);
+	EXPECT_EQ(drst_stat("InHeld"), drst_stat("InDelivered"));
+	if (how == PAIR_HELD)
+		EXPECT_EQ(tries, drst_stat("InHeld"));
+}
+
+TEST_F_TIMEOUT(pair, of_a_held_reset, 3600)
+{
+	pair_run(_metadata, &self->s, &variant->cell, PAIR_HELD);
+}
+
+TEST_F_TIMEOUT(pair, blocked_before, 3600)
+{
+	pair_run(_metadata, &self->s, &variant->cell, PAIR_BLOCKED);
+}
 
 TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -402,6 +403,75 @@ TEST_F(lifecycle, busy_while_watched)
 	expect_busy(_metadata);
 	expect_whole_fin(_metadata, &self->s);
 	EXPECT_TRUE(drst_unloaded());
+}
+
+/*
+ * Keys to receive with change what the socket is, while its reset is held or just
+ * then. Whatever comes first: nothing stays held, and the module can go.
+ */
+struct rx_keys {
+	struct tls_dir dir;
+	int fd;
+	int err;
+};
+
+static void *install_rx(void *arg)
+{
+	struct rx_keys *keys = arg;
+
+	keys->err = dir_install(&keys->dir, keys->fd, TLS_RX);
+	return NULL;
+}
+
+/* @beside: in another thread, with the RST on its way; or else when it is held */
+static void rx_keys_try(TEST_ARG, struct scene *s, int family, bool beside)
+{
+	const struct conn_opts opts = { .family = family };
+	struct conn *c = &s->conn;
+	struct rx_keys keys;
+	pthread_t thread;
+
+	conn_open(c, &s->bed, &opts);
+	keys = (struct rx_keys){ .dir = c->rx, .fd = c->fd };
+	peer_upload(c, 3, 200);
+	peer_notify(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	if (beside) {
+		MUST(!pthread_create(&thread, NULL, install_rx, &keys));
+		peer_reset(c);
+		MUST(!pthread_join(thread, NULL));
+	} else {
+		peer_reset(c);
+		ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+		install_rx(&keys);
+		EXPECT_EQ(0, keys.err);
+		EXPECT_EQ(1, drst_stat("CurrInHeld"));
+	}
+	/* TCP may be through before the keys come: then there is no TLS any more. */
+	EXPECT_TRUE(!keys.err || beside);
+	if (!keys.err && !beside) {
+		c->ktls_rx = true;
+		EXPECT_TRUE(conn_take(c, 200));
+	}
+	conn_close(c);
+	EXPECT_TRUE(drst_stat_await("CurrInHeld", 0));
+	conn_free(c);
+}
+
+TEST_F_TIMEOUT(lifecycle, rx_keys_while_held, 600)
+{
+	int rounds = env_number("RELOADS", 3), i;
+
+	REQUIRE_KO();
+	while (rounds--) {
+		ASSERT_EQ(0, drst_load(self->ko, ""));
+		drst_set("mode", 2);
+		for (i = 0; i < 20; i++)
+			rx_keys_try(_metadata, &self->s,
+				    i % 2 ? AF_INET6 : AF_INET, i % 4 > 1);
+		EXPECT_TRUE(drst_settled());
+		ASSERT_TRUE(drst_unloaded());
+	}
 }
 
 TEST_F(lifecycle, vanilla_again_after_removal)

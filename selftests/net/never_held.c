@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "lib/diag.h"
+#include "lib/ksock.h"
 #include "lib/scene.h"
 
 #ifndef IPPROTO_MPTCP
@@ -212,6 +213,7 @@ TEST_F(never_held, tcp_repair_after_shutdown)
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, BULK);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
+	ASSERT_TRUE(conn_await_stalled(c));
 	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
 	conn_close(c);
 	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
@@ -298,22 +300,17 @@ TEST_F(never_held, mptcp)
 	expect_hold(_metadata, NULL);
 }
 
-/* A socket of the kernel's, as NFS and NVMe over TLS have them */
+/* A socket of the kernel's, as the clients of NFS and NVMe over TLS have them */
 TEST_F(never_held, kernel_socket)
 {
 	struct conn *c = &self->s.conn;
-	int err;
 
 	REQUIRE_MODE(variant->mode);
 	REQUIRE_TEST_MODULE("drst_kernel_socket");
-	err = drst_load(test_module("drst_kernel_socket"), "");
-	ASSERT_TRUE(!err || err == -EEXIST);
-	conn_open_kernel(c, &self->s.bed);
+	ksock_connect(c, &self->s.bed);
 	EXPECT_EQ(1, tls_stat("CurrTxSw"));
-	conn_write_content(c->fd, BULK);
+	ksock_send(c, BULK);
 	ASSERT_EQ(2, pwrite(c->fd, close_notify, 2, REC_ALERT));
-	c->sent = BULK;
-	c->stream = stream_length(c, BULK);
 	peer_reply(c);
 	peer_shutdown_wr(c);
 	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
@@ -325,6 +322,199 @@ TEST_F(never_held, kernel_socket)
 		EXPECT_EQ(0, drst_stat("CloseNotify"));
 	}
 	EXPECT_EQ(0, module_unload("drst_kernel_socket"));
+}
+
+/*
+ * A socket that the kernel has accepted from a listener made by user space, as nfsd
+ * does: nothing says at its birth that it is the kernel's.
+ */
+FIXTURE(accepted) {
+	struct scene s;
+};
+
+FIXTURE_VARIANT(accepted) {
+	int mode;
+	bool file;	/* keys by a file, from tlshd; or else by the kernel */
+	bool owned;	/* the kernel has sk_user_data while it uses the socket */
+};
+
+#define ACCEPTED(mode)							\
+	FIXTURE_VARIANT_ADD(accepted, bare_mode##mode)			\
+		{ mode, false, false };					\
+	FIXTURE_VARIANT_ADD(accepted, bare_owned_mode##mode)		\
+		{ mode, false, true };					\
+	FIXTURE_VARIANT_ADD(accepted, file_owned_mode##mode)		\
+		{ mode, true, true }
+
+ACCEPTED(0);
+ACCEPTED(1);
+ACCEPTED(2);
+
+FIXTURE_SETUP(accepted)
+{
+	scene_open_spare(&self->s);
+}
+
+FIXTURE_TEARDOWN(accepted)
+{
+	EXPECT_TRUE(scene_close(&self->s));
+	module_unload("drst_kernel_socket");
+}
+
+static void accept_tls(TEST_ARG, struct scene *s,
+		       const FIXTURE_VARIANT(accepted) *variant, bool rx)
+{
+	const struct conn_opts opts = { .rx = rx };
+	struct conn *c = &s->conn;
+
+	ksock_accept(c, &s->bed);
+	if (variant->file)
+		ksock_tls_by_file(c, &opts);
+	else
+		ksock_tls(c);
+	EXPECT_EQ(1, tls_stat("CurrTxSw"));
+	if (variant->owned)
+		ksock_do(c, KSOCK_OWN, 1);
+}
+
+#define ACCEPT(rx) do {							\
+	REQUIRE_MODE(variant->mode);					\
+	REQUIRE_TEST_MODULE("drst_kernel_socket");			\
+	accept_tls(_metadata, &self->s, variant, rx);			\
+} while (0)
+
+/* The kernel is done with the socket; it lets go of sk_user_data, then releases it. */
+static void let_go(struct conn *c, bool owned)
+{
+	if (owned)
+		ksock_do(c, KSOCK_OWN, 0);
+	conn_close(c);
+}
+
+static void expect_nothing_held(TEST_ARG)
+{
+	expect_hold(_metadata, NULL);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("InHeld"));
+	}
+}
+
+static void reply_unread(TEST_ARG, struct scene *s, bool fin)
+{
+	struct conn *c = &s->conn;
+
+	peer_reply(c);
+	if (fin)
+		peer_shutdown_wr(c);
+	ASSERT_TRUE(WIRE_AWAIT(&s->wire, c->port,
+			       flow->acked[SIDE_B] == c->replied + fin));
+}
+
+/* As svc_tcp_sock_detach(): close_notify, shutdown(), release */
+TEST_F(accepted, notify_shutdown_release)
+{
+	struct conn *c = &self->s.conn;
+
+	ACCEPT(false);
+	ksock_send(c, BULK);
+	reply_unread(_metadata, &self->s, false);
+	ksock_notify(c);
+	ksock_do(c, KSOCK_SHUTDOWN, SHUT_RDWR);
+	let_go(c, variant->owned);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata);
+}
+
+/* The alert is the first that the kernel sends when it has let go. */
+TEST_F(accepted, notify_after_letting_go)
+{
+	struct conn *c = &self->s.conn;
+
+	ACCEPT(false);
+	reply_unread(_metadata, &self->s, true);
+	if (variant->owned)
+		ksock_do(c, KSOCK_OWN, 0);
+	ksock_send(c, BULK);
+	ksock_notify(c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata);
+}
+
+TEST_F(accepted, notify_release)
+{
+	struct conn *c = &self->s.conn;
+
+	ACCEPT(false);
+	ksock_send(c, BULK);
+	reply_unread(_metadata, &self->s, true);
+	ksock_notify(c);
+	let_go(c, variant->owned);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata);
+}
+
+/* Nothing is unread: FIN_WAIT1, and the peer's data comes later. */
+TEST_F(accepted, release_then_data)
+{
+	struct conn *c = &self->s.conn;
+
+	ACCEPT(false);
+	ksock_send(c, BULK);
+	ksock_notify(c);
+	let_go(c, variant->owned);
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata);
+}
+
+/* What kTLS still has is the kernel's to lose, in mode 2, too. */
+TEST_F(accepted, release_with_open_record)
+{
+	struct conn *c = &self->s.conn;
+	struct result res;
+
+	ACCEPT(false);
+	ksock_do(c, KSOCK_MORE, 1);
+	ASSERT_EQ(1, write(c->fd, "x", 1));
+	let_go(c, variant->owned);
+	c->stream = BULK;
+	peer_finish(c, &res);
+	EXPECT_EQ(0, res.raw);
+	EXPECT_EQ(0, res.final);
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+	expect_nothing_held(_metadata);
+}
+
+/* The peer's RST finds data that the kernel has not read. */
+static void expect_rst_not_held(TEST_ARG, struct scene *s, bool owned)
+{
+	struct conn *c = &s->conn;
+
+	ksock_send(c, 1);
+	peer_upload(c, 4, 700);
+	peer_notify(c);
+	ASSERT_TRUE(WIRE_AWAIT(&s->wire, c->port,
+			       flow->acked[SIDE_B] == c->replied));
+	if (owned)
+		ksock_do(c, KSOCK_OWN, 0);
+	peer_reset(c);
+	ASSERT_TRUE(EVENTUALLY(conn_diag_state(c) == TCP_CLOSE));
+	expect_nothing_held(_metadata);
+	conn_close(c);
+	expect_nothing_held(_metadata);
+}
+
+TEST_F(accepted, peer_resets)
+{
+	ACCEPT(variant->file);
+	expect_rst_not_held(_metadata, &self->s, false);
+}
+
+TEST_F(accepted, peer_resets_after_letting_go)
+{
+	ACCEPT(variant->file);
+	expect_rst_not_held(_metadata, &self->s, variant->owned);
 }
 
 /* The same orders, given when the connection is held already, end the hold. */

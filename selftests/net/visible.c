@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "inbound.h"
@@ -214,6 +216,7 @@ TEST_F(visible, traced)
 	EXPECT_TRACED("tls_drst_notify", "state=ESTABLISHED");
 	close_unread(_metadata, c);
 	EXPECT_TRACED("tls_drst_hold", "state=CLOSE_WAIT cause=unread bytes=");
+	EXPECT_TRACED("tls_drst_stage", "state=CLOSE_WAIT stage=TCP");
 	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_release", c,
 			       variant));
 	expect_whole_rst(_metadata, &self->s);
@@ -235,7 +238,7 @@ TEST_F(visible, trace_format)
 		    strstr(text, "\"unread\"")) {
 		TH_LOG("%s", text);
 	}
-	EXPECT_FALSE(strstr(text, "TCP_") || strstr(text, "DRST_OWED_")) {
+	EXPECT_FALSE(strstr(text, "TCP_") || strstr(text, "DRST_")) {
 		TH_LOG("%s", text);
 	}
 }
@@ -253,6 +256,100 @@ TEST_F(visible, traced_inbound)
 	expect_delivered(_metadata, c, &cell);
 	EXPECT_TRACED("tls_drst_release",
 		      "state=ESTABLISHED cause=peer how=InDelivered held=");
+}
+
+/* What two processes share: the one reads gauges until the other says stop. */
+struct gauges {
+	volatile bool stop;
+	volatile long reads;
+	volatile unsigned long long most[2];	/* CurrHeld, CurrInHeld */
+};
+
+static unsigned long long gauge_in(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	MUST(line);
+	return strtoull(line + strlen(name), NULL, 10);
+}
+
+static void gauges_read(struct gauges *g)
+{
+	static const char *const names[] = {
+		"TlsDrstCurrHeld ", "TlsDrstCurrInHeld ",
+	};
+	unsigned long long value;
+	char text[2048];
+	ssize_t len;
+	int fd, i;
+
+	fd = open(DRST_STAT, O_RDONLY | O_CLOEXEC);
+	MUST(fd >= 0);
+	for (; !g->stop; g->reads++) {
+		len = pread(fd, text, sizeof(text) - 1, 0);
+		MUST(len > 0);
+		text[len] = '\0';
+		for (i = 0; i < 2; i++) {
+			value = gauge_in(text, names[i]);
+			if (value > g->most[i])
+				g->most[i] = value;
+		}
+	}
+	close(fd);
+}
+
+#define BATCH 50
+
+/* A few inbound holds begin one after the other, and end nearly at once. */
+static void hold_batch(TEST_ARG, struct scene *s)
+{
+	const struct conn_opts opts = { 0 };
+	struct conn conns[BATCH];
+	int i;
+
+	for (i = 0; i < BATCH; i++) {
+		conn_open(&conns[i], &s->bed, &opts);
+		peer_upload(&conns[i], 1, RECORD_LEN);
+		ASSERT_TRUE(conn_await_unread(&conns[i]));
+		peer_reset(&conns[i]);
+	}
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", BATCH));
+	for (i = 0; i < BATCH; i++)
+		conn_close(&conns[i]);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
+}
+
+/*
+ * Readers beside holds that begin and end. GAUGE_HOLDS says how many. No gauge is
+ * ever more than what is held, nor less than nothing, which would be a huge number.
+ */
+TEST_F(visible, gauges)
+{
+	int batches = (env_number("GAUGE_HOLDS", 400) + BATCH - 1) / BATCH, i;
+	struct gauges *g;
+	pid_t pid;
+
+	REQUIRE_MODE(2);
+	trace_events("0");
+	g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(g != MAP_FAILED);
+	pid = fork();
+	MUST(pid >= 0);
+	if (!pid) {
+		gauges_read(g);
+		_exit(0);
+	}
+	ASSERT_TRUE(EVENTUALLY(g->reads));
+	for (i = 0; i < batches; i++)
+		hold_batch(_metadata, &self->s);
+	g->stop = true;
+	EXPECT_EQ(0, child_status(pid, 10));
+	EXPECT_LT(batches, g->reads);
+	EXPECT_EQ(0, g->most[0]);
+	EXPECT_LT(0, g->most[1]);
+	EXPECT_GE(BATCH, g->most[1]);
+	EXPECT_EQ(batches * BATCH, drst_stat("InClosed"));
 }
 
 TEST_HARNESS_MAIN

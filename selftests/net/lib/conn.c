@@ -172,31 +172,29 @@ void conn_open(struct conn *conn, struct bed *bed, const struct conn_opts *opts)
 	conn_tls(conn, opts);
 }
 
-void conn_open_kernel(struct conn *conn, struct bed *bed)
+int conn_listen(struct conn *conn, struct bed *bed, int family)
 {
-	union addr peer = addr_of(SIDE_B, AF_INET, false, PEER_PORT);
-	union addr own;
+	union addr own = addr_of(SIDE_A, family, false, 0);
 	socklen_t len = sizeof(own);
-	struct tls12_crypto_info_aes_gcm_128 keys = {
-		.info.version = TLS_1_3_VERSION,
-		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-	};
-	int listener;
+	int listener = tcp_socket(&own);
 
 	memset(conn, 0, sizeof(*conn));
-	conn->family = AF_INET;
-	/* They are all zeros. */
-	conn->tx.version = keys.info.version;
-	conn->tx.cipher = keys.info.cipher_type;
-	dir_init(&conn->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
-	bed_enter(bed, SIDE_B);
-	listener = tcp_socket(&peer);
-	sockopt(listener, SOL_SOCKET, SO_RCVBUF, RCVBUF_SMALL);
+	conn->family = family;
 	MUST(!listen(listener, 1));
-	bed_enter(bed, SIDE_A);
-	conn->fd = open("/dev/drst_kernel_socket", O_WRONLY | O_CLOEXEC);
-	MUST(conn->fd >= 0);
-	MUST(!ioctl(conn->fd, TLS_TX, &keys));
+	MUST(!getsockname(listener, &own.sa, &len));
+	conn->port = ntohs(own.in.sin_port);	/* the same place in sin6 */
+	conn->peer = peer_socket(bed, family, 0);
+	MUST(!connect(conn->peer, &own.sa, sizeof(own)));
+	peer_patience(conn);
+	return listener;
+}
+
+void conn_accept_peer(struct conn *conn, int listener, int family)
+{
+	union addr own;
+	socklen_t len = sizeof(own);
+
+	conn->family = family;
 	conn->peer = accept4(listener, &own.sa, &len, SOCK_CLOEXEC);
 	MUST(conn->peer >= 0);
 	close(listener);
@@ -500,6 +498,15 @@ void peer_keepalive(struct conn *conn)
 	sockopt(conn->peer, SOL_SOCKET, SO_KEEPALIVE, 1);
 	sockopt(conn->peer, IPPROTO_TCP, TCP_KEEPIDLE, 1);
 	sockopt(conn->peer, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+}
+
+void peer_await_sent(const struct conn *conn)
+{
+	int unsent;
+
+	do {
+		MUST(!ioctl(conn->peer, SIOCOUTQNSD, &unsent));
+	} while (unsent);
 }
 
 void peer_reset(struct conn *conn)

@@ -78,13 +78,15 @@ void conn_open(struct conn *conn, struct bed *bed,
 /* The connection alone, without any TLS. */
 void conn_connect(struct conn *conn, struct bed *bed,
 		  const struct conn_opts *opts);
+/*
+ * The two halves of a connection of which one end is not made here: a listener of the
+ * sender's, to which the peer has connected; and the peer accepting the sender from
+ * a peer_listener(), which is closed then.
+ */
+int conn_listen(struct conn *conn, struct bed *bed, int family);
+void conn_accept_peer(struct conn *conn, int listener, int family);
 /* Sets TCP_ULP and installs the keys. */
 void conn_tls(struct conn *conn, const struct conn_opts *opts);
-/*
- * The sender's socket is the kernel's, and its file the one of
- * ../modules/drst_kernel_socket.c, which has to be loaded.
- */
-void conn_open_kernel(struct conn *conn, struct bed *bed);
 void conn_free(struct conn *conn);
 
 /* How long the stream of an upload of @len bytes is, close_notify included. */
@@ -142,6 +144,8 @@ void peer_update_key(struct conn *conn);
 /* Writes junk as long as it is taken in; returns how much of @len that was. */
 size_t peer_flood(struct conn *conn, size_t len);
 void peer_shutdown_wr(struct conn *conn);
+/* peer_reset() throws away what the peer has not sent yet: this waits for that. */
+void peer_await_sent(const struct conn *conn);
 void peer_reset(struct conn *conn);
 void peer_keepalive(struct conn *conn);
 /*

@@ -167,7 +167,7 @@ static void upload_and_reset(struct conn *c, const struct race *race)
 	uint8_t out[(RECORDS + 1) * (RECORD_LEN + 64)];
 	char data[RECORD_LEN];
 	size_t len = 0;
-	int i, n, unsent;
+	int i, n;
 
 	memset(data, 'x', sizeof(data));
 	for (i = 0; i <= RECORDS; i++) {
@@ -185,10 +185,7 @@ static void upload_and_reset(struct conn *c, const struct race *race)
 		peer_send(c, out, len);
 	if (race->state == RACE_CLOSE_WAIT)
 		peer_shutdown_wr(c);
-	/* What is still to be sent would be thrown away by the peer itself. */
-	do {
-		MUST(!ioctl(c->peer, SIOCOUTQNSD, &unsent));
-	} while (unsent);
+	peer_await_sent(c);
 	peer_reset(c);
 }
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ksock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "drst.h"
+
+#define DEVICE "drst_kernel_socket"
+
+static int device_open(void)
+{
+	int err = drst_load(test_module(DEVICE), "");
+	int fd;
+
+	MUST(!err || err == -EEXIST);
+	fd = open("/dev/" DEVICE, O_WRONLY | O_CLOEXEC);
+	MUST(fd >= 0);
+	return fd;
+}
+
+void ksock_do(struct conn *conn, unsigned int cmd, long arg)
+{
+	MUST(!ioctl(conn->fd, cmd, arg));
+}
+
+/* All zeros, with which conn->tx begins */
+static void install_keys(struct conn *conn)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+
+	conn->tx.version = keys.info.version;
+	conn->tx.cipher = keys.info.cipher_type;
+	dir_init(&conn->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	ksock_do(conn, TLS_TX, (long)&keys);
+}
+
+void ksock_connect(struct conn *conn, struct bed *bed)
+{
+	int listener = peer_listener(bed, AF_INET);
+
+	memset(conn, 0, sizeof(*conn));
+	MUST(!listen(listener, 1));
+	conn->fd = device_open();
+	ksock_do(conn, KSOCK_CONNECT, 0);
+	conn_accept_peer(conn, listener, AF_INET);
+	install_keys(conn);
+}
+
+void ksock_accept(struct conn *conn, struct bed *bed)
+{
+	int listener = conn_listen(conn, bed, AF_INET);
+
+	conn->fd = device_open();
+	ksock_do(conn, KSOCK_ACCEPT, listener);
+	close(listener);
+}
+
+void ksock_tls(struct conn *conn)
+{
+	install_keys(conn);
+}
+
+void ksock_tls_by_file(struct conn *conn, const struct conn_opts *opts)
+{
+	int device = conn->fd;
+
+	conn->fd = ioctl(device, KSOCK_FILE, 0);
+	MUST(conn->fd >= 0);
+	conn_tls(conn, opts);
+	close(conn->fd);
+	conn->fd = device;
+}
+
+void ksock_send(struct conn *conn, size_t len)
+{
+	conn_write_content(conn->fd, len);
+	conn->sent = len;
+	conn->stream = stream_length(conn, len);
+}
+
+void ksock_notify(struct conn *conn)
+{
+	ksock_do(conn, KSOCK_NOTIFY, 0);
+	conn->notified = true;
+}
