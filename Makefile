@@ -14,6 +14,8 @@ help:
 	@echo 'make userspace        the FTPS helper and drstat, in userspace/build'
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
+	@echo 'make test-arch        the selftests on arm64, s390x, armhf and i386, all emulated: an hour at most'
+	@echo 'make kernels-table    what these two came to, into docs/kernels.md'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make torture-ftps     the FTPS helper with sanitizers and with OpenSSL 3.5, a quarter of an hour'
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
@@ -50,6 +52,12 @@ deps:
 
 test: deps
 	@selftests/vm.d/suite
+
+test-arch: deps
+	@selftests/vm.d/test-arch
+
+kernels-table:
+	@selftests/vm.d/kernels-table
 
 # upstream's tests of sockmaps want libbpf
 torture:
@@ -102,5 +110,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test torture torture-ftps check-style model interop bench demo \
+.PHONY: all help module modules_install userspace selftests deps test test-arch kernels-table torture torture-ftps check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache

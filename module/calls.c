@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the calls of a process give while a reset is held (inbound.c): what vanilla
- * would give if the reset had not arrived yet, but that nothing blocks which nothing
- * would wake any more.
+ * What the calls of a process return while a reset is held (inbound.c): what
+ * vanilla would return if the reset had not arrived yet. But no call blocks:
+ * nothing would wake it.
  *
- * Each of these may come too late: the hold can end, and with it struct
- * drst_inbound, whenever the socket lock is free. So no pointer to it outlives the
- * lock, and what began under the hold goes on without it.
+ * The hold can end, and with it struct drst_inbound, whenever the socket lock is
+ * free. So no pointer to it outlives the lock, and a call that began under the hold
+ * continues without it.
  *
  *	read_begin()  error hidden from net/tls --> its recvmsg() --> read_end()
  *	   ^							   |
@@ -26,8 +26,8 @@
 /* ---- reading ---- */
 
 /*
- * A sender that was inside net/tls when the reset came has to meet the error: while
- * it is hidden, no sender is inside.
+ * A sender that was inside net/tls when the reset came has to see the error. So no
+ * sender is inside while the error is hidden.
  *
  * Return: 1 if the reset is held, then drst_calls_read_end() has to follow; 0 if it
  * is not; -EINTR after a signal.
@@ -52,9 +52,8 @@ static int drst_calls_read_begin(struct sock *sk)
 }
 
 /*
- * What a call that read @ret bytes, or failed, has to do now: it reads once more if
- * it got nothing but the end or the reset, though there is data, or though the
- * reset has taken effect meanwhile by another reader.
+ * Does a call that read @ret bytes, or failed, read once more? It does if it got
+ * only the end or the reset: data may be left, or another reader ended the hold.
  */
 static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
 {
@@ -64,7 +63,10 @@ static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
 		return true;
 	if (err != ECONNRESET && err != EPIPE)
 		return false;
-	/* It took the reset's error, before the hold began or behind its back. */
+	/*
+	 * It took the reset's error, before the hold began, or without its
+	 * knowledge.
+	 */
 	if (in && !in->err)
 		in->err = err;
 	return in;
@@ -94,14 +96,19 @@ static bool drst_calls_read_end(struct sock *sk, ssize_t ret)
 	return again;
 }
 
-/* As drst_calls_read_end(), for a call that was under way when the hold began. */
+/*
+ * As drst_calls_read_end(), for a call that began before the hold. If the hold has
+ * ended, too, the call may have run while the error was hidden, and got 0.
+ */
 static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
 {
-	return drst_inbound_held(sk) && drst_calls_read_judge(sk, ret, false);
+	if (drst_inbound_held(sk))
+		return drst_calls_read_judge(sk, ret, false);
+	return !ret && READ_ONCE(sk->sk_err);
 }
 
 /*
- * The reset is held, and a record is there that net/tls did not deliver: its
+ * The reset is held, and net/tls has not delivered a record that has arrived: its
  * strparser had no memory, and tries again from a work. Wait as net/tls would.
  *
  * Return: 0, -EAGAIN or the errno of a signal.
@@ -154,7 +161,7 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 }
 
 /**
- * drst_calls_recvmsg_late() - a hold began while a recvmsg() was under way
+ * drst_calls_recvmsg_late() - a hold may have begun while a recvmsg() was under way
  * @sock: the struct socket of a socket whose ULP is ours
  * @msg: where to
  * @len: how much at most, in bytes
@@ -231,13 +238,13 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 /* ---- everything else ---- */
 
 /**
- * drst_calls_send_error() - what sending gives while a reset is held
+ * drst_calls_send_error() - what sending returns while a reset is held
  * @sk: any TCP socket
  * @flags: MSG_ flags
  *
  * Context: process, socket lock not held, may sleep.
- * Return: the error of the reset, if nobody was told so far; else -EPIPE, after
- * SIGPIPE where that is wanted.
+ * Return: the error of the reset, if no call has taken it; else -EPIPE, after
+ * SIGPIPE unless @flags has MSG_NOSIGNAL.
  */
 int drst_calls_send_error(struct sock *sk, int flags)
 {
@@ -258,8 +265,7 @@ int drst_calls_send_error(struct sock *sk, int flags)
  * @msg: what to send
  * @size: how much, in bytes
  *
- * net/tls would take records. It only says whether it takes such flags, and nothing
- * at all.
+ * net/tls would accept the data. So it is called with none, to check the flags.
  *
  * Context: process, socket lock not held, may sleep.
  * Return: 0 for no data, or a negative errno.
@@ -280,11 +286,10 @@ int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
  * @sk: any TCP socket
  * @mask: what net/tls's poll() says; is corrected
  *
- * HUP and RDHUP only for a FIN, or if the process has shut the socket down; ERR only
- * for messages in the error queue. IN and OUT are TCP's: neither blocks. If a call
- * of which no hook knows has read everything, the work is told, as nothing can sleep
- * here. The spinlock part of the socket lock keeps the hold, but whoever owns the
- * socket may change it meanwhile.
+ * HUP and RDHUP only for a FIN, or if the process has shut the socket down; ERR
+ * only for messages in the error queue. IN and OUT are TCP's: neither blocks. A
+ * call without a hook may have read everything: queue the work, as poll() cannot
+ * sleep. The slock keeps the hold alive; the lock's owner may still modify it.
  *
  * Context: process, socket lock not held.
  * Return: false if the reset is not held any more.
@@ -338,7 +343,7 @@ void drst_calls_shutdown(struct sock *sk, int how)
 }
 
 /**
- * drst_calls_state() - what a process takes a connection to be in
+ * drst_calls_state() - the state in which a process sees a connection
  * @sk: any TCP socket
  *
  * Context: process, socket lock not held, may sleep.

@@ -85,7 +85,7 @@ static inline bool drst_has_toe(const struct tls_context *ctx)
 #endif
 }
 
-/* 6.7: what the sockets of IP may do is in bits. */
+/* 6.7: IP socket options became bits. */
 static inline void drst_forget_recverr(struct sock *sk)
 {
 #ifdef inet_clear_bit

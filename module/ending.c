@@ -23,9 +23,9 @@
 #include "tcp.h"
 
 /*
- * How does a hold end whose connection has got to TCP_CLOSE by itself? An error
- * can be an ICMP message's, too (IP_RECVERR), which ends nothing: what has been
- * acknowledged has not timed out.
+ * How does a hold end if TCP has closed the connection? The error can also come
+ * from an ICMP message (IP_RECVERR), which closes nothing. If everything is
+ * acknowledged, it is not a time-out.
  */
 static enum drst_stat drst_ending_closed(const struct drst_outbound *out)
 {
@@ -57,7 +57,7 @@ static enum drst_stat drst_ending_flushed(const struct drst_outbound *out)
 /**
  * drst_ending_due() - is an outbound hold to end, and how?
  * @out: the hold, between %DRST_TAKEN and %DRST_OVER
- * @how: what its end counts as
+ * @how: the counter of its end
  *
  * Context: process, socket lock held.
  * Return: true if it ends now.
@@ -89,19 +89,23 @@ bool drst_ending_due(const struct drst_outbound *out, enum drst_stat *how)
  * @out: the hold, before %DRST_OVER
  * @how: what drst_ending_due() said
  *
- * Without a cause, a limit ends a hold as if the module were not loaded. Only in
- * %DRST_KTLS vanilla's close() would have freed the records of kTLS, and would have
- * said nothing to the peer.
+ * Without a cause, TCP continues after a limit as if the module were not loaded.
+ * %DRST_KTLS is the exception: records are lost there, so a RST tells the peer.
  *
  * Context: process, socket lock held.
  */
 bool drst_ending_resets(const struct drst_outbound *out, enum drst_stat how)
 {
+	const struct sock *sk = out->hold.sk;
+
+	sock_owned_by_me(sk);
+	if (sk->sk_state == TCP_CLOSE)
+		return false;
 	switch (how) {
 	case DRST_STAT_RST_SENT:
 		return true;
 	case DRST_STAT_FLUSHED:
-		return drst_tcp_fin_resets(out->hold.sk);
+		return drst_tcp_fin_resets(sk);
 	case DRST_STAT_MEMORY:
 	case DRST_STAT_TIMED_OUT:
 		return out->hold.cause || out->stage == DRST_KTLS;

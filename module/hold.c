@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What outbound (outbound.c) and inbound holds (inbound.c) share: the object, who
- * is admitted, the limits, the list of a namespace, how a hold is counted and
- * traced.
+ * What outbound (outbound.c) and inbound holds (inbound.c) share: the object,
+ * admission, the limits, the list of a namespace, counting and tracing.
  *
  *	drst_hold_new() --> drst_hold_enter() --> drst_hold_leave() --> drst_hold_count()
  *	  admitted,	      in the list,	    out of the list,	 the gauge and
  *	  or refused	      the gauge goes up	    traced		 the counter of its end
  *
- * A hold that is refused has begun and ended at once. So the holds begun are
- * always the holds ended and the holds now together.
+ * A refused hold counts as begun and ended. So holds begun = holds ended + holds
+ * now.
  *
  * Lifetime: the work of a hold has the first reference on it. struct drst_hold has
- * a reference on the sock, and the sock has one on the namespace. A reader that has
- * no lock sees a hold under RCU.
+ * a reference on the sock, and the sock has one on the namespace. A lockless reader
+ * uses a hold under RCU.
  */
 #include <linux/slab.h>
 #include <net/net_namespace.h>
@@ -128,7 +127,7 @@ refuse:
 }
 
 /**
- * drst_hold_put() - one user of a hold less
+ * drst_hold_put() - drop a reference on a hold
  * @h: the hold; freed, with its reference on the sock, after the last user
  *
  * Context: any, socket lock not needed.
@@ -186,8 +185,8 @@ void drst_hold_enter(struct drst_hold *h)
 
 /**
  * drst_hold_leave() - a hold ends
- * @h: the hold. Where its RST goes out, that comes next: the addresses of the
- *     connection are still there.
+ * @h: the hold. If it ends with a RST, the RST goes out afterwards: the addresses
+ *     of the connection are still there.
  * @state: the connection's, for the tracepoint
  * @how: what drst_hold_count() will count
  *
@@ -227,7 +226,7 @@ void drst_hold_count(struct net *net, const struct drst_hold_kind *kind,
 /* ---- the limits ---- */
 
 /**
- * drst_hold_progress() - the time without progress begins anew
+ * drst_hold_progress() - restart the time without progress
  * @h: the hold
  *
  * Context: socket lock held.
@@ -269,7 +268,7 @@ bool drst_hold_expired(const struct drst_hold *h)
 
 /**
  * drst_hold_arm() - queue the work of a hold for when a limit of time strikes
- * @h: the hold; nothing changes where an event has queued its work
+ * @h: the hold; if an event has queued its work, that stays
  * @longest: jiffies, after which the work looks in any case
  *
  * Context: socket lock held.
@@ -288,7 +287,8 @@ void drst_hold_arm(struct drst_hold *h, unsigned long longest)
  * drst_hold_kick() - have the work of a hold run now
  * @h: the hold
  *
- * Context: any; the socket or the list of holds is locked, and the hold not over.
+ * Context: any; socket lock or the list's lock held, and the work has not ended the
+ * hold.
  */
 void drst_hold_kick(struct drst_hold *h)
 {
@@ -297,9 +297,9 @@ void drst_hold_kick(struct drst_hold *h)
 
 /*
  * A connection with a silent peer has no event before a limit of time strikes, and
- * TCP tells nobody that it gets short of memory. So this looks once a second for
- * all that a namespace holds. A hold leaves the list before its work is cancelled,
- * so the list's lock is enough to queue that work.
+ * TCP does not report that it gets short of memory. So look once a second, for all
+ * holds of a namespace. A hold leaves the list before its work is cancelled, so the
+ * list's lock is enough to queue that work.
  */
 static void drst_hold_pressure_work(struct work_struct *work)
 {
@@ -426,8 +426,8 @@ static struct pernet_operations drst_hold_net_ops = {
  * drst_hold_init() - make ready to hold
  *
  * The workqueue is not WQ_MEM_RECLAIM: no reclaim of memory waits for a hold, and
- * its works wait for those of net/tls on the system's workqueue. What they free
- * under pressure is the memory that tcp_mem accounts.
+ * its works wait for those of net/tls on the system's workqueue. Under pressure
+ * they free the memory that tcp_mem accounts.
  *
  * Context: process, may sleep; at load.
  * Return: 0 or a negative errno.

@@ -28,7 +28,7 @@ enum drst_direction {
 };
 
 /**
- * struct drst_hold_kind - what tells an outbound hold from an inbound one
+ * struct drst_hold_kind - what differs between outbound and inbound holds
  * @direction:	which it is
  * @size:	of the structure that begins with struct drst_hold
  * @work:	advances a hold, on events and when a limit strikes

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What each overridden member of net/tls's tables does, and whom it asks. Nothing
- * else knows them all.
+ * What each overridden member of net/tls's tables does, and which file it asks. No
+ * other file knows them all.
  *
  *	struct proto		why				asks
  *	  setsockopt		net/tls changes sk_prot there	proto.c
@@ -15,8 +15,8 @@
  *	  shutdown, bind	show
  *
  * A socket that has only our ULP, or receives only, has setsockopt alone. On the
- * fast path sk_user_data tells whether there is anything to do: a hold is there, and
- * so is what the kernel's users of a socket have.
+ * fast path sk_user_data tells whether there is anything to do: a hold sets it, and
+ * so does a kernel user of the socket.
  */
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -84,10 +84,9 @@ static void drst_hooks_notified(struct sock *sk)
 }
 
 /*
- * A control message, or somebody owns sk_user_data. A process's control messages
- * come with data in its memory; the kernel sends an alert of its own from the
- * kernel's (tls_alert_send()). Not inlined: the stack frame would cost every other
- * sendmsg(), too.
+ * A control message, or sk_user_data is set. A process's data is in user memory.
+ * The kernel's own alerts are in kernel memory (tls_alert_send()). Not inlined: the
+ * stack frame would cost every other sendmsg(), too.
  */
 static noinline int drst_hooks_sendmsg_slow(struct sock *sk, struct msghdr *msg,
 					    size_t size)
@@ -135,7 +134,7 @@ static int drst_hooks_recvmsg(struct socket *sock, struct msghdr *msg,
 	if (unlikely(drst_hooks_owned(sock->sk)))
 		return drst_calls_recvmsg(sock, msg, len, flags);
 	ret = drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
 		ret = drst_calls_recvmsg_late(sock, msg, len, flags, ret);
 	return ret;
 }
@@ -150,15 +149,15 @@ static ssize_t drst_hooks_splice_read(struct socket *sock, loff_t *ppos,
 		return drst_calls_splice_read(sock, ppos, pipe, len, flags);
 	ret = drst_proto_tls_ops(sock)->splice_read(sock, ppos, pipe, len,
 						    flags);
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
 		ret = drst_calls_splice_read_late(sock, ppos, pipe, len, flags,
 						  ret);
 	return ret;
 }
 
 /*
- * net/tls's poll() looks at what the beginning and the end of a hold change. A
- * poll() under way when a hold begins must not tell of the reset, either.
+ * net/tls's poll() reads fields that change when a hold begins and ends. A poll()
+ * under way when a hold begins must not report the reset.
  */
 static __poll_t drst_hooks_poll(struct file *file, struct socket *sock,
 				struct poll_table_struct *wait)
@@ -243,7 +242,7 @@ static int drst_hooks_getname(struct socket *sock, struct sockaddr *addr,
 	return drst_proto_tls_ops(sock)->getname(sock, addr, peer);
 }
 
-/* A connected socket is bound; TCP_CLOSE has given the port back. */
+/* A connected socket is bound, though TCP_CLOSE has released its port. */
 static int drst_hooks_bind(struct socket *sock, drst_sockaddr *addr, int len)
 {
 	if (drst_inbound_held(sock->sk))
@@ -313,7 +312,7 @@ static const struct drst_proto_hooks drst_hooks = {
 };
 
 /**
- * drst_hooks_wrap() - put our hooks on a socket, if it is for us
+ * drst_hooks_wrap() - put our hooks on a socket if drst_policy_hooks() allows it
  * @sk: a socket that net/tls has just set up, or has changed in setsockopt()
  *
  * Without memory the socket stays as net/tls left it, and behaves as without this

@@ -7,15 +7,16 @@
  *	  in unhash()		all is read | a limit strikes | close()
  *
  * HELD	TCP has closed the connection, as it always does. The receive queue is still
- *	there, and the error is in sk_err. Sending, SO_ERROR and the error queue work
- *	as in vanilla. poll() does not tell, and a reader does not see the error.
- * OVER	The process sees what tcp_reset() left, unless somebody took the error.
+ *	there, and the error is in sk_err. send() and SO_ERROR give it once. poll()
+ *	does not show it, and net/tls's readers do not see it. The error queue works
+ *	as in vanilla.
+ * OVER	The process sees what tcp_reset() left, unless a call took the error.
  *
  * The hold begins in the unhash() of our protos. tcp_set_state() calls it on the
  * way to TCP_CLOSE: sk_err is set already, sk_state and sk_shutdown are still those
  * from before the reset.
  *
- * What a process is told, and by whom:
+ * What a process sees, and what arranges it:
  *   poll()	drst_calls_poll() leaves ERR, HUP and RDHUP out
  *   recv()	TCP's gives data before the error. net/tls's may look at sk_err
  *		first, so the error is in struct drst_inbound while it runs
@@ -24,12 +25,12 @@
  *   io_uring	kept for the end of the hold
  *
  * Contexts: a hold begins where TCP takes the RST, in softirq or, from the backlog,
- * in release_sock(). All else runs in process context.
+ * in release_sock(). It ends in process context.
  *
- * Locking: the socket lock covers struct drst_inbound. Whoever ends the hold, but
- * for its work, queues that work, which drops the one reference. drst_hooks_poll()
- * reads without the lock, so the order of writes matters: the hold is ready, then
- * sk_state_change shows it, then TCP changes sk_state and sk_shutdown.
+ * Locking: the socket lock covers struct drst_inbound. Any ending outside the work
+ * queues the work, which drops the only reference. drst_hooks_poll() reads without
+ * the lock, so the order of writes matters: the hold is ready, then sk_state_change
+ * shows it, then TCP changes sk_state and sk_shutdown.
  */
 #include <linux/slab.h>
 #include <net/tcp.h>
@@ -69,8 +70,8 @@ struct drst_inbound *drst_inbound_of(const struct sock *sk)
  * drst_inbound_state_change() - sk_state_change of a socket whose reset is held
  * @sk: the socket
  *
- * Wakes whoever waits: a reader that waits for more gets no more, a sender gets the
- * error, poll() looks again.
+ * Wakes all waiters: a reader gets no more data, a sender gets the error, and
+ * poll() looks again.
  *
  * Context: socket lock held, by this task or by softirq.
  */
@@ -80,11 +81,11 @@ void drst_inbound_state_change(struct sock *sk)
 }
 
 /*
- * sk_error_report of a socket whose reset is held. The first call is the one at the
- * end of tcp_reset(), which is kept for the end of the hold. Others count if they
- * tell of a message in the error queue. Should such a call come first, the one of
- * tcp_reset() passes for it. Not all callers have the socket lock: RCU keeps the
- * hold.
+ * sk_error_report of a socket whose reset is held. The first call is that of
+ * tcp_reset(), and is kept for the end of the hold. Later calls are passed on if
+ * the error queue has a message. If such a call comes first, it is kept, and that
+ * of tcp_reset() is passed on in its place. Not all callers have the socket lock:
+ * RCU keeps the hold.
  */
 static void drst_inbound_error_report(struct sock *sk)
 {
@@ -122,28 +123,30 @@ bool drst_inbound_undelivered(const struct sock *sk)
  * @in: the hold
  *
  * TCP's recvmsg() gives all data before the error. That of net/tls does not
- * (tls_rx_rec_wait()), so it must not meet the error.
+ * (tls_rx_rec_wait()), so it must not see the error.
  *
  * Context: process, socket lock held.
  */
 void drst_inbound_hide_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
+	int err;
 
 	sock_owned_by_me(sk);
 	in->hidden = true;
 	if (!drst_ktls_receives(sk))
 		return;
+	/* SO_ERROR takes no lock. */
+	err = xchg(&sk->sk_err, 0);
 	if (!in->err)
-		in->err = sk->sk_err;
-	WRITE_ONCE(sk->sk_err, 0);
+		in->err = err;
 }
 
 /**
  * drst_inbound_show_error() - the reader has run, or the hold is over
  * @in: the hold
  *
- * An error that net/tls has set meanwhile is the later one, and stays.
+ * If net/tls has set an error meanwhile, that error stays.
  *
  * Context: process, socket lock held.
  */
@@ -159,26 +162,27 @@ void drst_inbound_show_error(struct drst_inbound *in)
 }
 
 /**
- * drst_inbound_take_error() - tell somebody of the reset; nobody is told again
+ * drst_inbound_take_error() - take the error of the reset, for one caller only
  * @in: the hold
  *
  * Context: process, socket lock held.
- * Return: errno, positive, or 0 if somebody has been told.
+ * Return: errno, positive; 0 if it was taken before.
  */
 int drst_inbound_take_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
-	int err = in->err ? in->err : sk->sk_err;
+	int err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 
 	sock_owned_by_me(sk);
+	if (in->err)
+		err = in->err;
 	in->err = 0;
-	WRITE_ONCE(sk->sk_err, 0);
 	return err;
 }
 
 /* ---- the end ---- */
 
-/* The reference of the hold stays for the caller to drop. */
+/* Does not drop the hold's reference. */
 static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 {
 	struct sock *sk = in->hold.sk;
@@ -201,8 +205,8 @@ static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 }
 
 /*
- * As drst_inbound_end(), for others than the work. The work may be queued and, at
- * the same time, wait for the socket lock, so cancelling it would prove nothing.
+ * As drst_inbound_end(), outside the work. Cancelling the work would prove nothing:
+ * it may be queued and, at the same time, wait for the socket lock.
  */
 static void drst_inbound_end_elsewhere(struct drst_inbound *in,
 				       enum drst_stat how)
@@ -260,7 +264,7 @@ static void drst_inbound_work(struct work_struct *work)
  * @sk: any TCP socket
  *
  * It does if everything has been read, or a limit strikes. The next call of the
- * process meets it.
+ * process sees it.
  *
  * Context: process, socket lock held.
  */
@@ -274,7 +278,7 @@ void drst_inbound_look(struct sock *sk)
 }
 
 /**
- * drst_inbound_check() - drst_inbound_look() for those that have no lock
+ * drst_inbound_check() - drst_inbound_look() for callers without the socket lock
  * @sk: any TCP socket
  *
  * Context: process, socket lock not held, may sleep.
@@ -337,9 +341,9 @@ static void drst_inbound_start(struct drst_inbound *in)
 
 /**
  * drst_inbound_begin() - TCP closes a connection: hold the reset?
- * @sk: the socket, with all our hooks on; sk_state is the one that it leaves
+ * @sk: the socket, with all our hooks on; sk_state is still the old one
  *
- * tcp_done() goes on: to TCP_CLOSE, SHUTDOWN_MASK and sk_state_change().
+ * tcp_done() then sets TCP_CLOSE and SHUTDOWN_MASK, and calls sk_state_change().
  *
  * Context: any, socket lock held.
  */

@@ -15,9 +15,9 @@
  * @err:	the error, while it is hidden; else it is in sk_err
  * @kept_report: the report of tcp_reset() has been kept
  * @over:	the process can see the reset
- * @state:	what the process takes the connection to be in
+ * @state:	the state in which the process sees the connection
  * @shutdown:	RCV_SHUTDOWN and SEND_SHUTDOWN, as the process knows them
- * @hidden:	a reader runs that must not meet the error
+ * @hidden:	a reader that must not see the error is running
  */
 struct drst_inbound {
 	struct drst_hold hold;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every look into the internals of net/tls, and every touch of them; tcp.c is the
- * same for TCP. Read these two files for a new kernel, with net/tls/ and
- * net/ipv4/tcp*.c of that kernel beside them: what still compiles can mean something
- * else. Each function says in "Relies on" what it takes for granted.
+ * Every access to the internals of net/tls; tcp.c is the same for TCP. For a new
+ * kernel, compare these two files with its net/tls/ and net/ipv4/tcp*.c: what still
+ * compiles may have another meaning. Each function states its assumptions in
+ * "Relies on".
  *
  * Other files rely on these as well:
  *
@@ -70,11 +70,11 @@ bool drst_ktls_attached(const struct sock *sk)
 }
 
 /**
- * drst_ktls_suits() - may a socket be held, by what net/tls knows of it?
+ * drst_ktls_suits() - does net/tls's state of a socket allow a hold?
  * @sk: a socket whose ULP is ours
  *
- * Not those of a sockmap, where TCP's proto is not at the base, nor those whose
- * records a TOE makes.
+ * It does not in a sockmap, where TCP's proto is not at the base, nor if a TOE
+ * makes the records.
  *
  * Relies on: tls_context.sk_proto is sk_prot from before tls_init().
  *
@@ -227,7 +227,7 @@ bool drst_ktls_push(struct sock *sk)
 		ctx->push_pending_record(sk, MSG_DONTWAIT);
 		mutex_unlock(&ctx->tx_lock);
 	}
-	/* With nothing under way no ACK will come to start the worker. */
+	/* With nothing in flight no ACK will come to start the worker. */
 	if (drst_tcp_flushed(sk) && !ctx->pending_open_record_frags)
 		sk->sk_write_space(sk);
 	return drst_ktls_pending(sk);
@@ -288,11 +288,11 @@ static unsigned int drst_ktls_record_len(const struct sock *sk)
  * drst_ktls_record_ready() - has kTLS a record to deliver?
  * @sk: a socket that receives by kTLS
  *
- * A record of which the end will never come cannot be read.
+ * A record whose end never arrives cannot be read.
  *
- * Relies on: decrypted records are in rx_list; the strparser leaves a record in
- * the receive queue until it is delivered, but for copy_mode, where what it has
- * copied is in its anchor; stm.full_len is the record's length or 0.
+ * Relies on: decrypted records are in rx_list; the strparser leaves a record in the
+ * receive queue until it is delivered, except in copy_mode, where the copied part
+ * is in its anchor; stm.full_len is the record's length or 0.
  *
  * Context: any, socket lock held.
  */
@@ -304,7 +304,7 @@ bool drst_ktls_record_ready(const struct sock *sk)
 	unsigned int have;
 
 	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
-	/* msg_ready was a bit, of which there is no READ_ONCE(), before 6.9. */
+	/* Before 6.9 msg_ready was a bit, on which READ_ONCE() does not work. */
 	if (!skb_queue_empty(&rx->rx_list) || data_race(strp->msg_ready))
 		return true;
 	if (!drst_tcp_unread(sk))
@@ -323,8 +323,8 @@ bool drst_ktls_record_ready(const struct sock *sk)
 /**
  * drst_ktls_divert() - take the events of a connection away from net/tls
  * @sk: a connection that no process has open any more
- * @to: sk_data_ready() from now on; and what is called where net/tls would call
- *     sk_write_space() from before it
+ * @to: data_ready becomes sk_data_ready(); write_space is called where net/tls
+ *     calls the sk_write_space() that it saved
  *
  * The strparser must not look at the receive queue any more: the caller throws
  * away what arrives. It stops as in tls_sw_release_resources_rx(), which comes
@@ -334,7 +334,7 @@ bool drst_ktls_record_ready(const struct sock *sk)
  * saved_data_ready is put back when net/tls is torn down.
  *
  * Context: process, socket lock and sk_callback_lock held.
- * Return: what there was before net/tls.
+ * Return: the callbacks from before net/tls.
  */
 struct drst_ktls_events drst_ktls_divert(struct sock *sk,
 					 struct drst_ktls_events to)
@@ -360,8 +360,8 @@ struct drst_ktls_events drst_ktls_divert(struct sock *sk,
  * drst_ktls_teardown_relock() - take net/tls off a connection, leave TCP as it is
  * @sk: a connection that no process has open any more
  *
- * tls_sk_proto_close() frees net/tls's side and then calls close() of the proto
- * that net/tls has saved as the one below it. That one does nothing here.
+ * tls_sk_proto_close() frees net/tls's part and then calls close() of the saved
+ * proto, which does nothing here.
  *
  * Relies on: tls_sk_proto_close() ends with ctx->sk_proto->close(), and puts
  * sk_data_ready and sk_write_space from before net/tls back.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every look into the internals of net/tls, and every touch of them. */
+/* Every access to the internals of net/tls. */
 #ifndef _TLS_DRST_KTLS_H
 #define _TLS_DRST_KTLS_H
 

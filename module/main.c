@@ -5,8 +5,8 @@
  * The files, from top to bottom. A file calls those below it only.
  *
  *	main.c		the order of loading and unloading
- *	ulp.c		the seat in front of net/tls
- *	hooks.c		what each overridden member does, and whom it asks
+ *	ulp.c		the TCP ULP named "tls" in front of net/tls
+ *	hooks.c		what each overridden member does, and which file it asks
  *	proc.c		/proc/net/tls_drst_stat and /proc/net/tls_drst
  *	calls.c		what a process sees while the peer's RST is held
  *	inbound.c	the peer's RST, which waits for the reader
@@ -14,7 +14,7 @@
  *	ending.c	how an outbound hold ends
  *	policy.c	which connections are held
  *	hold.c		what holds share
- *	ktls.c, tcp.c	every look into net/tls and TCP
+ *	ktls.c, tcp.c	every access to the internals of net/tls and TCP
  *	proto.c		copies of net/tls's tables
  *	trace.h, stat.c, sysctl.c, compat.h
  */

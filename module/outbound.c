@@ -17,10 +17,11 @@
  *
  * A hold begins at close(), not earlier: until then the process could see it. TCP
  * resets for data in FIN_WAIT1 because RCV_SHUTDOWN is set (RFC 1122 s. 4.2.2.13),
- * and recv(), poll() and ioctl() look at the same bit, also in a reader that is
- * blocked already. There is no other place in which a module could keep the data
- * from TCP. After close() nobody looks: RCV_SHUTDOWN is off from TAKEN on, and all
- * that arrives is thrown away, so that the receive window stays open.
+ * and recv(), poll() and ioctl() look at the same bit. So does a reader that is
+ * blocked already, when it wakes. There is no other place in which a module could
+ * keep the data from TCP. After close() no process looks. From TAKEN on
+ * RCV_SHUTDOWN is off, and what arrives is thrown away, so the receive window stays
+ * open.
  *
  * Contexts: the stages advance in close() and in the hold's work. TCP's callbacks,
  * which run in softirq, look and queue the work.
@@ -28,12 +29,12 @@
  * Locking: the socket lock covers struct drst_outbound and the callbacks that point
  * here. TCP calls sk_state_change, sk_data_ready and sk_write_space with it held
  * (its spinlock part, in softirq). The work decides on the end, and sends the RST,
- * without giving the lock away. OVER takes the callbacks off under the lock, so
- * nothing queues the work afterwards, and OVER can free.
+ * without dropping the lock. Events in OVER do not queue the work, and the callbacks
+ * come off under the lock before OVER frees the hold.
  *
- * Lifetime: besides its reference on the sock, a hold has the one that was the
- * process's, which tcp_close() drops, and one on the inode that the struct socket
- * lives in. The hold has two users at most: its work, and a close().
+ * Lifetime: a hold has its own reference on the sock. It has taken over the
+ * process's, which tcp_close() drops. It also has one on the inode of the struct
+ * socket. The hold itself has two users at most: its work, and a close().
  */
 #include <linux/completion.h>
 #include <linux/module.h>
@@ -52,8 +53,8 @@
 #include "trace.h"
 
 /*
- * The ULP of a connection while it is held. Nothing looks a ULP up once it is
- * set but inet_diag: `ss -tie` shows tcp-ulp-tls-held.
+ * The ULP of a connection while it is held. Only inet_diag reads it meanwhile:
+ * `ss -tie` shows tcp-ulp-tls-held.
  */
 static const struct tcp_ulp_ops drst_outbound_ulp_ops = {
 	.name		= "tls-held",
@@ -158,7 +159,7 @@ static void drst_outbound_write_space(struct sock *sk)
 	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
 	out->before.write_space(sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-	/* Should kTLS get no memory now, only drst_outbound_arm() helps. */
+	/* If kTLS gets no memory now, only drst_outbound_arm() helps. */
 	last = drst_outbound_progress(out) && drst_tcp_flushed(sk);
 	if (last || drst_outbound_due(out))
 		drst_outbound_kick(out);
@@ -170,8 +171,8 @@ static const struct drst_ktls_events drst_outbound_events = {
 };
 
 /*
- * Be back when a limit strikes. kTLS that could not give TCP anything, for want of
- * memory, gets no event at all: it is asked again ten times a second.
+ * Run the work when a limit strikes. If kTLS had no memory to give TCP anything, no
+ * event comes: ask it again ten times a second.
  */
 static void drst_outbound_arm(struct drst_outbound *out)
 {
@@ -184,16 +185,16 @@ static void drst_outbound_arm(struct drst_outbound *out)
 /* ---- OVER ---- */
 
 /* The RST is counted as vanilla counts its cause. */
-static void drst_outbound_reset(struct drst_outbound *out)
+static int drst_outbound_reset(struct drst_outbound *out)
 {
 	struct sock *sk = out->hold.sk;
 
 	NET_INC_STATS(sock_net(sk), out->hold.cause == DRST_CAUSE_UNREAD ?
 		      LINUX_MIB_TCPABORTONCLOSE : LINUX_MIB_TCPABORTONDATA);
-	drst_tcp_reset(sk);
+	return drst_tcp_reset(sk);
 }
 
-/* Nobody meets the hold again: sk_user_data is free. */
+/* No callback finds the hold from here on: sk_user_data is free. */
 static void drst_outbound_detach(struct drst_outbound *out)
 {
 	struct sock *sk = out->hold.sk;
@@ -209,8 +210,8 @@ static void drst_outbound_detach(struct drst_outbound *out)
 }
 
 /*
- * tcp_close() the connection, which nobody else has open. The stage is OVER, so
- * nothing happens while the socket lock is free.
+ * Close the connection by tcp_close(): no process has it open. The stage is OVER,
+ * so nothing happens while the socket lock is free.
  */
 static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 {
@@ -234,7 +235,7 @@ static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 
 /*
  * End a hold. The socket lock is held at entry and released at exit. The RST goes
- * out before that: no event comes between the decision and the RST.
+ * out before the release: no event comes between the decision and the RST.
  */
 static void drst_outbound_end_unlock(struct drst_outbound *out,
 				     enum drst_stat how)
@@ -243,12 +244,15 @@ static void drst_outbound_end_unlock(struct drst_outbound *out,
 	struct net *net = get_net(sock_net(sk));
 	u64 flushed = tcp_sk(sk)->bytes_acked - out->acked;
 	bool resets = drst_ending_resets(out, how);
+	int busy = 0;
 
 	drst_outbound_set_stage(out, DRST_OVER);
 	drst_hold_leave(&out->hold, sk->sk_state, how);
 	if (resets)
-		drst_outbound_reset(out);
+		busy = drst_outbound_reset(out);
 	release_sock(sk);
+	if (busy)
+		tcp_abort(sk, ECONNRESET);
 
 	drst_outbound_finish(out, how);
 	cancel_delayed_work(&out->hold.work);
@@ -316,7 +320,7 @@ static void drst_outbound_work(struct work_struct *work)
 	enum drst_stat how;
 
 	lock_sock(sk);
-	/* close() is still at it, and looks itself when it is done. */
+	/* close() is still running, and checks the ending itself at its end. */
 	if (out->stage == DRST_TAKEN)
 		goto unlock;
 	drst_outbound_discard(out);
@@ -336,8 +340,8 @@ unlock:
 /* ---- close() ---- */
 
 /*
- * close() must not wake the cgroup's OOM killer, which would end another process
- * for a hold that can be done without.
+ * close() must not wake the cgroup's OOM killer: it would kill another process for
+ * a hold that is optional.
  */
 static struct drst_outbound *drst_outbound_new(struct sock *sk,
 					       enum drst_cause cause)
@@ -361,10 +365,9 @@ static struct drst_outbound *drst_outbound_new(struct sock *sk,
 }
 
 /*
- * Keep the process's struct socket, which lives in its inode, when the process
- * goes. The file goes, too, and must not be met by way of it. Of a socket without
- * a file, __sock_release() drops the reference that the file's dentry would have
- * had.
+ * Keep the struct socket, which lives in its inode, after the process. The file is
+ * freed, so clear the pointer to it. Without a file, __sock_release() itself drops
+ * the inode reference that a dentry would hold.
  */
 static void drst_outbound_keep_socket(struct socket *sock)
 {
@@ -394,14 +397,14 @@ static void drst_outbound_take(struct drst_outbound *out)
 	write_unlock_bh(&sk->sk_callback_lock);
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
-	sk->sk_sndtimeo = 0;	/* kTLS's worker is not to sleep from now on */
-	drst_forget_recverr(sk);	/* nor to give up for an ICMP message */
+	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
+	drst_forget_recverr(sk);	/* nor give up after an ICMP message */
 	inet_csk(sk)->icsk_ulp_ops = &drst_outbound_ulp_ops;
 }
 
 /*
- * Start a hold that has been taken; no event is looked at before. The socket lock
- * is held at entry and exit, and dropped in between.
+ * Start a hold after drst_outbound_take(). Events are ignored until then. The
+ * socket lock is held at entry and exit, and dropped in between.
  */
 static void drst_outbound_start_relock(struct drst_outbound *out)
 {
@@ -418,10 +421,10 @@ static void drst_outbound_start_relock(struct drst_outbound *out)
 	/* At once, not from the work: the FIN leaves as early as vanilla's. */
 	drst_outbound_enter_tcp_relock(out);
 
-	/* An event may have brought the work, and the end, meanwhile. */
+	/* An event may have queued the work, and the work ended the hold. */
 	if (out->stage == DRST_OVER)
 		return;
-	/* The work is woken only where there is something for it to do. */
+	/* Queue the work only if it has something to do. */
 	if (drst_ending_due(out, &how))
 		drst_outbound_kick(out);
 	else
@@ -433,9 +436,9 @@ static void drst_outbound_start_relock(struct drst_outbound *out)
  * @sk: the connection, with all our hooks on and no inbound hold
  * @timeout: how long close() lingers (SO_LINGER), in jiffies, 0 for not at all
  *
- * Where nothing is held, our copy of the proto comes off: from here to
- * sock_orphan() the socket lock is dropped twice, and a RST that arrives in between
- * must not be held. Nothing would ever end that hold.
+ * If nothing is held, our copy of the proto comes off. From here to sock_orphan()
+ * the socket lock is dropped twice. A RST that arrives in between must not be held:
+ * nothing would ever end that hold.
  *
  * Context: process, may sleep. The socket lock is held at entry and released at
  * exit.
@@ -459,7 +462,7 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 	drst_outbound_start_relock(out);
 	release_sock(sk);
 
-	/* As sk_stream_wait_close(), which a RST does not wait for. */
+	/* As sk_stream_wait_close(), which does not wait after a RST. */
 	if (timeout && !cause)
 		wait_for_completion_interruptible_timeout(&out->done, timeout);
 	drst_hold_put(&out->hold);

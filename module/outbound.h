@@ -26,7 +26,8 @@ enum drst_outbound_stage {
  * @done:	completed when the hold has ended
  * @acked:	tcp_sock.bytes_acked at the beginning
  * @snd_una:	tcp_sock.snd_una as last seen
- * @err:	sk_err when TCP got to TCP_CLOSE; a sender inside net/tls may take it
+ * @err:	sk_err on entering TCP_CLOSE; kept here, as a sender inside net/tls
+ *		may take it from sk_err
  * @stage:	enum drst_outbound_stage
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet

@@ -9,20 +9,20 @@
  *	inbound,  ESTABLISHED	     -	      -	      held
  *	inbound,  other states	     -	     held     held
  *
- * Never held is what the kernel uses. Each user of kernel sockets shows itself:
+ * A socket that the kernel uses is never held. These marks show each such use:
  *
  *	NFS client, NVMe/TCP host,	sock_create_kern(): sk_kern_sock
  *	SMC, RDS, rxrpc, io_uring's	(SMC's and MPTCP's inner TCP sockets, too; they
  *	own				take no ULP from user space)
- *	nfsd, nvmet/TCP, ksmbd		kernel_accept(), perhaps from a listener made by
- *					user space: without a file when net/tls is set
- *					up; or, where tlshd had a file, sk_user_data as
- *					they send, or a close_notify from kernel memory
+ *	nfsd, nvmet/TCP, ksmbd		kernel_accept(), perhaps from a listener of
+ *					user space. No file when net/tls is set up.
+ *					If tlshd had a file: sk_user_data when they
+ *					send, or a close_notify from kernel memory
  *	KCM, espintcp, sockmap		sk_user_data (sockmap: TCP's proto is not at the
  *					base, and since June 2026 no kTLS at all)
  *	MPTCP				sk_is_mptcp(); has no ULP of ours
  *	TOE				drst_has_toe()
- *	TCP_REPAIR			asked for whenever a hold would begin
+ *	TCP_REPAIR			checked whenever a hold would begin
  */
 #include <net/mptcp.h>
 #include <net/tcp.h>
@@ -34,7 +34,7 @@
 #include "tcp.h"
 
 /**
- * drst_policy_hooks() - is a socket for us at all?
+ * drst_policy_hooks() - does a socket get our hooks?
  * @sk: a socket that net/tls has just set up
  *
  * Context: process, socket lock held.
@@ -54,7 +54,7 @@ static bool drst_policy_allowed(const struct sock *sk)
 }
 
 /**
- * drst_policy_cause() - what would __tcp_close() find reason for a RST in?
+ * drst_policy_cause() - why would __tcp_close() send a RST?
  * @sk: a TCP socket
  *
  * Context: process, socket lock held.
@@ -72,7 +72,7 @@ enum drst_cause drst_policy_cause(const struct sock *sk)
 /**
  * drst_policy_outbound() - is a connection to be held as its last process closes it?
  * @sk: the connection, with all our hooks on
- * @cause: what drst_policy_cause() says of it
+ * @cause: what drst_policy_cause() returned
  *
  * Context: process, socket lock held.
  */
@@ -98,7 +98,7 @@ bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
 
 /**
  * drst_policy_inbound() - is the peer's RST to be held, if data is undelivered?
- * @sk: the connection, with all our hooks on; sk_state is what the RST found
+ * @sk: the connection, with all our hooks on; sk_state is the one before the RST
  *
  * Context: any, socket lock held.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /proc/net/tls_drst_stat: one counter a line, as in net/tls/tls_proc.c.
- * /proc/net/tls_drst: one connection that is held now a line.
+ * /proc/net/tls_drst_stat: one line per counter, as in net/tls/tls_proc.c.
+ * /proc/net/tls_drst: one line per connection that is held now.
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>

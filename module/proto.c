@@ -2,15 +2,15 @@
 /*
  * Copies of net/tls's protos and proto_ops with hooks in them.
  *
- * net/tls gives each socket one of its struct protos, by address family and by
- * what is offloaded, and one of its proto_ops. This file copies each of them when
- * it first sees a socket with it, and keeps the copy until unload. So a lockless
- * reader of sk->sk_prot or sock->ops never meets freed memory. No table of
- * net/tls or of TCP is written.
+ * net/tls gives each socket one of its struct protos, by address family and by what
+ * is offloaded, and one of its proto_ops. This file copies each of them when it
+ * first sees a socket with it, and keeps the copy until unload. So a lockless
+ * reader of sk->sk_prot or sock->ops never sees freed memory. No table of net/tls
+ * or of TCP is written.
  *
  *	sk->sk_prot --> copy { hooks } --> net/tls's table --> TCP's (the base)
  *
- * What the hooks do is not known here: hooks.c hands them in. Every copy has
+ * This file does not know what the hooks do: hooks.c hands them in. Every copy has
  * drst_proto_setsockopt() or drst_proto_bind(), which tell a copy from another
  * table.
  *
@@ -70,7 +70,7 @@ static int drst_proto_bind(struct socket *sock, drst_sockaddr *addr, int len)
  * @sock: the struct socket of a socket whose ULP is ours
  *
  * Context: any.
- * Return: the ops under our copy, or sock->ops where our copy is not on.
+ * Return: the ops under our copy, or sock->ops if our copy is not on.
  */
 const struct proto_ops *drst_proto_tls_ops(const struct socket *sock)
 {
@@ -134,7 +134,7 @@ struct proto *drst_proto_closeless(const struct sock *sk)
 /**
  * drst_proto_set() - give a socket another proto
  * @sk: the socket
- * @prot: the proto. Nobody writes it; sk_prot only has no const.
+ * @prot: the proto. It is never written, though sk_prot has no const.
  *
  * Context: any, socket lock held.
  */
@@ -151,11 +151,11 @@ void drst_proto_set(struct sock *sk, const struct proto *prot)
 /*
  * Is this a copy of a whole table of net/tls over TCP's own proto?
  *
- * net/tls rebuilds its tables in place when it meets a socket that a sockmap has
- * been at (kernels before June 2026; since then it refuses such a socket). Such a
- * table is of no use for other sockets: TCP's destroy() tells them apart. A copy
- * made meanwhile could have parts of both: it then differs from the table that
- * has been rebuilt, or has the other destroy(), and is not used.
+ * net/tls rebuilds its tables in place when it gets a socket whose proto a sockmap
+ * has replaced (kernels before June 2026; since then it refuses such a socket).
+ * Such a table does not fit other sockets; its destroy() is not TCP's. A copy made
+ * during the rebuild may mix both. It then differs from the rebuilt table, or has
+ * the other destroy(), and is not used.
  */
 static bool drst_proto_is_whole(const struct proto *copy,
 				const struct proto *tls,
@@ -266,8 +266,8 @@ static const struct proto_ops *drst_proto_get_ops(const struct proto_ops *tls)
  * @sends: it sends by kTLS, so it gets all hooks, and the proto_ops, too
  *
  * Context: process, socket lock held, may sleep.
- * Return: 0; -ENOMEM where a copy cannot be had. Then the socket stays as net/tls
- * left it.
+ * Return: 0, or -ENOMEM if there is no copy. Then the socket stays as net/tls left
+ * it.
  */
 int drst_proto_wrap(struct sock *sk, bool sends)
 {
@@ -304,7 +304,7 @@ void drst_proto_unwrap(struct sock *sk)
 
 /**
  * drst_proto_init() - take the hooks
- * @hooks: what goes into the copies; stays there
+ * @hooks: what goes into the copies; the pointer is kept
  *
  * Context: process; at load, before any socket's ULP is ours.
  */

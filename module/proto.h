@@ -49,7 +49,7 @@ static inline bool drst_proto_is_ours(const struct proto *prot)
  * @sk: a socket whose ULP is ours
  *
  * Context: any.
- * Return: the proto under our copy, or sk->sk_prot where our copy is not on.
+ * Return: the proto under our copy, or sk->sk_prot if our copy is not on.
  */
 static inline const struct proto *drst_proto_tls(const struct sock *sk)
 {

@@ -56,7 +56,10 @@ void drst_stat_add(const struct net *net, enum drst_stat stat, u64 n)
 	struct drst_mib *mib = get_cpu_ptr(drst_stat_pernet(net)->mib);
 	unsigned long flags;
 
-	/* Where 64 bits take two writes, a softirq in between would tear them. */
+	/*
+	 * On 32-bit kernels a softirq between the two writes would tear the
+	 * value.
+	 */
 	flags = u64_stats_update_begin_irqsave(&mib->syncp);
 	u64_stats_add(&mib->mibs[stat], n);
 	u64_stats_update_end_irqrestore(&mib->syncp, flags);

@@ -2,7 +2,7 @@
 /*
  * Every counter is one line here: its enum drst_stat, and its name in
  * /proc/net/tls_drst_stat without the prefix TlsDrst. The file has them in this
- * order. Whoever includes this says what DRST_STAT() makes of a line.
+ * order. The includer defines what DRST_STAT() makes of a line.
  */
 DRST_STAT(DRST_STAT_CLOSE_NOTIFY, "CloseNotify")
 DRST_STAT(DRST_STAT_HELD, "Held")

@@ -196,7 +196,7 @@ int drst_sysctl_init(void)
 /**
  * drst_sysctl_exit() - the reverse of drst_sysctl_init()
  *
- * Context: process, may sleep; at unload, when nobody asks for a knob any more.
+ * Context: process, may sleep; at unload, when no knob is read any more.
  */
 void drst_sysctl_exit(void)
 {

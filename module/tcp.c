@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every look into TCP's internals, and every touch of them: see ktls.c.
+ * Every access to TCP's internals: see ktls.c.
  *
  * Other files rely on these as well:
  *
@@ -112,10 +112,10 @@ bool drst_tcp_memory_short(const struct sock *sk)
 
 /**
  * drst_tcp_reset_error() - the error that tcp_reset() gives a connection
- * @state: what it is in when the RST comes
+ * @state: its state when the RST arrives
  *
- * Relies on: tcp_reset() is the only one that gives these errors in these states
- * and closes the connection.
+ * Relies on: only tcp_reset() sets these errors in these states and closes the
+ * connection.
  *
  * Context: any.
  * Return: errno, positive.
@@ -130,7 +130,7 @@ int drst_tcp_reset_error(int state)
  * @sk: a TCP socket
  *
  * Relies on: tcp_reset() sets sk_err, has sk_prot->unhash() called, sets sk_state
- * and sk_shutdown, and wakes whoever polls when it is done.
+ * and sk_shutdown, and wakes pollers when it is done.
  *
  * Context: any, socket lock not needed.
  * Return: true if sk_err is a reset's, and the reset is not done yet.
@@ -190,21 +190,22 @@ bool drst_tcp_fin_resets(const struct sock *sk)
  * drst_tcp_reset() - send the RST and close a connection
  * @sk: a connection that no process has open any more, not in TCP_CLOSE
  *
- * As __tcp_close() does for SO_LINGER {1, 0}. tcp_disconnect() sends no RST from
- * CLOSING and LAST_ACK if it has sent everything; but our FIN is not acknowledged
- * there, as in FIN_WAIT1, and a limit can strike. The caller has the socket lock,
- * so nobody meets the state in between.
+ * As __tcp_close() does for SO_LINGER {1, 0}. From CLOSING and LAST_ACK
+ * tcp_disconnect() sends no RST if everything was sent. But our FIN is
+ * unacknowledged there, so a limit has to reset. FIN_WAIT1 makes it do so. Nobody
+ * sees that state: the socket lock is held.
  *
- * Relies on: tcp_disconnect() sends the RST in the states of tcp_need_reset(), and
- * no process is in a call on the socket (kernels 6.4 and 6.5 refuse then).
+ * Relies on: tcp_disconnect() sends the RST in the states of tcp_need_reset().
  *
  * Context: process, socket lock held. Addresses and sequence numbers are gone
  * afterwards.
+ * Return: 0, or -EBUSY: kernels between 6.1.33 and 6.6 do nothing while kTLS's worker
+ * sleeps on the socket.
  */
-void drst_tcp_reset(struct sock *sk)
+int drst_tcp_reset(struct sock *sk)
 {
 	sock_owned_by_me(sk);
 	if ((1 << sk->sk_state) & (TCPF_CLOSING | TCPF_LAST_ACK))
 		inet_sk_set_state(sk, TCP_FIN_WAIT1);
-	drst_proto_base(sk)->disconnect(sk, 0);
+	return drst_proto_base(sk)->disconnect(sk, 0);
 }

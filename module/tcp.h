@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every look into TCP's internals, and every touch of them. */
+/* Every access to TCP's internals. */
 #ifndef _TLS_DRST_TCP_H
 #define _TLS_DRST_TCP_H
 
@@ -15,6 +15,6 @@ int drst_tcp_reset_error(int state);
 bool drst_tcp_reset_coming(const struct sock *sk);
 bool drst_tcp_discard(struct sock *sk);
 bool drst_tcp_fin_resets(const struct sock *sk);
-void drst_tcp_reset(struct sock *sk);
+int drst_tcp_reset(struct sock *sk);
 
 #endif /* _TLS_DRST_TCP_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Tracepoints tls_drst:*. A connection is known by skaddr, as in tcp:*, and by its
- * cookie, which is 0 until somebody has asked for it: SO_COOKIE, ss -e, BPF.
+ * cookie, which is 0 until it is asked for: by SO_COOKIE, ss -e or BPF.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tls_drst
@@ -147,9 +147,9 @@ TRACE_EVENT(tls_drst_stage,
 );
 
 /*
- * A hold is over; where a RST is due it goes out next. @state: the one it ended in;
- * @how: the name of the counter; @held: the bytes at the beginning, @bytes: those
- * that are left; @ns: how long it was. Socket lock held.
+ * A hold is over. If it ends with a RST, the RST goes out next. @state: the one it
+ * ended in; @how: the name of the counter; @held: the bytes at the beginning,
+ * @bytes: those that are left; @ns: how long it was. Socket lock held.
  */
 TRACE_EVENT(tls_drst_release,
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The seat: a TCP ULP named "tls" in front of net/tls.
+ * A TCP ULP named "tls" in front of net/tls.
  *
- * net/tls registers its struct tcp_ulp_ops privately. The only way to it that
- * the kernel exports is to set the ULP on a socket and to read icsk_ulp_ops
- * back, so that is done once, on a socket of our own. From then on sockets
- * that ask for "tls" come to us, and are handed to net/tls with our hooks on.
+ * net/tls registers its struct tcp_ulp_ops privately. The only way to it that the
+ * kernel exports is to set the ULP on a socket and to read icsk_ulp_ops back, so
+ * that is done once, on a socket of our own. From then on sockets that ask for
+ * "tls" come to us. net/tls sets them up, and then they get our hooks.
  *
- * Lifetimes: net/tls stays pinned while its ops are out of the kernel's list.
- * Each socket set up here pins this module from setsockopt(TCP_ULP) to
- * tcp_cleanup_ulp(), as it would pin net/tls; that is what refuses a rmmod.
+ * Lifetimes: net/tls stays pinned while its ops are out of the kernel's list. Each
+ * socket set up here pins this module from setsockopt(TCP_ULP) to
+ * tcp_cleanup_ulp(), as it would pin net/tls. That pin makes rmmod fail.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -99,11 +99,11 @@ static int drst_ulp_probe(void)
 }
 
 /**
- * drst_ulp_init() - find net/tls and sit down in front of it
+ * drst_ulp_init() - find net/tls and register in front of it
  *
- * There is no moment without a ULP named "tls": ours comes in under another
- * name, is renamed while tcp_ulp_find() still meets net/tls's first, and is
- * alone when that one leaves.
+ * A ULP named "tls" exists at every moment. Ours is registered under another name,
+ * and renamed while tcp_ulp_find() still finds net/tls's first. Then net/tls's is
+ * unregistered.
  *
  * Context: process, may sleep.
  * Return: 0, or a negative errno after a line in the log.
@@ -112,7 +112,7 @@ int drst_ulp_init(void)
 {
 	int err;
 
-	/* Best effort: it may be built in; the probe has the last word. */
+	/* Best effort: it may be built in, and the probe decides. */
 	request_module("tls");
 
 	err = drst_ulp_probe();
@@ -136,7 +136,7 @@ int drst_ulp_init(void)
 }
 
 /**
- * drst_ulp_exit() - give the seat back to net/tls
+ * drst_ulp_exit() - unregister, give the name back to net/tls
  *
  * The kernel refuses setsockopt(TCP_ULP) with ENOENT from the moment at which it
  * finds this module unused until net/tls is back in the list. For these

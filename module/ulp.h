@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The seat in front of net/tls. */
+/* A TCP ULP named "tls" in front of net/tls. */
 #ifndef _TLS_DRST_ULP_H
 #define _TLS_DRST_ULP_H
 

@@ -50,14 +50,8 @@ make_system() {
 
 	say "building a root of Debian to try the packages in (once, some minutes)"
 	deb_lines >"$dir/deb-lines"
-	mmdebstrap --quiet --variant="$variant" --format=tar \
-		--include="$(paste -sd, <<<"${packages// /,}")" \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		"$@" \
+	debian_tree "$dir" --variant="$variant" \
+		--include="$(paste -sd, <<<"${packages// /,}")" "$@" \
 		--customize-hook='rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"' \
-		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
-		'' "$dir/root.tar" - <"$dir/deb-lines" || return
-	tar -x -f "$dir/root.tar" -C "$dir" --exclude='./dev/*' && rm "$dir/root.tar" "$dir/deb-lines"
+		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*'
 }

@@ -798,7 +798,7 @@ static void *sit_in_poll(void *arg)
 	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
 
 	__atomic_store_n(&s->tid, gettid(), __ATOMIC_RELEASE);
-	s->ret = poll(&p, 1, -1);
+	s->ret = ppoll(&p, 1, NULL, NULL);
 	return NULL;
 }
 
@@ -875,7 +875,7 @@ TEST_F(closing, beside_poll)
 	REQUIRE_MODE(variant->mode);
 	open_and_upload(_metadata, &self->s, AF_INET, false);
 	close_beside(_metadata, &self->s, &sitter, sit_in_poll,
-		     SYS_poll);
+		     SYS_ppoll);
 	peer_reply(c);
 	peer_shutdown_wr(c);
 	ASSERT_EQ(0, pthread_join(sitter.thread, NULL));

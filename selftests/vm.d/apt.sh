@@ -4,16 +4,39 @@
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 suites='' # of another release: see in_release
+packages_arch='' # of another architecture: see in_apt
 
 # Debian 13's and what is newer still.
 # shellcheck disable=SC2034 # those who source this use it
 newer_suites='trixie trixie-backports'
+# Debian 12's, which has the kernels 6.1 and 6.12; not all architectures are in its security suite.
+# shellcheck disable=SC2034
+older_suites='bookworm bookworm-updates bookworm-security bookworm-backports'
+# The least of them, for the guests of other architectures and what is linked for them.
+# shellcheck disable=SC2034
+older_root='bookworm bookworm-updates'
+
+# The release of Debian that this machine has, by its codename.
+host_release() (
+	# shellcheck source=/dev/null
+	. "${OS_RELEASE-/etc/os-release}" 2>/dev/null || true
+	printf '%s\n' "${VERSION_CODENAME-}"
+)
+
+# Elsewhere, one line says what there is.
+known_host() {
+	case $(host_release)-$(dpkg --print-architecture 2>/dev/null) in
+	bookworm-amd64 | trixie-amd64) ;;
+	*) say "this runs on Debian 12 (bookworm) and Debian 13 (trixie), amd64"; return 1 ;;
+	esac
+}
 
 apt_update() {
 	if [ -n "$suites" ]; then
 		make_apt_root || return
-		say "apt-get update, for $suites"
-		apt-get -qq update >&2
+		say "apt-get update, for $suites${packages_arch:+ on $packages_arch}"
+		# one suite that its mirror is just changing is no reason to do without the others
+		apt-get -qq update >&2 || have_lists
 	else
 		say "apt-get update"
 		as_root apt-get -qq update >&2
@@ -38,26 +61,34 @@ deb_lines() {
 	debian_targets "deb [signed-by=$keyring] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" | sort -u
 }
 
-# release_lines SUITE...: the same for other suites. They are where this machine's own release is,
-# and are signed with keys that its keyring knows.
+# release_lines SUITE...: the same for other suites. They are where this machine's own release is, its
+# security suite where that is, and are signed with keys that its keyring knows.
 release_lines() (
 	unset -v APT_CONFIG
 	suites=''
 	have_lists || apt_update
-	# shellcheck source=/dev/null
-	. /etc/os-release
+	host=$(host_release)
 	for suite; do
+		case $suite in
+		*-security) like=$host-security ;;
+		*) like=$host ;;
+		esac
 		debian_targets "deb [signed-by=$keyring] \$(REPO_URI) $suite \$(COMPONENT)" \
-			"Codename: $VERSION_CODENAME"
+			"Codename: $like"
 	done | sort -u
 )
 
 # in_release SUITES COMMAND...: COMMAND, for which apt knows these suites and nothing else, or,
 # where SUITES is empty, what the machine's own does. The machine's apt is left as it is.
-in_release() {
-	local suites=$1
-	[ -z "$suites" ] || local -x APT_CONFIG="$cache/apt/${suites// /_}/apt.conf"
-	shift
+in_release() { in_apt '' "$@"; }
+
+# in_apt ARCHITECTURE SUITES COMMAND...: the same for the packages of another architecture, as Debian
+# calls it; then there have to be SUITES.
+in_apt() {
+	local packages_arch=$1 suites=$2
+	[ -z "$suites" ] ||
+		local -x APT_CONFIG="$cache/apt/${suites// /_}${packages_arch:+-$packages_arch}/apt.conf"
+	shift 2
 	"$@"
 }
 
@@ -79,6 +110,10 @@ make_apt_root() {
 		APT::Sandbox::User "root";
 		APT::Update::Error-Mode "any";
 	EOT
+	[ -z "$packages_arch" ] || cat >>"$APT_CONFIG" <<-EOT
+		APT::Architecture "$packages_arch";
+		APT::Architectures { "$packages_arch"; };
+	EOT
 }
 
 # newest_package REGEX: the newest package whose name matches.
@@ -86,23 +121,31 @@ newest_package() {
 	apt-cache pkgnames | grep -Ex "$1" | sort -V | tail -n 1
 }
 
-# with_version PACKAGE...: PACKAGE=VERSION lines of what apt would install.
+# with_version PACKAGE...: PACKAGE=VERSION lines of what apt would install; PACKAGE:ARCHITECTURE where
+# that is another.
 with_version() {
 	local package
 	for package; do
 		apt-cache show --no-all-versions "$package" |
-			sed -n "s/^Version: /$package=/p"
+			sed -n "s/^Version: /$package${packages_arch:+:$packages_arch}=/p"
 	done
 }
 
-deb_file() {
+# deb_name LINE: as apt names its file, up to the architecture.
+deb_name() {
 	local name=${1%%=*} version=${1#*=}
-	printf '%s/debs/%s_%s.deb\n' "$cache" "$name" "${version//:/%3a}"
+	printf '%s_%s\n' "${name%:*}" "${version//:/%3a}"
+}
+
+deb_file() {
+	local name=${1%%=*} of=''
+	[[ $name != *:* ]] || of=_${name#*:}
+	printf '%s/debs/%s%s.deb\n' "$cache" "$(deb_name "$1")" "$of"
 }
 
 # download_list FILE: the packages of its PACKAGE=VERSION lines into the cache, unless there.
 download_list() {
-	local name line missing=() tmp deb status
+	local name line missing=() tmp status
 	while read -r line; do
 		[ -e "$(deb_file "$line")" ] || missing+=("$line")
 	done <"$1"
@@ -115,8 +158,7 @@ download_list() {
 	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "${missing[@]}" </dev/null >&2)
 	status=$?
 	for line in "${missing[@]}"; do
-		deb=$(deb_file "$line")
-		mv "$tmp/$(basename "${deb%.deb}")"_*.deb "$deb" || status=1
+		mv "$tmp/$(deb_name "$line")"_*.deb "$(deb_file "$line")" || status=1
 	done
 	rm -rf "$tmp"
 	return $status
@@ -165,4 +207,27 @@ prune_debs() {
 		cat "$cache"/picked/* | while read -r line; do deb_file "$line"; done
 		find "$cache/debs" -ctime -1
 	} | sort | comm -13 - <(find "$cache/debs" -name '*.deb' | sort) | xargs -r -d '\n' rm -f
+}
+
+# What no root here has a use for.
+root_without=(
+	--dpkgopt='path-exclude=/usr/share/doc/*'
+	--dpkgopt='path-exclude=/usr/share/man/*'
+	--dpkgopt='path-exclude=/usr/share/locale/*'
+)
+# shellcheck disable=SC2034
+without_lists='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*'
+
+# debian_root DIR OPTION...: mmdebstrap, from DIR/deb-lines into DIR/root.tar; heard only where it fails.
+debian_root() {
+	mmdebstrap --quiet --format=tar "${@:2}" "${root_without[@]}" '' "$1/root.tar" - \
+		<"$1/deb-lines" >"$1/log" 2>&1 || { cat "$1/log"; return 1; }
+	rm "$1/deb-lines" "$1/log"
+}
+
+# debian_tree DIR OPTION...: the same, unpacked.
+debian_tree() {
+	debian_root "$@"
+	tar -x -f "$1/root.tar" -C "$1" --exclude='./dev/*'
+	rm "$1/root.tar"
 }

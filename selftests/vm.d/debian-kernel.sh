@@ -10,14 +10,61 @@
 #   toolchain    where modules for it are not built with the host's compiler: see toolchain.sh
 
 # debian_kernel FLAVOUR SERIES [SUITES]: prints the path of the entry for the newest kernel of a
-# series, where it is not of the host's own release with the suites that have it.
+# series, where it is not of the older release with the suites that have it.
 debian_kernel() {
-	local flavour=$1 series=$2 suites=${3-} list busybox
+	local flavour=$1 series=$2 suites list kbuild busybox
 
-	list=$(in_release "$suites" picked "linux-$flavour" choose_kernel "$series") || return
-	busybox=$(in_release '' picked busybox with_version busybox-static) || return
-	cached "kernels/$flavour-$(key "$list" "$busybox" "$suites" "$vmd/debian-kernel.sh" \
-		"$vmd/toolchain.sh" "$vmd/initramfs-init")" make_kernel "$list" "$busybox" "$suites"
+	suites=$(kernel_suites "${3-}") || return
+	list=$(of_arch "$suites" "linux-$flavour" choose_kernel "$series" "$flavour_package") || return
+	kbuild=$(kbuild_list "$list" "$suites") && busybox=$(busybox_list) || return
+	cached "kernels/$flavour-$(key "$list" "$kbuild" "$busybox" "$suites" "$arch" \
+		"$vmd/debian-kernel.sh" "$vmd/toolchain.sh" "$vmd/initramfs-init")" \
+		make_kernel "$list" "$kbuild" "$busybox" "$suites"
+}
+
+# kernel_suites SUITES: what is the older release's is the host's own on Debian 12.
+kernel_suites() {
+	if [ -n "$1" ]; then
+		printf '%s\n' "$1"
+	elif foreign || [ "$(host_release)" != bookworm ]; then
+		printf '%s\n' "$older_suites"
+	fi
+}
+
+# of_arch SUITES NAME COMMAND...: `picked`, of the architecture that all is about.
+of_arch() {
+	local suites=$1 name=$2
+	! foreign || name+=-$arch
+	in_apt "$(foreign_packages)" "$suites" picked "$name" "${@:3}"
+}
+
+busybox_list() {
+	if foreign; then
+		of_arch "$older_suites" busybox with_version busybox-static
+	else
+		in_release '' picked busybox with_version busybox-static
+	fi
+}
+
+# kbuild_list LIST SUITES: the programs that modules are built with are this machine's, whatever the
+# kernel on LIST is. Prints the empty file for one that has them itself.
+kbuild_list() {
+	local package
+
+	foreign || { echo /dev/null; return; }
+	package=$(headers_depend "$1" | grep "^linux-kbuild-") || return
+	in_release "$2" picked "headers-$package" with_version "$package"
+}
+
+# headers_depend LIST: the packages that the headers on it depend on, one a line.
+headers_depend() {
+	local line
+
+	while read -r line; do
+		case $line in
+		linux-headers-* | linux-kbuild-*) dpkg-deb -f "$(deb_file "$line")" Depends ;;
+		esac
+	done <"$1" | tr , '\n' | sed -nE 's/^ *([^ |]+).*/\1/p' | sort -u
 }
 
 # newest_kernel_package WHAT SERIES FLAVOUR: FLAVOUR as in Debian's names, cloud-amd64 or amd64.
@@ -25,28 +72,31 @@ newest_kernel_package() {
 	newest_package "linux-$1-${2//./\\.}\.[^-]*(-[0-9]+)?-$3"
 }
 
+# choose_kernel SERIES FLAVOUR
 choose_kernel() {
 	local image
-	image=$(newest_kernel_package image "$1" cloud-amd64)
+	image=$(newest_kernel_package image "$1" "$2")
 	[ -n "$image" ] || return
 	with_parts "$image" "${image/image/headers}"
 }
 
 # with_parts PACKAGE...: as with_version, with the other packages of the same kernel they need.
-# Since 7.x the image is in three.
+# Since 7.x the image is in three. Another architecture's programs are no use here.
 with_parts() {
-	local parts
+	local parts what='headers|base|binary|modules'
+	[ -n "$packages_arch" ] || what+='|kbuild'
 	mapfile -t parts < <(apt-cache depends "$@" |
-		sed -nE 's/^ *Depends: (linux-(headers|kbuild|base|binary|modules)-[0-9].*)/\1/p' | sort -u)
+		sed -nE "s/^ *Depends: (linux-($what)-[0-9].*)/\\1/p" | sort -u)
 	with_version "$@" "${parts[@]}"
 }
 
-# make_kernel LIST BUSYBOX-LIST SUITES DIR
+# make_kernel LIST KBUILD-LIST BUSYBOX-LIST SUITES DIR
 make_kernel() {
-	local list=$1 busybox=$2 suites=$3 dir=$4 release
+	local list=$1 kbuild=$2 busybox=$3 suites=$4 dir=$5 release
 
 	say "unpacking $(head -n 1 "$list")"
-	unpack "$list" "$dir" || return
+	unpack "$list" "$dir"
+	unpack "$kbuild" "$dir"
 	# since 7.x all is there, the image too
 	if [ -d "$dir/usr/lib/modules" ]; then
 		mkdir -p "$dir/lib"
@@ -54,25 +104,29 @@ make_kernel() {
 	fi
 	release=$(basename "$dir"/lib/modules/*)
 	echo "$release" >"$dir/release"
-	mv "$dir/boot/vmlinuz-$release" "$dir/vmlinuz" 2>/dev/null ||
-		mv "$dir/lib/modules/$release/vmlinuz" "$dir/vmlinuz" || return
-	depmod -b "$dir" "$release" || return
-	make_initrd "$dir" "$release" "$busybox" || return
-	pack_modules "$dir" "$release" || return
+	if [ -e "$dir/boot/vmlinuz-$release" ]; then
+		mv "$dir/boot/vmlinuz-$release" "$dir/vmlinuz"
+	else
+		mv "$dir/lib/modules/$release/vmlinuz" "$dir/vmlinuz"
+	fi
+	depmod -b "$dir" "$release"
+	make_initrd "$dir" "$release" "$busybox"
+	pack_modules "$dir" "$release"
 	rm -rf "${dir:?}/boot"
-	link_headers "$dir" "$release" || return
-	name_toolchain "$list" "$suites" "$dir"
+	link_headers "$dir" "$release"
+	name_toolchain "$list" "$kbuild" "$suites" "$dir"
 }
 
 # debian_headers FLAVOUR SERIES [SUITES]: prints the path of an entry with no more of the newest
 # kernel of a series and a flavour than it takes to build the module.
 debian_headers() {
-	local flavour=$1 series=$2 suites=${3-} list
+	local flavour=$1 series=$2 suites list kbuild
 
-	list=$(in_release "$suites" picked "headers-$series-$flavour" choose_headers \
-		"$series" "$flavour") || return
-	cached "headers/$series-$flavour-$(key "$list" "$suites" "$vmd/debian-kernel.sh" \
-		"$vmd/toolchain.sh")" make_headers "$list" "$suites"
+	suites=$(kernel_suites "${3-}") || return
+	list=$(of_arch "$suites" "headers-$series-$flavour" choose_headers "$series" "$flavour") &&
+		kbuild=$(kbuild_list "$list" "$suites") || return
+	cached "headers/$series-$flavour-$(key "$list" "$kbuild" "$suites" "$arch" \
+		"$vmd/debian-kernel.sh" "$vmd/toolchain.sh")" make_headers "$list" "$kbuild" "$suites"
 }
 
 choose_headers() {
@@ -82,17 +136,18 @@ choose_headers() {
 	with_parts "$headers"
 }
 
-# make_headers LIST SUITES DIR
+# make_headers LIST KBUILD-LIST SUITES DIR
 make_headers() {
-	local list=$1 suites=$2 dir=$3 release
+	local list=$1 kbuild=$2 suites=$3 dir=$4 release
 
-	unpack "$list" "$dir" || return
+	unpack "$list" "$dir"
+	unpack "$kbuild" "$dir"
 	release=$(head -n 1 "$list")
 	release=${release#linux-headers-}
-	release=${release%%=*}
+	release=${release%%[:=]*}
 	echo "$release" >"$dir/release"
-	link_headers "$dir" "$release" || return
-	name_toolchain "$list" "$suites" "$dir"
+	link_headers "$dir" "$release"
+	name_toolchain "$list" "$kbuild" "$suites" "$dir"
 }
 
 # Uncompressed: an emulated CPU reads faster than it unpacks.
@@ -101,7 +156,8 @@ pack_modules() {
 
 	rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
 	mksquashfs "$dir/lib/modules" "$dir/modules.sqfs" -all-root -quiet -no-progress \
-		-noI -noD -noF -noX >/dev/null && rm -r "${dir:?}/lib"
+		-noI -noD -noF -noX >/dev/null
+	rm -r "${dir:?}/lib"
 }
 
 # Debian's headers name each other by the absolute paths of an installed package.
@@ -114,31 +170,39 @@ link_headers() {
 }
 
 # The modules that lead to the root, with what they need, in the order to load them.
-initrd_modules='virtio_pci virtio_blk virtio_console virtio_rng squashfs overlay'
+initrd_modules() {
+	echo "$bus_driver" virtio_blk virtio_console squashfs overlay
+	[ -n "${without_rng-}" ] || echo virtio_rng
+}
 
 # A kernel that has them built in has none of them here.
 make_initrd() {
-	local dir=$1 release=$2 busybox=$3 tree=$1/initrd.d module n=10
+	local dir=$1 release=$2 busybox=$3 tree=$1/initrd.d modules module n=10
 
-	mkdir -p "$tree/modules"
+	mkdir -p "$tree/modules" "$tree/bin"
 	unpack "$busybox" "$tree/busybox"
-	mkdir "$tree/bin"
-	mv "$tree"/busybox/bin/busybox "$tree/bin/"
+	# /bin, or since Debian 13 /usr/bin
+	find "$tree/busybox" -path '*/bin/busybox' -exec mv {} "$tree/bin/" \;
+	[ -x "$tree/bin/busybox" ]
 	rm -r "$tree/busybox"
 	install -m 755 "$vmd/initramfs-init" "$tree/init"
-	for module in $(module_files "$dir" "$release"); do
+	modules=$(module_files "$dir" "$release")
+	for module in $modules; do
 		case $module in
 		*.xz) xz -dc "$module" ;;
+		*.gz) gzip -dc "$module" ;;
+		*.zst) zstd -qdc "$module" ;;
 		*) cat "$module" ;;
-		esac >"$tree/modules/$((n++))-$(basename "${module%.xz}")"
+		esac >"$tree/modules/$((n++))-$(basename "${module%.ko*}").ko"
 	done
-	(cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0) >"$dir/initrd" &&
-		rm -r "$tree"
+	(cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0) >"$dir/initrd"
+	rm -r "$tree"
 }
 
+# A kernel without one of them, built in or not, is none that a guest can boot.
 module_files() {
 	local module
-	for module in $initrd_modules; do
-		modprobe -d "$1" -S "$2" --show-depends "$module" || return
+	for module in $(initrd_modules); do
+		modprobe -d "$1" -S "$2" --show-depends "$module"
 	done | sed -n 's/^insmod //p' | awk '!seen[$0]++'
 }

@@ -10,12 +10,27 @@ cache=${TLS_DRST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tls_drst}
 # A user's PATH in Debian is without depmod and its like.
 PATH=$PATH:/usr/sbin:/sbin
 
-# the test kernels there are
+# the test kernels that `make test` is about: what --kernel takes
 # shellcheck disable=SC2034
-kernels=(6.1 6.12 7)
+read -ra kernels <<<"${KERNELS:-6.1 6.12 7}"
+
+# shellcheck source=arch.sh
+. "$vmd/arch.sh"
 
 say() { printf 'vm: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+
+# The programs that the runner itself is made of, and the packages that they are in.
+tools='cpio:cpio depmod:kmod dpkg-deb:dpkg gcc:gcc make:make mksquashfs:squashfs-tools mmdebstrap:mmdebstrap
+	newuidmap:uidmap setpriv:util-linux unshare:util-linux xz:xz-utils'
+
+have_tools() {
+	local tool missing=''
+	for tool in $tools; do
+		command -v "${tool%:*}" >/dev/null || missing+=" ${tool#*:}"
+	done
+	[ -z "$missing" ] || { say "missing packages, which \`make deps\` installs:$missing"; return 1; }
+}
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -41,7 +56,8 @@ locked() {
 }
 
 # cached ENTRY COMMAND...: the path of a cache entry. Where it is missing, COMMAND fills an
-# empty directory, given as its last argument, which takes the entry's name only when complete.
+# empty directory, given as its last argument, which takes the entry's name only when complete:
+# COMMAND is a maker, which `strictly` runs.
 cached() {
 	local entry=$cache/$1
 	shift
@@ -59,12 +75,40 @@ fill_entry() {
 	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
 	chmod 755 "$tmp"
 	# what unpacks an archive into it makes it look old to prune
-	if ("$@" "$tmp" >&2) && touch "$tmp" && mv "$tmp" "$entry"; then
+	if strictly "$@" "$tmp" >&2 && touch "$tmp" && mv "$tmp" "$entry"; then
 		prune
 		return 0
 	fi
 	rm -rf "$tmp"
 	return 1
+}
+
+# strictly FUNCTION ARGUMENT...: in a shell of its own, where each command that fails ends it, the middle
+# of a function not excepted. A shell does not do this where anybody asks for a function's status, so
+# makers do not: there is no "|| return" in them. FUNCTION knows the caller's functions and variables.
+strictly() {
+	"$BASH" <(
+		declare -f
+		variables
+		cat <<-'EOT'
+			set -euE -o pipefail
+			shopt -s inherit_errexit
+			trap 'say "failed: $BASH_COMMAND"' ERR
+			"$@"
+		EOT
+	) "$@"
+}
+
+# The variables that there are, as declarations; without the shell's own.
+variables() {
+	local name
+	for name in $(compgen -v); do
+		case $name in
+		BASH* | COMP* | DIRSTACK | EPOCH* | EUID | FUNCNAME | GROUPS | HIST* | IFS | LINENO | OPT* | PIPESTATUS | \
+			PPID | RANDOM | SECONDS | SHELL* | SHLVL | SRANDOM | UID | _ | name) ;;
+		*) declare -p "$name" 2>/dev/null ;;
+		esac
+	done
 }
 
 # Drops what no run has used for two weeks: earlier kernels and images, and what was cut short.

@@ -26,6 +26,11 @@ build_and_copy() {
 	[ -z "$4" ] || cp "$3"/*.ko "$4"
 }
 
+# make_args ENTRY: what the make of a kernel is told. W=1 is for those whose headers stand it.
+make_args() {
+	if [ -e "$1/make-args" ]; then cat "$1/make-args"; else cross_compile && echo W=1; fi
+}
+
 # The sources below the working directory: Kbuild, and what is beside it or in module/.
 module_sources() {
 	find . -maxdepth 2 ! -name '*.mod.c' \
@@ -51,7 +56,8 @@ build_module() {
 	for file in $(cd "$from" && module_sources); do
 		cmp -s "$from/$file" "$dir/$file" || cp "$from/$file" "$dir/$file" || return
 	done
-	kernel_make "$entry" M="$dir" W=1 KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
+	# shellcheck disable=SC2046 # one argument a word
+	kernel_make "$entry" $(make_args "$entry") M="$dir" KCFLAGS=-Werror modules >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; say "the module does not build"; return 1; }
 	# what modpost and objtool find is no error to make
 	if grep -E '(warning|WARNING):' "$dir/log"; then

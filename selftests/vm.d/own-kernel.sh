@@ -10,8 +10,9 @@ own_kernel() {
 	shift
 
 	configs=("${@/#/$vmd/config/}")
-	list=$(picked source with_version linux-source-6.12) || return
-	busybox=$(picked busybox with_version busybox-static) || return
+	! foreign || { say "$flavour is a kernel for x86_64"; return 1; }
+	list=$(source_list) || return
+	busybox=$(busybox_list) || return
 	cached "kernels/$flavour-$(key "$list" "$busybox" "$vmd/own-kernel.sh" \
 		"$vmd/debian-kernel.sh" "$vmd/initramfs-init" "${configs[@]}")" \
 		make_own_kernel "$flavour" "$list" "$busybox" "${configs[@]}"
@@ -25,22 +26,27 @@ make_own_kernel() {
 	source=$dir/source
 	say "building the kernel '$flavour' (once, about ten minutes)"
 	mkdir "$source"
-	dpkg-deb --fsys-tarfile "$(deb_file "$(head -n 1 "$list")")" |
-		tar -xO --wildcards '*/linux-source-*.tar.xz' |
-		xz -dc | tar -x -C "$source" --strip-components=1 \
-			--exclude='*/drivers/gpu/*.[ch]' || return
-	configure "$source" "$flavour" "${configs[@]}" || return
+	linux_source "$list" | tar -x -C "$source" --strip-components=1 \
+		--exclude='*/drivers/gpu/*.[ch]'
+	configure "$source" "$flavour" "${configs[@]}"
 	make -s -C "$source" -j "$(nproc)" bzImage modules >"$dir/log" 2>&1 ||
 		{ tail -n 40 "$dir/log"; return 1; }
 	make -s -C "$source" INSTALL_MOD_PATH="$dir" modules_install >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; return 1; }
 	release=$(make -s -C "$source" kernelrelease)
 	echo "$release" >"$dir/release"
-	cp "$source/arch/x86/boot/bzImage" "$dir/vmlinuz"
-	make_initrd "$dir" "$release" "$busybox" && pack_modules "$dir" "$release" || return
+	cp "$source/arch/$kernel_arch/boot/$image" "$dir/vmlinuz"
+	make_initrd "$dir" "$release" "$busybox"
+	pack_modules "$dir" "$release"
 	keep_headers "$source"
 	ln -s source "$dir/build"
 	rm "$dir/log"
+}
+
+# linux_source LIST: the tar archive in a package of the kernel's source.
+linux_source() {
+	dpkg-deb --fsys-tarfile "$(deb_file "$(head -n 1 "$1")")" |
+		tar -xO --wildcards '*/linux-source-*.tar.xz' | xz -dc
 }
 
 # configure SOURCE FLAVOUR CONFIG...: a setting that the kernel has not taken is an error.
@@ -52,7 +58,7 @@ configure() {
 	echo "CONFIG_LOCALVERSION=\"-$flavour\"" >>"$all"
 	make -s -C "$source" KCONFIG_ALLCONFIG="$all" allnoconfig >"$source/.config.log" 2>&1 ||
 		{ cat "$source/.config.log"; return 1; }
-	lost=$(grep '^CONFIG_' "$all" | grep -vxFf "$source/.config")
+	lost=$(grep '^CONFIG_' "$all" | grep -vxFf "$source/.config" || true)
 	[ -z "$lost" ] || { say "the kernel did not take: ${lost//$'\n'/, }"; return 1; }
 }
 
@@ -60,7 +66,7 @@ configure() {
 keep_headers() {
 	find "$1" -mindepth 1 -maxdepth 1 -type d \
 		! -name include ! -name scripts ! -name arch ! -name tools -exec rm -rf {} +
-	find "$1/arch" -mindepth 1 -maxdepth 1 -type d ! -name x86 -exec rm -rf {} +
+	find "$1/arch" -mindepth 1 -maxdepth 1 -type d ! -name "$kernel_arch" -exec rm -rf {} +
 	find "$1/tools" -mindepth 1 -maxdepth 1 -type d ! -name objtool ! -name include \
 		-exec rm -rf {} +
 	find "$1/arch" "$1/tools" -name '*.[oa]' -delete

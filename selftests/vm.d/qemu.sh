@@ -2,26 +2,24 @@
 # shellcheck shell=bash
 # The machine: two CPUs (one for --icount), disks that are files, no network, no screen.
 
-# shellcheck disable=SC2054 # a comma is QEMU's
 qemu_machine=(
-	-name process=qemu-system-x86 -nodefaults -no-user-config -no-reboot
+	-nodefaults -no-user-config -no-reboot
 	-display none -monitor none -parallel none
-	# la57 off: a level of page tables less to walk
-	-cpu max,la57=off
 )
 
 # Debian 13's, on any host. Before 8.1 a CPU that QEMU emulates can go on executing for ever the
 # breakpoint that is where a kernel patches its code meanwhile: it translates code that another is
 # just writing. A guest dies of that, if rarely, in whatever has a jump label.
 qemu_entry() {
-	local list
-	list=$(in_release "$newer_suites" picked qemu choose_qemu) || return
+	local list name=qemu
+	! foreign || name+=-$qemu_package
+	list=$(in_release "$newer_suites" picked "$name" choose_qemu "qemu-system-$qemu_package") || return
 	cached "qemu/$(key "$list")" unpack "$list"
 }
 
 # With all that it depends on, as the host's libraries may be too old for it.
 choose_qemu() {
-	apt-get -qq -s --no-install-recommends install qemu-system-x86 |
+	apt-get -qq -s --no-install-recommends install "$1" |
 		sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*/\1=\2/p'
 }
 
@@ -30,18 +28,15 @@ qemu_program() {
 	local usr
 	usr=$(qemu_entry)/usr || return
 	printf '%s\n' "$usr/lib64/ld-linux-x86-64.so.2" --library-path "$usr/lib/x86_64-linux-gnu" \
-		"$usr/bin/qemu-system-x86_64" -L "$usr/share/seabios" -L "$usr/share/qemu" \
-		"${qemu_machine[@]}"
+		"$usr/bin/qemu-system-$qemu_name" -L "$usr/share/seabios" -L "$usr/share/qemu" \
+		-name "process=qemu-system-$qemu_package" "${qemu_machine[@]}" "${board[@]}"
 }
 
 # A panic ends QEMU at once, for -no-reboot; only warnings and worse are put on the slow console.
-# no_timer_check: on a busy host an emulated timer can be too late for the check of it at boot.
-kernel_args='console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check'
-kernel_args+=' rcupdate.rcu_cpu_stall_timeout=60'
-# The second CPU is for guest-init to start, when the devices are set up: QEMU can lose what a CPU
-# that it emulates writes to its APIC just when another one moves a device's registers. Where that
-# is the end of a timer interrupt, there is never another.
-kernel_args+=' maxcpus=1 noreplace-smp'
+kernel_args() {
+	printf 'console=%s loglevel=5 panic=-1 oops=panic rcupdate.rcu_cpu_stall_timeout=60%s' \
+		"$console" "$arch_args"
+}
 
 # probed KERNEL-ENTRY: a directory with what this host can do, which is good until its next boot.
 #
@@ -53,6 +48,7 @@ probed() {
 
 accelerator() {
 	local dir
+	! foreign || { echo "$tcg"; return; }
 	dir=$(probed "$1") && cat "$dir/accelerator"
 }
 
@@ -63,7 +59,9 @@ tcg='tcg,thread=multi'
 tcg_icount='tcg,thread=single'
 
 probe() {
-	gcc -O2 -o "$2/tsc-khz" "$vmd/tsc-khz.c" && "$2/tsc-khz" >"$2/tsc_khz" && probe_kvm "$@"
+	gcc -O2 -o "$2/tsc-khz" "$vmd/tsc-khz.c"
+	"$2/tsc-khz" >"$2/tsc_khz"
+	probe_kvm "$@"
 }
 
 probe_kvm() {
@@ -71,12 +69,14 @@ probe_kvm() {
 
 	echo "$tcg" >"$dir/accelerator"
 	[ -w /dev/kvm ] || return 0
-	mapfile -t program < <(qemu_program)
+	program=$(qemu_program)
+	mapfile -t program <<<"$program"
 	# a group, so that the shell does not tell the world how QEMU died
 	{
 		timeout --kill-after=1 10 "${program[@]}" -accel kvm -smp 2 -m 512 \
 			-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
-			-append "$kernel_args vm.probe" -serial "file:$dir/console" >"$dir/qemu-log"
+			-append "$(kernel_args) vm.probe" -serial "file:$dir/console" >"$dir/qemu-log" ||
+			true
 	} 2>/dev/null
 	if grep -q vm-probe-ok "$dir/console"; then
 		echo kvm >"$dir/accelerator"
@@ -87,7 +87,7 @@ probe_kvm() {
 
 disk() {
 	printf -- '-drive\nif=none,id=%s,format=raw,readonly=on,file=%s\n' "$1" "$2"
-	printf -- '-device\nvirtio-blk-pci,drive=%s\n' "$1"
+	printf -- '-device\nvirtio-blk-%s,drive=%s,serial=%s\n' "$bus" "$1" "$1"
 }
 
 # Ports end in files: QEMU never waits for a reader of ours, so nothing is lost when it ends.
@@ -100,20 +100,21 @@ port() {
 # it measures it wrongly, or not at all, and then has ticks that get lost, or time that flies.
 timekeeping() {
 	local dir
-	[ "$accel" = "$tcg" ] || return 0
+	{ [ "$accel" = "$tcg" ] && has_tsc; } || return 0
 	dir=$(probed "$1") && printf ' tsc=reliable tsc_early_khz=%s' "$(<"$dir/tsc_khz")"
 }
 
 # qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY DISK: the whole command line, one argument a line.
 # DISK, an image for the command, may be empty.
 qemu_args() {
-	local entry=$1 root=$2 run=$3 memory=$4 disk=$5 name
+	local entry=$1 root=$2 run=$3 memory=$4 disk=$5 disks=3 name
 
 	qemu_program || return
+	[ -z "$disk" ] || disks=4
 	printf '%s\n' -accel "$accel" -m "$memory" \
 		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
-		-append "$kernel_args$(timekeeping "$entry")" -serial "file:$run/console" \
-		-device virtio-rng-pci -device virtio-serial-pci
+		-append "$(kernel_args)$(timekeeping "$entry") vm.disks=$disks" -serial "file:$run/console" \
+		-device "virtio-rng-$bus" -device "virtio-serial-$bus"
 	if [ "$accel" = "$tcg_icount" ]; then
 		printf '%s\n' -smp 1 -icount shift=0
 	else

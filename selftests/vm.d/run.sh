@@ -20,6 +20,7 @@ vm_run() {
 		esac
 		case $1 in
 		--kernel) kernel=$2 ;;
+		--arch) use_arch "$2" || usage_error "no such architecture: $2 (there are: ${architectures[*]})" ;;
 		--module-args) module_args=$2 ;;
 		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
 		--disk) [ -f "$2" ] || usage_error "no such file: $2"; disk=$2 ;;
@@ -36,6 +37,7 @@ vm_run() {
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of seconds: $timeout"
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
 
+	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
 	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
@@ -71,10 +73,20 @@ stage() {
 	done
 	[ -z "$load" ] || printf '%s\n' "$module_args" >"$vm/insmod"
 	printf '%s\n' "$timeout" >"$vm/timeout"
-	if [ "$accel" = "$tcg_icount" ]; then echo 1; else echo 2; fi >"$vm/cpus"
+	cpus >"$vm/cpus"
 	printf '%s\0' "$@" >"$vm/command"
 	[ ${#copies_out[@]} = 0 ] || printf '%s\0' "${copies_out[@]}" >"$vm/copy-out"
 	tar -c --owner=0 --group=0 -f "$run/disk.tar" -C "$disk" . && rm -r "$disk"
+}
+
+cpus() {
+	if [ "$accel" = "$tcg_icount" ]; then
+		echo 1
+	elif [ -e "$entry/cpus" ]; then
+		cat "$entry/cpus"
+	else
+		echo 2
+	fi
 }
 
 # A guest is up by then, even with a debug kernel on a busy host, or never.

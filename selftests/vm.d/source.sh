@@ -29,9 +29,12 @@ source_parts='
 # prints the path of the tree
 source_tree() {
 	local list
-	list=$(picked source with_version linux-source-6.12) || return
+	list=$(source_list) || return
 	cached "source/$(key "$list" "$vmd/source.sh")" unpack_source "$list"
 }
+
+# Debian 12 has it as 13 does.
+source_list() { in_release '' picked source with_version linux-source-6.12; }
 
 unpack_source() {
 	local list=$1 dir=$2 part patterns=()
@@ -41,7 +44,5 @@ unpack_source() {
 		patterns+=("linux-source-*/$part")
 	done
 	set -f
-	dpkg-deb --fsys-tarfile "$(deb_file "$(head -n 1 "$list")")" |
-		tar -xO --wildcards '*/linux-source-*.tar.xz' |
-		xz -dc | tar -x -C "$dir" --strip-components=1 --wildcards "${patterns[@]}"
+	linux_source "$list" | tar -x -C "$dir" --strip-components=1 --wildcards "${patterns[@]}"
 }

@@ -15,10 +15,33 @@ run() {
 	{
 		"$@" </dev/null 2>"$log.err"
 		echo "exit $?"
-	} | tee "$log" | "$vmd/tally" "$name" "$out/counts" || fail "$name: nobody counted"
+	} | tee "$log" | "$vmd/tally" "$name" "$log.counts" && cat "$log.counts" >>"$out/counts" ||
+		fail "$name: nobody counted"
+	echo $((SECONDS - start)) >"$log.seconds"
 	# of a failed guest this is the kernel's log
 	[ "$(tail -n 1 "$log")" = "exit 0" ] || cat "$log.err"
 	echo "   took $((SECONDS - start)) seconds"
+}
+
+# row NAME ARCH KERNEL WHAT: what part NAME comes to is a row of the table in docs/kernels.md, which
+# kernels-table makes of build/*/rows.
+row() {
+	local release
+	release=$("$vm" release --arch "$2" --kernel "$3") &&
+		printf '%s\t' "${1// /-}" "$2" "$release" "$4" >>"$out/rows.parts" &&
+		echo >>"$out/rows.parts"
+}
+
+write_rows() {
+	local part arch release what host
+	[ -e "$out/rows.parts" ] || return 0
+	# shellcheck source=/dev/null
+	host=$(. /etc/os-release && echo "Debian $VERSION_ID")
+	while IFS=$'\t' read -r part arch release what _; do
+		[ -e "$out/$part.tap.counts" ] && [ -e "$out/$part.tap.seconds" ] || continue
+		printf '%s\t' "$arch" "$release" "$what" "$host" "$(date +%F)"
+		paste - "$out/$part.tap.seconds" <"$out/$part.tap.counts" | tr ' ' '\t'
+	done <"$out/rows.parts" >"$out/rows"
 }
 
 # beside NAME COMMAND...: as run, $at_a_time at a time: a guest has two CPUs and mostly waits. What is
@@ -48,17 +71,22 @@ start() {
 
 # The last line is the sum; fails if anything has failed.
 sum_up() {
+	write_rows
 	echo "logs are in ${out#"$top/"}; took $SECONDS seconds"
 	awk '{ p += $1; f += $2; s += $3 }
 		END { print p " passed, " f " failed, " s " skipped"; exit f > 0 || p == 0 }' "$out/counts"
 }
 
-# A tree as kselftest installs it, for its own run_kselftest.sh.
+# install_selftests [ARCH]: a tree as kselftest installs it, for its own run_kselftest.sh: in $out, or
+# $out/ARCH.
+# shellcheck disable=SC2120 # not all who source this give arguments
 install_selftests() {
-	local source dir=$out/selftests
+	local source dir=$out${1:+/$1}/selftests programs
 	source=$("$vm" source)/tools/testing/selftests || return
+	programs=$("$vm" selftests "${@:2}" --arch "${1:-x86_64}") || return
 	mkdir -p "$dir"
-	make -s -C "$top/selftests" KSFT="$source" OUTPUT="$top/build/selftests" \
+	# all is built; this only copies
+	make -s -C "$top/selftests" KSFT="$source" OUTPUT="$programs" \
 		INSTALL_PATH="$dir/tls_drst" install || return
 	cp -r "$source/kselftest" "$source/run_kselftest.sh" "$dir/"
 	make -s --no-print-directory -C "$top/selftests" list | sed 's/^/tls_drst:/' >"$dir/kselftest-list.txt"
@@ -76,4 +104,17 @@ own_tests() {
 
 in_guest() {
 	"$vm" run --copy "$out/selftests" --timeout 1200 "$@"
+}
+
+# in_guest_of ARCH OPTION...: the same where CPUs are another kind.
+in_guest_of() {
+	"$vm" run --arch "$1" --copy "$out/$1/selftests" --timeout 1200 "${@:2}"
+}
+
+# programs NAME...: only these, by kselftest's runner.
+programs() {
+	local program
+	for program; do
+		printf ' -t tls_drst:%s' "$program"
+	done
 }

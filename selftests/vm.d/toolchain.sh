@@ -3,20 +3,25 @@
 # What builds modules for kernels of another release of Debian than the host's: a small root of
 # that release with its make and its compiler.
 
-# name_toolchain LIST SUITES ENTRY: notes in a kernel's entry what its module is built with: the
-# suites, and the packages that the headers on the list depend on.
+# name_toolchain LIST KBUILD-LIST SUITES ENTRY: notes in a kernel's entry what its module is built
+# with: the suites, the compiler, and what the programs depend on that come with the headers.
 name_toolchain() {
-	local list=$1 suites=$2 entry=$3 line
+	local list=$1 kbuild=$2 suites=$3 entry=$4 compiler
 
 	[ -n "$suites" ] || return 0
+	compiler=$(sed -nE 's/^CC = .*(gcc-[0-9]+)$/\1/p' "$entry/build/.kernelvariables")
+	[ -n "$compiler" ]
 	{
 		echo "$suites"
-		while read -r line; do
-			case $line in
-			linux-headers-* | linux-kbuild-*) dpkg-deb -f "$(deb_file "$line")" Depends ;;
-			esac
-		done <"$list" | tr , '\n' | sed -nE 's/^ *([^ |]+).*/\1/p' | grep -v '^linux-' |
-			sort -u
+		{
+			if foreign; then
+				echo "$compiler-$triplet"
+				headers_depend "$kbuild"
+			else
+				echo "$compiler"
+				headers_depend "$list"
+			fi
+		} | grep -v '^linux-' | sort -u
 	} >"$entry/toolchain"
 }
 
@@ -34,14 +39,9 @@ make_toolchain() {
 	say "building a root of $suites to compile in (once, about two minutes)"
 	# shellcheck disable=SC2086
 	release_lines $suites >"$dir/deb-lines"
-	mmdebstrap --quiet --variant=essential --format=tar \
+	debian_tree "$dir" --variant=essential \
 		--include="binutils,make,$(tail -n +2 "$named" | paste -sd,)" \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*' \
-		'' "$dir/root.tar" - <"$dir/deb-lines" || return
-	tar -x -f "$dir/root.tar" -C "$dir" --exclude='./dev/*' && rm "$dir/root.tar"
+		--customize-hook="$without_lists"
 }
 
 # in_toolchain ROOT COMMAND...: there, with this tree and the cache in their places.

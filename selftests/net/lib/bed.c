@@ -115,7 +115,7 @@ static void nl_do(struct nlreq *req, const char *what)
 	int fd = nl_socket(0);
 
 	*bed_altered = true;
-	MUST(send(fd, req, req->hdr.nlmsg_len, 0) == req->hdr.nlmsg_len);
+	MUST(send(fd, req, req->hdr.nlmsg_len, 0) == (ssize_t)req->hdr.nlmsg_len);
 	MUST(recv(fd, &ack, sizeof(ack), 0) > 0);
 	close(fd);
 	errno = -ack.err.error;
