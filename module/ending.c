@@ -96,11 +96,16 @@ bool drst_ending_due(const struct drst_outbound *out, enum drst_stat *how)
  */
 bool drst_ending_resets(const struct drst_outbound *out, enum drst_stat how)
 {
+	const struct sock *sk = out->hold.sk;
+
+	sock_owned_by_me(sk);
+	if (sk->sk_state == TCP_CLOSE)
+		return false;
 	switch (how) {
 	case DRST_STAT_RST_SENT:
 		return true;
 	case DRST_STAT_FLUSHED:
-		return drst_tcp_fin_resets(out->hold.sk);
+		return drst_tcp_fin_resets(sk);
 	case DRST_STAT_MEMORY:
 	case DRST_STAT_TIMED_OUT:
 		return out->hold.cause || out->stage == DRST_KTLS;

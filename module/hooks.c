@@ -120,7 +120,7 @@ static int drst_hooks_sendpage(struct sock *sk, struct page *page, int offset,
 			       size_t size, int flags)
 {
 	if (unlikely(drst_inbound_held(sk)))
-		return drst_calls_send_error(sk, flags);
+		return drst_calls_sendpage(sk, page, offset, size, flags);
 	return drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
 }
 
@@ -134,7 +134,7 @@ static int drst_hooks_recvmsg(struct socket *sock, struct msghdr *msg,
 	if (unlikely(drst_hooks_owned(sock->sk)))
 		return drst_calls_recvmsg(sock, msg, len, flags);
 	ret = drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
 		ret = drst_calls_recvmsg_late(sock, msg, len, flags, ret);
 	return ret;
 }
@@ -149,7 +149,7 @@ static ssize_t drst_hooks_splice_read(struct socket *sock, loff_t *ppos,
 		return drst_calls_splice_read(sock, ppos, pipe, len, flags);
 	ret = drst_proto_tls_ops(sock)->splice_read(sock, ppos, pipe, len,
 						    flags);
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
 		ret = drst_calls_splice_read_late(sock, ppos, pipe, len, flags,
 						  ret);
 	return ret;

@@ -130,14 +130,16 @@ bool drst_inbound_undelivered(const struct sock *sk)
 void drst_inbound_hide_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
+	int err;
 
 	sock_owned_by_me(sk);
 	in->hidden = true;
 	if (!drst_ktls_receives(sk))
 		return;
+	/* SO_ERROR takes no lock. */
+	err = xchg(&sk->sk_err, 0);
 	if (!in->err)
-		in->err = sk->sk_err;
-	WRITE_ONCE(sk->sk_err, 0);
+		in->err = err;
 }
 
 /**
@@ -169,11 +171,12 @@ void drst_inbound_show_error(struct drst_inbound *in)
 int drst_inbound_take_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
-	int err = in->err ? in->err : sk->sk_err;
+	int err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 
 	sock_owned_by_me(sk);
+	if (in->err)
+		err = in->err;
 	in->err = 0;
-	WRITE_ONCE(sk->sk_err, 0);
 	return err;
 }
 

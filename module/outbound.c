@@ -29,8 +29,8 @@
  * Locking: the socket lock covers struct drst_outbound and the callbacks that point
  * here. TCP calls sk_state_change, sk_data_ready and sk_write_space with it held
  * (its spinlock part, in softirq). The work decides on the end, and sends the RST,
- * without dropping the lock. OVER takes the callbacks off under the lock. So
- * nothing queues the work afterwards, and OVER can free the hold.
+ * without dropping the lock. Events in OVER do not queue the work, and the callbacks
+ * come off under the lock before OVER frees the hold.
  *
  * Lifetime: a hold has its own reference on the sock. It has taken over the
  * process's, which tcp_close() drops. It also has one on the inode of the struct
@@ -185,13 +185,13 @@ static void drst_outbound_arm(struct drst_outbound *out)
 /* ---- OVER ---- */
 
 /* The RST is counted as vanilla counts its cause. */
-static void drst_outbound_reset(struct drst_outbound *out)
+static int drst_outbound_reset(struct drst_outbound *out)
 {
 	struct sock *sk = out->hold.sk;
 
 	NET_INC_STATS(sock_net(sk), out->hold.cause == DRST_CAUSE_UNREAD ?
 		      LINUX_MIB_TCPABORTONCLOSE : LINUX_MIB_TCPABORTONDATA);
-	drst_tcp_reset(sk);
+	return drst_tcp_reset(sk);
 }
 
 /* No callback finds the hold from here on: sk_user_data is free. */
@@ -244,12 +244,15 @@ static void drst_outbound_end_unlock(struct drst_outbound *out,
 	struct net *net = get_net(sock_net(sk));
 	u64 flushed = tcp_sk(sk)->bytes_acked - out->acked;
 	bool resets = drst_ending_resets(out, how);
+	int busy = 0;
 
 	drst_outbound_set_stage(out, DRST_OVER);
 	drst_hold_leave(&out->hold, sk->sk_state, how);
 	if (resets)
-		drst_outbound_reset(out);
+		busy = drst_outbound_reset(out);
 	release_sock(sk);
+	if (busy)
+		tcp_abort(sk, ECONNRESET);
 
 	drst_outbound_finish(out, how);
 	cancel_delayed_work(&out->hold.work);

@@ -195,16 +195,17 @@ bool drst_tcp_fin_resets(const struct sock *sk)
  * unacknowledged there, so a limit has to reset. FIN_WAIT1 makes it do so. Nobody
  * sees that state: the socket lock is held.
  *
- * Relies on: tcp_disconnect() sends the RST in the states of tcp_need_reset(), and
- * no process is in a call on the socket (kernels 6.4 and 6.5 refuse then).
+ * Relies on: tcp_disconnect() sends the RST in the states of tcp_need_reset().
  *
  * Context: process, socket lock held. Addresses and sequence numbers are gone
  * afterwards.
+ * Return: 0, or -EBUSY: kernels between 6.1.33 and 6.6 do nothing while kTLS's worker
+ * sleeps on the socket.
  */
-void drst_tcp_reset(struct sock *sk)
+int drst_tcp_reset(struct sock *sk)
 {
 	sock_owned_by_me(sk);
 	if ((1 << sk->sk_state) & (TCPF_CLOSING | TCPF_LAST_ACK))
 		inet_sk_set_state(sk, TCP_FIN_WAIT1);
-	drst_proto_base(sk)->disconnect(sk, 0);
+	return drst_proto_base(sk)->disconnect(sk, 0);
 }

@@ -1,18 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The inbound hold (module/inbound.c) as a Promela model: README.md says what is
- * modelled and what is not. Names in comments are functions of the module, of
- * TCP or of net/tls.
+ * The inbound hold (module/inbound.c, calls.c, hooks.c) as a Promela model:
+ * README.md says what is modelled and what is not. Names in comments are functions
+ * of the module, of TCP or of net/tls.
  *
- * Variants:	QUIET	no bound ever strikes: all that arrived is read, then the reset shows
- *		FAULTS	bounds, failing allocations, ss -K, connect(AF_UNSPEC), close() at any time
+ * Variants:	READ	two readers
+ *		TELL	a reader, senders, SO_ERROR, kTLS's worker
+ *		POLL	a reader, a poll()er, a message in the error queue
+ *		FAULTS	likewise, and limits, failing allocations, ss -K, TCP_REPAIR,
+ *			lost hooks, close() at any time; the module goes
  *
- * The socket lock is no atomic{} here where somebody looks without it: poll().
+ * Some look without the socket lock: poll(), SO_ERROR, sk_error_report(). What they
+ * can see changes in single steps here, although the lock is held.
  */
 
-/* enum drst_stage */
+#if defined(POLL) || defined(FAULTS)
+#define POLLS
+#endif
+
+#ifdef READ
+#define NR 2			/* readers */
+#else
+#define NR 1
+#endif
+#define POLLER NR
+
+/* what a hold is in: struct drst_inbound.over */
 #define NONE 0
-#define INBOUND 1
+#define HELD 1
 #define OVER 2
 
 /* what a work item waits for */
@@ -33,6 +48,12 @@
 #define PIPE 2
 #define ABORTED 3
 
+/* what recvmsg() gave; ERROR and which one */
+#define AGAIN 0
+#define DATA 1
+#define END 2
+#define ERROR 3
+
 /* ---- the connection ---- */
 
 byte owned = FREE;
@@ -41,46 +62,45 @@ chan backlog = [2] of { byte };
 bool late;			/* a record comes after the first */
 bool dead, reset, shut;		/* SOCK_DEAD; TCP_CLOSE; SHUTDOWN_MASK */
 byte err;			/* sk_err */
+byte msgs;			/* in sk_error_queue */
 byte rcvq = 1;			/* records received, not read yet */
 bool ready = true;		/* msg_ready: kTLS's strparser has seen the next one */
 bool strp;			/* its work is queued */
+bool starves;			/* it can be short of memory once */
 bool ctx = true;		/* net/tls is there */
-bool ours = true;		/* drst_proto_is_ours() */
-bool hooked;			/* sk_prot is that of a hold */
-bool cb;			/* sk_state_change is ours */
-bool udata;			/* sk_user_data */
-bool awake[2];			/* who has slept since is woken: READER, POLLER */
-
-#define READER 0
-#define POLLER 1
+bool ours = true;		/* our copy of the proto is on */
+bool repair;
+bool cb, report, udata;		/* sk_state_change, sk_error_report, sk_user_data */
+bool awake[NR + 1];		/* who has slept since is woken */
 
 byte skref = 2;			/* the process's and TCP's own */
 bool pin = true;
+bool closing;			/* drst_hooks_closing */
 bool pernet = true, text = true;
 
 /* ---- the hold ---- */
 
-byte stage = NONE, href, pend, saved;	/* saved: drst_hold.err */
+byte stage = NONE, href, pend, hidden_err, reading;	/* err, readers */
+bool kept;			/* kept_report */
 bool busy, listed;
+bool unused, freed;		/* the last reference is dropped; kfree() */
+bool calling, rcu;		/* sk_error_report(); rcu_read_lock() in it */
 bool due, mem;
 
 /* ---- what the properties are about ---- */
 
 byte ever, ended, held;
-bool early;			/* a bound, an order or close(): data may be lost */
-bool away;			/* connect(AF_UNSPEC) */
+bool early;			/* a limit, an order or close(): data may be lost */
 bool closed;
-bool polls;			/* a poll() has the file */
-bool leaves;			/* it is the last */
-bool blocks;			/* recvmsg() may sleep; else poll() says when to call it */
-bool all;			/* poll() waits for EPOLLIN, too */
-bool go;			/* poll() has said something */
-bool told_to_wait;		/* the last recvmsg() was that of a hold */
-byte told;			/* what the reader got in the end */
+byte n;				/* records read */
+bool patient;			/* who has read all, or sees a message, lets poll() say */
+byte running = NR;		/* readers, senders that have the file */
+byte told;			/* how often the reset's error was given */
+byte taken;			/* net/tls took it for a reader that does not give it */
 
 inline use()
 {
-	assert(href > 0 && text)
+	assert(href > 0 && !freed && text)
 }
 
 inline lock()
@@ -111,14 +131,24 @@ inline hold_put()
 	use();
 	href--;
 	if
-	:: href == 0 -> assert(pend == IDLE && !listed); sk_put()
+	:: href == 0 ->
+		assert(pend == IDLE && !listed);
+		sk_put();
+#ifdef MUTATION_kfree_at_once
+		freed = true
+#else
+		unused = true
+#endif
 	:: else
 	fi
 }
 
 inline wake()
 {
-	awake[READER] = true;
+	awake[0] = true;
+#ifdef READ
+	awake[1] = true;
+#endif
 	awake[POLLER] = true
 }
 
@@ -129,23 +159,107 @@ inline destroy()
 	sk_put()
 }
 
-/* drst_undelivered(): net/tls has to be there */
-inline undelivered(yes)
+/* the process was given an error */
+inline tell(e)
 {
-	assert(ctx);
-	yes = rcvq > 0
+	if
+	:: e == RESET -> told++; assert(told == 1)
+	:: else
+	fi
 }
 
-/* ---- the beginning: what TCP does, each step as poll() sees it ---- */
+/* EPIPE for a sender: the reset's error is the first thing that it gets. */
+inline tell_pipe()
+{
+	assert(told || taken || err == ABORTED || early)
+}
 
-/* drst_inbound_reset() */
+/* ---- sk_error_report() ---- */
+
+/* sk_error_report(), by those that have the socket lock */
+inline error_report()
+{
+	atomic {
+		if
+		:: report ->
+			use();
+			if
+			:: kept && msgs > 0 -> wake()
+			:: else
+			fi;
+			kept = true
+		:: !report -> wake()
+		fi
+	}
+}
+
+#ifdef POLL
+/* sock_queue_err_skb(), by a driver that has no lock but a reference on the sock */
+proctype driver()
+{
+	bool f, in;
+
+	atomic {
+		if
+		:: dead -> goto out
+		:: true -> goto out
+		:: !dead -> skref++; msgs++
+		fi
+	}
+	atomic { f = report; calling = true };
+	if
+	:: f ->
+		/* drst_inbound_error_report() */
+		atomic { assert(text); rcu = true };
+		in = udata;
+		if
+		:: !in -> assert(!report); atomic { wake() }
+		:: in ->
+			assert(!freed && text);
+			atomic {
+				f = kept;
+#ifdef MUTATION_report_dropped
+				f = false;
+#endif
+				kept = true
+			}
+			atomic {
+				if
+				:: f && msgs > 0 -> wake()
+				:: else
+				fi;
+				f = true
+			}
+			assert(!freed && text)
+		fi;
+		rcu = false
+	:: !f -> atomic { wake() }
+	fi;
+	atomic { calling = false; sk_put(); f = false; in = false }
+out:	skip
+}
+#endif
+
+/* kfree_rcu() */
+proctype free()
+{
+end:
+	atomic { unused && !rcu -> freed = true }
+}
+
+/* ---- the beginning: what TCP does, each step as others see it ---- */
+
+/* drst_inbound_begin(), drst_inbound_start() */
 inline unhash()
 {
 	atomic {
 		assert(text && pernet);
 		if
-		/* drst_inbound_wanted() */
-		:: err != RESET || udata || dead || rcvq == 0 -> goto unhashed
+		/* drst_policy_inbound() */
+		:: err != RESET || udata || repair || dead || rcvq == 0 ->
+			/* SO_ERROR has told: nothing is held, as in vanilla. */
+			early = early || err != RESET;
+			goto unhashed
 		:: else -> ever++
 		fi;
 		if
@@ -155,23 +269,22 @@ inline unhash()
 #endif
 		:: !mem
 		fi;
-		/* drst_inbound_begin() */
 		assert(href == 0);
 		href = 1;
 		skref++;
 		held++;
-		stage = INBOUND;
-		saved = err;
+		stage = HELD;
 		listed = true;
 		pend = TIMER;
+#ifdef MUTATION_error_taken
+		hidden_err = err;
+		err = 0;
+#endif
 		udata = true
 	}
-	hooked = true;
 #ifndef MUTATION_marker_late
+	report = true;
 	cb = true;
-#endif
-#ifndef MUTATION_err_left
-	err = 0;
 #endif
 unhashed:
 	skip
@@ -188,27 +301,25 @@ inline tcp_done(why)
 	reset = true;
 #ifdef MUTATION_marker_late
 	cb = udata;
+	report = udata;
 #endif
 	shut = true;
 	atomic {
 		if
 		:: dead -> destroy()
 		:: !dead ->
-			wake();
-			/* drst_state_change() */
+			/* drst_inbound_state_change() */
 			if
-			:: cb -> use(); assert(udata && stage == INBOUND); pend = QUEUED
+			:: cb -> use(); assert(udata && stage == HELD)
 			:: else
-			fi
+			fi;
+			wake()
 		fi
 	}
-	/* sk_error_report() */
-	atomic {
-		if
-		:: !dead -> wake()
-		:: else
-		fi
-	}
+	if
+	:: !dead -> error_report()
+	:: else
+	fi
 }
 
 /* tls_strp_data_ready() */
@@ -287,69 +398,54 @@ end:
 	od
 }
 
-/* A record that waits in net/tls: tls_tx_records(), tls_err_abort() */
-proctype sender()
+/* ---- the end ---- */
+
+/* drst_inbound_show_error() */
+inline show_error()
 {
-end:
-	/* sk_stream_error() takes an error that is there, and it is put back */
-	atomic { shut && ctx && owned == FREE && !spin ->
-		owned = USER;
-		if
-		:: err == 0 -> err = PIPE
-		:: else
-		fi
-	}
-	/* sk_error_report(): a hold takes the error away (epipe_checked: the next recvmsg() did) */
 	atomic {
-#if !defined(MUTATION_epipe_left) && !defined(MUTATION_epipe_checked)
+#ifdef MUTATION_pipe_stays
 		if
-		:: cb && err == PIPE -> err = 0
+		:: err == 0 -> err = hidden_err
+		:: else
+		fi;
+#else
+		if
+		:: hidden_err && (err == 0 || err == PIPE) -> err = hidden_err
 		:: else
 		fi;
 #endif
-		wake()
+		hidden_err = 0
 	}
-	unlock()
 }
 
-/* ---- the end ---- */
-
-/* drst_inbound_disconnected() */
-#ifdef MUTATION_disconnect_error
-#define still_reset true
-#else
-#define still_reset shut
-#endif
-
-/* drst_inbound_end(): the socket lock is held, poll() sees each step */
+/* drst_inbound_end(): the socket lock is held; others see each step */
 inline end_hold()
 {
 	atomic {
 		use();
-		assert(stage == INBOUND && pernet && udata);
+		assert(stage == HELD && pernet && udata);
 		stage = OVER;
 		listed = false	/* drst_hold_leave() */
 	}
-	hooked = false;
-	cb = false;
-	udata = false;
-	atomic {
-		held--;
-		ended++;
-#ifndef MUTATION_err_lost
-		if
-		:: still_reset && err == 0 -> err = saved
-		:: else
-		fi
+#ifndef MUTATION_error_lost
+	show_error();
 #endif
-	}
-#ifndef MUTATION_no_report
-	atomic {
-		if
-		:: still_reset -> wake()
-		:: else
-		fi
-	}
+	cb = false;
+#ifdef MUTATION_user_data_first
+	udata = false;
+	report = false;
+#else
+	report = false;
+	udata = false;
+#endif
+	atomic { assert(pernet); held--; ended++ }
+#ifndef MUTATION_no_wake
+	atomic { wake() };
+	if
+	:: err != 0 -> error_report()
+	:: else
+	fi
 #endif
 }
 
@@ -374,13 +470,29 @@ inline end_elsewhere()
 	}
 }
 
-/* drst_inbound_ends() */
+/* drst_inbound_ends(); drst_inbound_undelivered() needs net/tls */
 inline ends(yes)
 {
-	undelivered(yes);
-	yes = !yes || !shut;
+	assert(ctx);
+	yes = rcvq == 0;
 	if
-	:: !yes && (mem || due) -> early = true; yes = true
+	:: !yes && (repair || mem || due) -> early = true; yes = true
+	:: else
+	fi
+}
+
+/* drst_inbound_look() */
+inline look(yes)
+{
+	atomic {
+		yes = false;
+		if
+		:: cb -> use(); assert(stage == HELD); ends(yes)
+		:: else
+		fi
+	}
+	if
+	:: yes -> end_elsewhere(); yes = false
 	:: else
 	fi
 }
@@ -402,7 +514,7 @@ end:
 #ifdef MUTATION_no_recheck
 			:: true -> ends(yes)
 #else
-			:: stage == INBOUND -> ends(yes)
+			:: stage == HELD -> ends(yes)
 #endif
 			:: else
 			fi
@@ -444,179 +556,330 @@ end:
 	od
 }
 
-/* ---- the application ---- */
-
-/* drst_inbound_check() */
-inline check()
-{
-	atomic {
-		lock();
-		yes = false;
-		if
-		:: cb && stage == INBOUND ->
-			use();
-#ifdef MUTATION_epipe_checked
-			if
-			:: err == PIPE -> err = 0
-			:: else
-			fi;
-#endif
-			ends(yes)
-		:: else
-		fi
-	}
-	if
-	:: yes -> end_elsewhere()
-	:: else
-	fi;
-	unlock();
-	yes = false
-}
-
-#define AGAIN 0
-#define DATA 1
-#define END 2
-#define ERROR 3			/* and which one */
+/* ---- reading ---- */
 
 /* tls_sw_recvmsg(), tls_rx_rec_wait() */
-inline tls_recv()
+inline tls_recv(r)
 {
-	atomic {
-		lock();
-		awake[READER] = false;
+	do
+	:: true ->
+		atomic {
+			lock();
+			awake[r] = false;
+			if
+			:: ready || (rcvq > 0 && err == 0) ->
+				assert(rcvq > 0);
+				rcvq--;
+				ready = rcvq > 0;
+				n++;
+				got = DATA;
+				/* MSG_WAITALL: an error behind data is lost, in vanilla */
+				if
+				:: !ready && err == RESET ->
+					err = 0;
+					early = early || !was_held
+				:: true
+				fi
+			/* tls_strp_check_rcv() has no memory */
+			:: !ready && rcvq > 0 && err == 0 && starves ->
+				starves = false;
+				strp = true;
+				got = (shut -> END : AGAIN)
+			:: !ready && err != 0 ->
+				got = ERROR + err;
+				taken = taken + (err == RESET);
+				err = 0
+			:: rcvq == 0 && err == 0 && shut -> got = END
+			:: rcvq == 0 && err == 0 && !shut -> got = AGAIN
+			fi
+		}
+		unlock();
 		if
-		:: ready || (rcvq > 0 && err == 0) ->
-			assert(rcvq > 0);
-			rcvq--;
-			ready = rcvq > 0;
-			got = DATA
-		:: !ready && err != 0 -> got = ERROR + err; err = 0
-		:: rcvq == 0 && err == 0 && shut -> got = END
-		:: else -> got = AGAIN
+		:: got == AGAIN -> awake[r] || ready
+		:: else -> break
+		fi
+	od
+}
+
+/* drst_inbound_hide_error() */
+inline hide_error()
+{
+	atomic { use(); reading++ };
+#ifdef MUTATION_hide_not_xchg
+	if
+	:: !hidden_err -> hidden_err = err
+	:: else
+	fi;
+	err = 0
+#else
+	atomic {
+		if
+		:: !hidden_err -> hidden_err = err
+		:: else
 		fi;
-		/* no error, no end in front of data */
-		assert(got <= DATA || rcvq == 0 || early)
+		err = 0
 	}
+#endif
+}
+
+/* drst_calls_read_begin() */
+inline read_begin()
+{
+	atomic { lock() };
+	look(yes);
+	was_held = cb;
+#ifndef MUTATION_error_left
+	if
+	:: was_held -> hide_error()
+	:: else
+	fi;
+#endif
 	unlock()
 }
 
-/* recvmsg(), of which the one that is asleep stays that of net/tls */
-inline recv()
+/* drst_calls_read_end(), drst_calls_read_again() */
+inline read_end(began)
 {
-	yes = false;
-	if
-	:: hooked -> inbound = true; check()
-	:: !hooked
-	fi;
-	do
-	:: true ->
-		tls_recv();
+	atomic {
+		lock();
+		again = got == END;
 		if
-		:: got == AGAIN && blocks -> awake[READER] || ready
-		:: else -> break
-		fi
-	od;
-#ifndef MUTATION_check_skipped
+		:: got >= ERROR && got != ERROR + ABORTED ->
+#ifndef MUTATION_error_not_put_back
+			if
+			:: cb && !hidden_err ->
+				hidden_err = got - ERROR;
+			:: else
+			fi;
+#endif
+			again = cb
+		:: else
+		fi;
+	}
 	if
-	:: inbound -> check()
+	:: cb ->
+		atomic {
+			use();
+#ifndef MUTATION_error_left
+			if
+			:: began -> assert(reading > 0); reading--
+			:: else
+			fi
+#endif
+		}
+		if
+#ifdef MUTATION_shown_to_readers
+		:: true -> show_error()
+#else
+		:: reading == 0 -> show_error()
+#endif
+		:: else
+		fi;
+#ifndef MUTATION_check_skipped
+		look(yes)
+#endif
 	:: else
 	fi;
-#endif
-	told_to_wait = inbound;
-	inbound = false
+	atomic { taken = taken - (again && got == ERROR + RESET) };
+	unlock()
 }
 
-proctype reader()
+/* drst_hooks_recvmsg() */
+inline recvmsg(r)
 {
-	byte got, n;
-	bool yes, inbound;
+	again = false;
+	if
+	:: udata -> again = true	/* drst_calls_recvmsg() */
+	:: !udata ->
+		tls_recv(r);
+#ifndef MUTATION_no_late
+		if
+		/* drst_calls_recvmsg_late() */
+		:: udata && cb -> read_end(false)
+#ifndef MUTATION_late_end
+		:: !cb && got == END && err != 0 -> again = true
+#endif
+		:: else
+		fi
+#endif
+	fi;
+	do
+	:: again ->
+		read_begin();
+		tls_recv(r);
+		again = false;
+		if
+		:: was_held -> read_end(true)
+		:: else
+		fi
+	:: else -> break
+	od;
+	atomic {
+		if
+		:: got == ERROR + RESET -> taken--; tell(RESET)
+		:: else
+		fi;
+		/* Nothing is in front of data, and no end is without the error. */
+		assert(got == DATA || rcvq == 0 || early);
+		assert(got != END || told || taken || early);
+		assert(got != ERROR + PIPE || told || taken || early);
+		was_held = false
+	}
+}
+
+proctype reader(byte r)
+{
+	byte got;
+	bool yes, was_held, again;
 
 	do
-	/* it may know that it has read all, and wait for an error or a HUP only */
-	:: got <= DATA && (go || (blocks && (all || n <= late || !told_to_wait))) ->
-		go = false;
-		recv();
-		n = n + (got == DATA)
+	:: got <= DATA && !(patient && (msgs > 0 || n == 1 + late)) -> recvmsg(r)
 	:: got > DATA -> break
 #ifdef FAULTS
 	:: early = true; break
-	/* tcp_disconnect() */
-	:: atomic { reset && !away; lock();
-			away = true;
-			early = true;
-			shut = false;
-			rcvq = 0;
-			ready = false;
-			err = 0;
-			wake()
-		};
-		unlock();
-		break
 #endif
 	od;
-	atomic { assert(early || got > ERROR); told = got; leaves = true; got = 0; n = 0 }
-
-	/* the last reference on the file: drst_close(), drst_hold_close() */
-	!polls;
-	atomic { lock(); yes = cb && stage == INBOUND };
-	if
-	:: yes -> end_elsewhere(); yes = false
-	:: else
-	fi;
-#ifndef MUTATION_hooks_stay_at_close
-	ours = false;		/* drst_proto_unwrap() */
-#endif
-	unlock();
-	/* tls_sk_proto_close(), tcp_close() */
-	atomic { lock(); assert(!away || err == 0); ctx = false; ready = false; strp = false };
-	unlock();
-	atomic {
-		lock();
-		rcvq = 0;
-		dead = true;
-		/* else an orphan; unread data makes a RST, of which see hold.pml */
-		reset = true;
-		destroy()
-	}
-	unlock();
-	atomic { sk_put(); closed = true }
+	atomic { running--; got = 0; yes = false; was_held = false; again = false }
 }
 
-/* poll(): it sleeps until there is an event; drst_poll() */
-proctype poller()
-{
-	bool had, in, bad, erring;
+/* ---- sending ---- */
 
-again:
+#ifdef TELL
+/* drst_calls_send_error() */
+inline send_error()
+{
+	atomic { lock() };
+	if
+	:: cb ->
+		/* drst_inbound_take_error() */
+#ifdef MUTATION_take_not_xchg
+		atomic { use(); e = (hidden_err -> hidden_err : err) }
+		atomic { hidden_err = 0; err = 0; tell(e) }
+#else
+		atomic {
+			use();
+			e = (hidden_err -> hidden_err : err);
+			hidden_err = 0;
+			err = 0;
+			tell(e);
+			if
+			:: e == 0 -> tell_pipe(); e = PIPE
+			:: else
+			fi
+		}
+#endif
+	:: else
+	fi;
+	unlock();
+	/* sk_stream_error() */
 	atomic {
 		if
-		:: leaves -> goto out
-		:: else -> polls = true
+		:: e == 0 && err == 0 -> tell_pipe()
+		:: e == 0 && err != 0 -> tell(err); err = 0
+		:: else
 		fi
 	}
-look:
+}
+
+/* A process that sleeps in net/tls: sk_stream_wait_memory(), sk_stream_error() */
+proctype blocked()
+{
+	byte e;
+	bool epipe;
+
+	atomic { shut && owned == FREE && !spin ->
+		epipe = err == 0;
+		tell(err);
+		err = 0;
+#if defined(MUTATION_blocked_gets_pipe) || defined(MUTATION_error_taken)
+		if
+		:: epipe -> tell_pipe()
+		:: else
+		fi;
+		epipe = false
+#endif
+	}
+	if
+	:: epipe -> send_error()
+	:: else
+	fi;
+	atomic { running--; e = 0; epipe = false }
+}
+
+/* drst_hooks_sendmsg(); what net/tls says without a hold is vanilla's */
+proctype sender()
+{
+	byte e;
+
+	if
+	:: cb -> send_error()
+	:: true
+	fi;
+	atomic { running--; e = 0 }
+}
+
+/* tx_work_handler(): tls_tx_records(), tls_err_abort() */
+proctype ktls_worker()
+{
+end:
+	atomic { shut && ctx && owned == FREE && !spin ->
+		/* sk_stream_error() takes an error that is there, and it is put back */
+		if
+		:: err == 0 -> err = PIPE
+		:: else
+		fi
+	}
+}
+
+/* sock_error() */
+proctype so_error()
+{
+	atomic {
+		if
+		:: err != 0 -> tell(err); err = 0
+		:: err == 0 -> assert(!reset || told || taken || reading || early || owned)
+		:: true
+		fi;
+		running--
+	}
+}
+#endif
+
+/* ---- poll() ---- */
+
+#ifdef POLLS
+/* It waits for ERR and HUP, and reads messages of the error queue. drst_hooks_poll() */
+proctype poller()
+{
+	bool had, bad, erring, msg;
+
+poll:
 	atomic { awake[POLLER] = false; had = cb };
 	/* tls_sk_poll(), tcp_poll() */
 	bad = reset;
-	atomic { bad = bad || shut; in = shut };
-	in = in || (reset -> rcvq > 0 : ready);
-	erring = err != 0;
+	atomic { bad = bad || shut };
+	atomic { msg = msgs > 0; erring = err != 0 || msg };
 #ifndef MUTATION_coming_ignored
-	/* drst_inbound_coming() */
+	/* drst_tcp_reset_coming() */
 	if
 	:: erring ->
 		erring = err != RESET;
-		atomic { erring = erring || reset }
+		atomic { erring = erring || reset };
+		atomic { msg = msg || msgs > 0; erring = erring || msg }
 	:: else
 	fi;
 #endif
 	atomic {
 		if
+#ifdef MUTATION_held_once
+		:: had
+#else
 		:: had || cb
+#endif
 		:: else -> goto said
 		fi
 	}
-	/* drst_hold_poll() */
+	/* drst_calls_poll() */
 #ifndef MUTATION_poll_lockless
 	atomic { !spin -> spin = true };
 #endif
@@ -626,14 +889,11 @@ look:
 	:: had ->
 		atomic {
 			use();
+			bad = false;
+			msg = msgs > 0;
+			erring = msg;
 			if
-			:: stage == INBOUND ->
-				bad = false;
-				erring = false;
-				if
-				:: owned == FREE && rcvq == 0 -> pend = QUEUED
-				:: else
-				fi
+			:: owned == FREE && rcvq == 0 -> pend = QUEUED
 			:: else
 			fi
 		}
@@ -644,31 +904,68 @@ look:
 #endif
 	if
 	:: had
-	:: !had -> atomic { bad = reset || shut; erring = err != 0; in = shut || rcvq > 0 }
+	:: !had -> atomic { bad = reset || shut; msg = msgs > 0; erring = err != 0 || msg }
 	fi;
 said:
 	atomic {
-		assert(!(bad || erring) || early || rcvq == 0);
-		in = (bad || erring || (all && in));
-		had = false; bad = false; erring = false;
+		had = false;
+		assert(!(bad || (erring && !msg)) || early || rcvq == 0);
 		if
-		:: in -> in = false; go = true; polls = false
-		:: else -> goto sleep
+		:: msg && erring ->
+			msgs = 0;
+			msg = false;
+			bad = false;
+			erring = false;
+			goto poll
+		:: !(msg && erring) && (bad || erring) -> goto out
+		:: else
 		fi
 	}
 	if
-	:: !go || leaves -> goto again
-	:: blocks -> goto out
-	fi;
-sleep:
-	if
-	:: awake[POLLER] -> goto look
+	:: awake[POLLER] -> goto poll
 #ifdef FAULTS
-	:: true -> polls = false	/* a signal */
+	:: true			/* a signal */
 #endif
 	fi;
-out:	skip
+out:	atomic { running--; patient = false; had = false; bad = false; erring = false; msg = false }
 }
+#endif
+
+/* ---- the last reference on the file ---- */
+
+/* drst_hooks_close() */
+proctype close()
+{
+	bool yes;
+
+	running == 0;
+	closing = true;
+	atomic { lock(); yes = cb };
+	/* drst_inbound_close() */
+	if
+	:: yes -> end_elsewhere(); yes = false
+	:: else
+	fi;
+#ifndef MUTATION_hooks_stay_at_close
+	ours = false;		/* drst_proto_unwrap() */
+#endif
+	unlock();
+	/* tls_sk_proto_close(), tcp_close() */
+	atomic { lock(); ctx = false; ready = false; strp = false };
+	unlock();
+	atomic {
+		lock();
+		rcvq = 0;
+		dead = true;
+		/* else an orphan; unread data makes a RST, of which see outbound.pml */
+		reset = true;
+		destroy()
+	}
+	unlock();
+	atomic { sk_put(); closed = true; closing = false }
+}
+
+/* ---- limits, the administrator ---- */
 
 #ifdef FAULTS
 proctype clock()
@@ -676,7 +973,7 @@ proctype clock()
 	due = true
 }
 
-/* drst_pressure_work(): once a second is at any time */
+/* drst_hold_pressure_work(): once a second is at any time */
 proctype pressure()
 {
 	mem = true;
@@ -686,12 +983,32 @@ end:
 	od
 }
 
-/* ss -K, or TCP's own time-out */
 proctype admin()
 {
+	bool yes;
 end:
-	atomic { owned == FREE && !spin && !reset -> owned = USER; early = true }
-	tcp_done(ABORTED);
+	if
+	/* ss -K, or TCP's own time-out */
+	:: atomic { owned == FREE && !spin && !reset -> owned = USER; early = true };
+		tcp_done(ABORTED)
+	/* TCP_REPAIR: drst_hooks_setsockopt() */
+	:: atomic { !closed && ctx && owned == FREE && !spin ->
+			owned = USER;
+			early = true;
+			repair = true
+		};
+		look(yes)
+	/* drst_inbound_lose() */
+	:: atomic { !closed && ctx && owned == FREE && !spin ->
+			owned = USER;
+			early = true;
+			ours = false
+		};
+		if
+		:: cb -> end_elsewhere()
+		:: else
+		fi
+	fi;
 	unlock()
 }
 #endif
@@ -700,12 +1017,17 @@ end:
 proctype rmmod()
 {
 end:
-	!pin && closed;
+	!pin && !closing;	/* drst_hooks_flush() */
+#ifdef POLL
+#ifndef MUTATION_no_rcu_tasks
+	!calling;		/* synchronize_rcu_tasks() */
+#endif
+#endif
 #ifndef MUTATION_unload_order
 	/* drst_hold_flush() */
 	pend != QUEUED && !busy;
 #endif
-	/* drst_net_exit() */
+	/* drst_hold_exit() */
 	atomic { assert(!listed); pernet = false; text = false }
 }
 
@@ -713,41 +1035,63 @@ proctype still()
 {
 end:
 	timeout ->
-	assert(closed && !pin && skref == 0);
+	assert(closed && !pin && skref == 0 && !text);
 	assert(ever == ended && held == 0);
 	assert(href == 0 && pend == IDLE && !busy && !listed);
-	assert(!udata && !cb && !hooked && !spin);
-	assert(early || told == ERROR + RESET)
+	assert(!udata && !cb && !report && !spin);
+	assert(told == 1 || early)
 }
 
 init {
 	atomic {
+#ifndef FAULTS
 		if
 		:: late = true
 		:: late = false
 		fi;
-		if
-		:: blocks = true
-#ifdef QUIET
-		:: blocks = true; all = true
-		:: all = true
 #endif
+#ifdef POLL
+		if
+		:: patient = true
+		:: patient = false
 		fi;
+#endif
+#ifdef READ
+		if
+		:: starves = true
+		:: starves = false
+		fi;
+#endif
 		run drain();
 		run softirq();
 		run strparser();
 		run work();
 		run timers();
-		run reader();
-		run poller();
-#ifdef QUIET
+		run free();
+		run reader(0);
+#ifdef READ
+		run reader(1);
+#endif
+#ifdef TELL
+		running = running + 3;
+		run blocked();
 		run sender();
+		run ktls_worker();
+		run so_error();
+#endif
+#ifdef POLLS
+		running = running + 1;
+		run poller();
+#ifdef POLL
+		run driver();
+#endif
 #endif
 #ifdef FAULTS
 		run clock();
 		run pressure();
 		run admin();
 #endif
+		run close();
 		run rmmod();
 		run still()
 	}

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The outbound hold (module/hold.c) as a Promela model: README.md says what is
- * modelled and what is not. Names in comments are functions of the module, of
+ * The outbound hold (module/outbound.c, ending.c) as a Promela model: README.md says
+ * what is modelled and what is not. Names in comments are functions of the module, of
  * TCP or of net/tls.
  *
- * Variants:	QUIET	no bound of time ever strikes: a hold ends by an event
- *		TIME	the bounds of time
+ * Variants:	QUIET	no limit of time ever strikes: a hold ends by an event
+ *		TIME	the limits of time
  *		FAULTS	failing allocations, max_held, the peer's RST, TCP's time-out
  *		MEMORY	memory pressure
  *		ADMIN	ss -K
  *		GONE	the namespace and the module go as soon as they can
- *		SILENT	nothing comes from the network, nor a bound: close() returns
+ *		SILENT	nothing comes from the network, nor a limit: close() returns
  */
 
 #if defined(FAULTS) || defined(MEMORY) || defined(ADMIN)
 #define ROUGH
 #endif
 
-#define NH 2			/* holds on the one socket, one after the other */
-#define NONE 7
 #define SNDBUF 1		/* units in flight before kTLS has to wait */
 
-/* enum drst_stage */
-#define SHUT 0
+/* enum drst_outbound_stage */
 #define TAKEN 1
 #define KTLS 2
 #define TCP 3
-#define OVER 6
+#define OVER 4
 #define UNBORN 7
 
 /* TCP's states */
@@ -38,11 +35,11 @@
 #define LASTACK 5
 #define CLOSE 6
 
-/* enum drst_owed */
-#define OWED_NOTHING 0
-#define OWED_UNREAD 1
-#define OWED_LINGER 2
-#define OWED_DATA 3
+/* enum drst_cause */
+#define CAUSE_NONE 0
+#define CAUSE_UNREAD 1
+#define CAUSE_LINGER 2
+#define CAUSE_DATA 3
 
 /* sk_err */
 #define E_NONE 0
@@ -64,7 +61,7 @@
 
 /* what a work item waits for */
 #define IDLE 0
-#define TIMER 1			/* a bound of time */
+#define TIMER 1			/* a limit of time */
 #define TICK 2			/* HZ / 10 */
 #define QUEUED 3
 
@@ -97,27 +94,26 @@ bool kq, kbusy, koff;		/* kTLS's worker: queued, runs, disabled */
 bool kfail;			/* it can be short of memory once */
 
 bool cb, dr, ws;		/* sk_state_change, sk_data_ready, sk_write_space are ours */
-byte udata = NONE;		/* sk_user_data */
+bool udata;			/* sk_user_data */
 
 /* ---- references, and what is there ---- */
 
 byte skref = 2;			/* the process's and TCP's own */
 bool pin = true;		/* the ULP's on the module */
-bool closing;			/* drst_closing */
+bool closing;			/* drst_hooks_closing */
 bool pernet = true, text = true;
 byte netget;			/* get_net() */
 
-/* ---- holds ---- */
+/* ---- the hold ---- */
 
-byte stage[NH] = UNBORN;
-byte owed[NH];
-byte href[NH];
-byte herr[NH];
-byte seen[NH];			/* rcv_nxt at shutdown() */
-bool drains[NH], own[NH], tls[NH], over[NH];
-bool listed[NH];		/* in drst_net.holds */
-byte pend[NH];
-bool busy[NH];
+byte stage = UNBORN;
+byte cause;			/* drst_hold.cause */
+byte href;
+byte herr;			/* drst_outbound.err */
+bool tls, over;
+bool listed;			/* in drst_hold_net.list */
+byte pend;
+bool busy;
 
 /* ---- knobs and the environment ---- */
 
@@ -132,27 +128,24 @@ bool mem;			/* tcp_memory_pressure */
 byte ever, ended, held;
 byte rsts;			/* RSTs that this host sent */
 bool gone;			/* the process has shut both directions down, or closed */
-bool cause;			/* a RST is owed */
-bool early;			/* as vanilla, refused, or a bound: in front of data, too */
+bool pending;			/* a RST is pending */
+bool early;			/* as vanilla, refused, or a limit: in front of data, too */
 bool moot;			/* reset, closed on both sides, or final = 1: no RST is wanted */
 bool lost;			/* records freed that could have gone */
 bool closed;			/* close() has returned */
 
-/* no hold yet, or none any more */
-#define gone_hold(i) (href[i] == 0 && !busy[i])
 #define flushed (una == wseq)
 #define acked (una == wseq || (finq && una + 1 == wseq))
 #define ktls_holds (krec > 0 || kopen > 0)
 /* drst_ktls_pending() */
 #define ktls_pending (ktls_holds && err == E_NONE && !snd_shut && st <= CW)
 #define need_reset(s) ((s) <= FW2)
-#define hold_of (cb -> udata : NONE)
 #define room (owned != DRAIN && nfull(backlog) && st != CLOSE)
 #define vanilla_resets (rcv_shut && (st == FW1 || st == FW2))
 
-inline use(h)
+inline use()
 {
-	assert(h != NONE && href[h] > 0)
+	assert(href > 0)
 }
 
 inline sk_use()
@@ -187,34 +180,35 @@ inline sk_put()
 }
 
 /* drst_hold_put() */
-inline hold_put(h)
+inline hold_put()
 {
-	use(h);
-	href[h]--;
+	use();
+	href--;
 	if
-	:: href[h] == 0 ->
-		assert(pend[h] == IDLE);
+	:: href == 0 ->
+		assert(pend == IDLE);
 		sk_put()
 	:: else
 	fi
 }
 
-/* drst_hold_kick(): mod_delayed_work(, 0) */
-inline kick(h)
+/* drst_outbound_kick(): mod_delayed_work(, 0) */
+inline kick()
 {
-	use(h);
+	use();
+	if
 #ifdef MUTATION_no_kick_while_owned
-	if
 	:: owned == DRAIN
-	:: owned != DRAIN && stage[h] != TAKEN && stage[h] != OVER -> pend[h] = QUEUED
-	:: else
-	fi
+	:: owned != DRAIN && stage != TAKEN && stage != OVER -> pend = QUEUED
 #else
-	if
-	:: stage[h] != TAKEN && stage[h] != OVER -> pend[h] = QUEUED
+#ifdef MUTATION_taken_not_ignored
+	:: stage != OVER -> pend = QUEUED
+#else
+	:: stage != TAKEN && stage != OVER -> pend = QUEUED
+#endif
+#endif
 	:: else
 	fi
-#endif
 }
 
 /* A RST leaves: once, and not in front of data. (A FIN may be under way: vanilla's.) */
@@ -230,12 +224,12 @@ inline state_change()
 {
 	if
 	:: cb ->
-		use(udata);
+		use();
 		if
-		:: st == CLOSE && herr[udata] == E_NONE -> herr[udata] = err
+		:: st == CLOSE && herr == E_NONE -> herr = err
 		:: else
 		fi;
-		kick(udata)
+		kick()
 	:: else
 	fi
 }
@@ -244,7 +238,7 @@ inline state_change()
 inline data_ready()
 {
 	if
-	:: dr -> assert(cb); kick(udata)
+	:: dr -> assert(cb); kick()
 	:: else
 	fi
 }
@@ -259,17 +253,17 @@ inline write_space(mv)
 	if
 	:: ws ->
 		assert(cb);
-		use(udata);
+		use();
 		if
-		:: mem -> kick(udata)
-		:: !mem && stage[udata] == KTLS && ctx && (kopen > 0 || !ktls_holds) ->
-			kick(udata)
-		:: !mem && !(stage[udata] == KTLS && ctx) && flushed -> kick(udata)
+		:: mem -> kick()
+		:: !mem && stage == KTLS && ctx && (kopen > 0 || !ktls_holds) ->
+			kick()
+		:: !mem && !(stage == KTLS && ctx) && flushed -> kick()
 #ifndef MUTATION_no_tick
 		/* kTLS may get no memory, and no event from now on */
-		:: !mem && stage[udata] == KTLS && ctx && kopen == 0 && ktls_holds &&
+		:: !mem && stage == KTLS && ctx && kopen == 0 && ktls_holds &&
 		   flushed && mv ->
-			kick(udata)
+			kick()
 #endif
 		:: else
 		fi
@@ -333,9 +327,10 @@ inline rcv(seg)
 		:: else
 		fi
 	:: st != CLOSE && seg == SEG_DATA ->
-		cause = cause || gone;
+		pending = pending || gone;
 		if
-		:: vanilla_resets -> send_rst(); tcp_done(E_RESET)
+		/* before close() a shutdown() is vanilla's */
+		:: vanilla_resets -> early = early || !ever; send_rst(); tcp_done(E_RESET)
 		:: !vanilla_resets && (st == EST || st == FW1 || st == FW2) ->
 			rcvq++;
 			rnxt++;
@@ -404,14 +399,13 @@ proctype clock()
 #endif
 
 #ifdef MEMORY
-/* drst_pressure_work(): once a second is at any time */
+/* drst_hold_pressure_work(): once a second is at any time */
 proctype pressure()
 {
 	mem = true;
 end:
 	do
-	:: atomic { listed[0] && pend[0] != QUEUED -> use(0); pend[0] = QUEUED }
-	:: atomic { listed[1] && pend[1] != QUEUED -> use(1); pend[1] = QUEUED }
+	:: atomic { listed && pend != QUEUED -> use(); pend = QUEUED }
 	od
 }
 #endif
@@ -444,8 +438,7 @@ proctype timers()
 {
 end:
 	do
-	:: atomic { pend[0] == TICK || (pend[0] == TIMER && due) -> pend[0] = QUEUED }
-	:: atomic { pend[1] == TICK || (pend[1] == TIMER && due) -> pend[1] = QUEUED }
+	:: atomic { pend == TICK || (pend == TIMER && due) -> pend = QUEUED }
 	od
 }
 
@@ -513,7 +506,7 @@ inline tls_down()
 }
 
 /* tcp_close() */
-inline tcp_close(unread)
+inline tcp_close()
 {
 	atomic {
 		lock();
@@ -525,7 +518,7 @@ inline tcp_close(unread)
 		if
 		:: st == CLOSE
 		:: st != CLOSE && (unread || linger0) ->
-			cause = true;
+			pending = true;
 			/* tcp_disconnect() sends from need_reset() states only */
 			if
 			:: unread || need_reset(st) -> st = CLOSE; send_rst()
@@ -547,131 +540,40 @@ inline tcp_close(unread)
 	sk_put()
 }
 
-/* ---- the beginning of a hold ---- */
+/* ---- the end ---- */
 
-/* drst_hold_begin(); socket lock held */
-inline hold_begin(h)
+/* drst_ending_closed() */
+inline ending_closed()
 {
-	assert(pernet); ever++;
 	if
-	:: mem -> early = true; assert(pernet); ended++; h = NONE
-	:: !mem ->
-		if
-		:: gone_hold(0) -> h = 0
-		:: gone_hold(1) -> h = 1
-		fi;
-		owed[h] = OWED_NOTHING;
-		herr[h] = E_NONE;
-		drains[h] = false;
-		own[h] = false;
-		over[h] = false;
-		listed[h] = true;
-		held++;
-		href[h] = 1;
-		skref++;
-		seen[h] = rnxt;
-		tls[h] = true;
-		stage[h] = TAKEN;
-		udata = h
-#ifdef FAULTS
-	/* over the limit, or no memory for it */
-	:: !mem -> early = true; assert(pernet); ended++; h = NONE
-#endif
+	:: herr == E_RESET || (herr == E_NONE && err == E_RESET) -> how = HOW_PEER
+	:: herr == E_ABORTED || (herr == E_NONE && err == E_ABORTED) -> how = HOW_ABORTED
+	:: (herr == E_TIMEDOUT || (herr == E_NONE && err == E_TIMEDOUT)) && !flushed ->
+		how = HOW_TIMED_OUT
+	:: else -> how = (cause -> HOW_MOOT : HOW_FLUSHED)
 	fi
 }
 
-/* drst_hold_uncall() */
-inline uncall(h)
+/* drst_ending_due(), drst_ending_resets() */
+inline ending_due()
 {
-	cb = false;
-	if
-	:: drains[h] -> dr = false
-	:: else
-	fi;
-	if
-	:: own[h] -> ws = false
-	:: else
-	fi
-}
-
-/* drst_hold_detach() */
-inline detach(h)
-{
-	uncall(h);
-	udata = NONE
-}
-
-/* drst_hold_discard() */
-inline discard(h)
-{
-	if
-	:: rcvq > 0 ->
-		rcvq = 0;
-		if
-		:: owed[h] == OWED_NOTHING -> owed[h] = OWED_DATA
-		:: else
-		fi
-	:: else
-	fi
-}
-
-/* drst_shut_got_data() */
-inline got_data(h)
-{
-	if
-#ifndef MUTATION_no_cause_c
-	:: rnxt > seen[h] -> owed[h] = OWED_DATA
-#endif
-	:: else
-	fi
-}
-
-/* drst_hold_unshut() */
-inline unshut(h)
-{
-	got_data(h);
-	snd_shut = true;
-	rcv_shut = true
-}
-
-/* ---- the work ---- */
-
-/* drst_hold_closed() */
-inline hold_closed(h, how)
-{
-	if
-	:: herr[h] == E_NONE && err == E_NONE ->
-		how = (owed[h] -> HOW_MOOT : HOW_FLUSHED)
-	:: herr[h] == E_RESET || (herr[h] == E_NONE && err == E_RESET) -> how = HOW_PEER
-	:: herr[h] == E_ABORTED || (herr[h] == E_NONE && err == E_ABORTED) -> how = HOW_ABORTED
-	:: herr[h] == E_TIMEDOUT || (herr[h] == E_NONE && err == E_TIMEDOUT) -> how = HOW_TIMED_OUT
-	fi
-}
-
-/* drst_hold_ends() and drst_hold_end_resets() */
-inline hold_ends(h, how, rst)
-{
-	if
-	:: stage[h] == SHUT -> got_data(h)
-	:: else
-	fi;
 	rst = false;
 	how = HOW_NONE;
 	if
-	:: st == CLOSE -> hold_closed(h, how)
-	:: st != CLOSE && owed[h] && !notified -> how = HOW_RST; early = true
+	:: st == CLOSE -> ending_closed()
+	:: st != CLOSE && cause && !notified -> how = HOW_RST; early = true
 #ifdef MUTATION_release_unflushed
-	:: st != CLOSE && !(owed[h] && !notified) && stage[h] != KTLS ->
+	:: st != CLOSE && !(cause && !notified) && stage != KTLS ->
 #else
-	:: st != CLOSE && !(owed[h] && !notified) && stage[h] != KTLS &&
+	:: st != CLOSE && !(cause && !notified) && stage != KTLS &&
 	   (flushed || !notified) ->
 #endif
 		/* TCP has what kTLS held: from here on it is vanilla's */
 		early = early || !notified;
 		if
-		:: !owed[h] -> how = HOW_FLUSHED
-		:: owed[h] && final -> how = HOW_FIN
-		:: owed[h] && !final -> how = HOW_RST
+		:: !cause -> how = HOW_FLUSHED
+		:: cause && final -> how = HOW_FIN
+		:: cause && !final -> how = HOW_RST
 		fi
 	:: else ->
 		if
@@ -682,18 +584,134 @@ inline hold_ends(h, how, rst)
 	fi;
 	if
 	:: how == HOW_RST -> rst = true
+#ifdef MUTATION_closed_resets
+	:: how == HOW_MEMORY || how == HOW_TIMED_OUT ->
+#else
 	:: how == HOW_MEMORY || (how == HOW_TIMED_OUT && st != CLOSE) ->
-		rst = owed[h] || stage[h] == KTLS
+#endif
+		rst = cause || stage == KTLS
 	:: else
 	fi
 }
 
-/* drst_hold_arm() */
-inline arm(h)
+/* drst_tcp_reset(): tcp_disconnect(), with CLOSING and LAST_ACK made FIN_WAIT1 */
+inline tcp_disconnect()
+{
+	assert(st != CLOSE);
+#ifdef MUTATION_closing_as_it_is
+	if
+	:: need_reset(st) -> send_rst(); err = E_RESET
+	:: else
+	fi;
+#else
+	send_rst();
+	err = E_RESET;
+#endif
+	st = CLOSE;
+	snd_shut = false;
+	rcv_shut = false;
+	rcvq = 0
+}
+
+/* drst_outbound_detach() */
+inline detach()
+{
+	cb = false;
+	dr = false;
+	ws = false;
+	udata = false
+}
+
+/* drst_outbound_end_unlock(); in an atomic with the decision */
+inline end_unlock()
+{
+	netget++;
+	stage = OVER;
+	moot = moot || how == HOW_FIN;
+#ifndef MUTATION_listed_too_long
+	listed = false;		/* drst_hold_leave() */
+#endif
+#ifndef MUTATION_reset_unlocked
+	if
+	:: rst -> tcp_disconnect()
+	:: else
+	fi
+#endif
+}
+
+/* drst_outbound_finish(), and what comes after it */
+inline finish()
+{
+#ifdef MUTATION_reset_unlocked
+	atomic {
+		lock();
+		if
+		:: rst -> tcp_disconnect()
+		:: else
+		fi
+	}
+	unlock();
+#endif
+	if
+	:: tls -> tls_down()
+	:: else
+	fi;
+	atomic {
+		lock();
+		use();
+		if
+		:: how == HOW_FIN -> rcvq = 0
+		:: else
+		fi;
+		linger0 = false;
+#ifndef MUTATION_no_detach
+		detach()
+#endif
+	}
+	unlock();
+	tcp_close();
+#ifndef MUTATION_no_cancel
+	/* cancel_delayed_work() */
+	pend = IDLE;
+#endif
+	atomic {
+		assert(pernet); ended++;
+		listed = false;
+		held--;
+		netget--
+	}
+	atomic {
+		use();
+		over = true;
+		hold_put()
+	}
+#ifdef MUTATION_put_twice
+	atomic { hold_put() }
+#endif
+}
+
+/* ---- the work ---- */
+
+/* drst_outbound_discard() */
+inline discard()
 {
 	if
-	:: pend[h] == IDLE ->
-		pend[h] = (stage[h] == KTLS && flushed -> TICK : TIMER)
+	:: rcvq > 0 ->
+		rcvq = 0;
+		if
+		:: cause == CAUSE_NONE -> cause = CAUSE_DATA
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* drst_outbound_arm() */
+inline arm()
+{
+	if
+	:: pend == IDLE ->
+		pend = (stage == KTLS && flushed -> TICK : TIMER)
 	:: else
 	fi
 }
@@ -718,369 +736,218 @@ inline ktls_push()
 	fi
 }
 
-/* drst_hold_enter_tcp() */
-inline enter_tcp(h)
+/*
+ * drst_outbound_enter_tcp_relock(): called with the socket lock dropped, as the
+ * teardown begins with that; returns with it held.
+ */
+inline enter_tcp()
 {
-	tls_down();	/* drst_proto_teardown() */
+	tls_down();	/* drst_ktls_teardown_relock() */
 	atomic {
 		lock();
-		use(h);
+		use();
+		assert(stage == TAKEN || stage == KTLS);
 		dr = true;
 		ws = true;
-		tls[h] = false;
+		tls = false;
 		if
-		:: notified && owed[h] != OWED_UNREAD && owed[h] != OWED_LINGER ->
+		:: notified && cause != CAUSE_UNREAD && cause != CAUSE_LINGER ->
 			snd_shut = true;
 			queue_fin()
 		:: else
 		fi;
-		stage[h] = TCP;
-		discard(h)
-	}
-	unlock()
-}
-
-/* drst_hold_reset(): tcp_abort() */
-inline hold_reset(h, how)
-{
-	/* CLOSING and LAST_ACK are left as they are: see README.md */
-	atomic {
-		lock();
-		use(h);
-		if
-		:: st != CLOSE -> send_rst(); tcp_done(E_RESET)
-		:: st == CLOSE && how == HOW_RST -> hold_closed(h, how)
-		:: else
-		fi
-	}
-	unlock()
-}
-
-/* drst_hold_give_back() */
-inline give_back(h)
-{
-	atomic {
-		lock();
-		use(h);
-#ifdef MUTATION_unshut_late
-		unshut(h);
+		stage = TCP;
+#ifndef MUTATION_no_cause_c
+		discard()
+#else
+		rcvq = 0
 #endif
-		detach(h)
 	}
-	unlock()
+	/* a corked tail is pushed out */
+	if
+	:: cause -> unlock(); atomic { lock(); use() }
+	:: else
+	fi
 }
 
-proctype work(byte h)
+/* drst_outbound_work() */
+proctype work()
 {
 	byte how;
 	bool rst, unread;
 end:
 	do
-	:: atomic { pend[h] == QUEUED && !busy[h] -> pend[h] = IDLE; busy[h] = true; use(h) }
+	:: atomic { pend == QUEUED && !busy -> pend = IDLE; busy = true; use() }
 		assert(text);
-		/* drst_hold_work() */
 		atomic {
 			lock();
-			use(h);
+			use();
 			how = HOW_NONE;
 			rst = false;
 			if
-#ifndef MUTATION_no_recheck
-			:: stage[h] == TAKEN -> goto out
+#ifndef MUTATION_taken_not_ignored
+			:: stage == TAKEN -> goto out
 #endif
 			:: else
 			fi;
+			discard();
 			if
-			:: drains[h] -> discard(h)
-			:: else
-			fi;
-			if
-			:: stage[h] == KTLS && st != CLOSE ->
+			:: stage == KTLS && st != CLOSE ->
 				ktls_push();
 				if
-				:: ktls_pending -> goto look
+				:: ktls_pending -> goto decide
 				:: else
 				fi
-			:: else -> goto look
+			:: else -> goto decide
 			fi
 		}
 		unlock();
-		enter_tcp(h);
-		atomic { lock(); use(h) }
-look:		atomic {
-			hold_ends(h, how, rst);
+		enter_tcp();
+decide:	atomic {
+			ending_due();
 			if
-			:: how == HOW_NONE -> arm(h); goto out
-			:: else
-			fi;
-			stage[h] = OVER;
-			moot = moot || how == HOW_FIN;
-#ifndef MUTATION_unshut_late
-			if
-			:: !own[h] -> unshut(h)
-			:: else
+			:: how == HOW_NONE -> arm(); goto out
+			:: else -> end_unlock()
 			fi
-#endif
 		}
 		unlock();
-		/* drst_hold_end() */
-		netget++;
-#ifdef MUTATION_reset_after_give_back
-		if
-		:: !own[h] -> give_back(h)
-		:: else
-		fi;
-#endif
-		if
-		:: rst -> hold_reset(h, how)
-		:: else
-		fi;
-#ifndef MUTATION_listed_too_long
-		listed[h] = false;	/* drst_hold_leave() */
-#endif
-#ifndef MUTATION_reset_after_give_back
-		if
-		:: !own[h] -> give_back(h)
-		:: else
-		fi;
-#endif
-		if
-		:: own[h] ->
-			/* drst_hold_finish() */
-			if
-			:: tls[h] -> tls_down()
-			:: else
-			fi;
-			atomic {
-				lock();
-				use(h);
-				if
-				:: how == HOW_FIN -> rcvq = 0
-				:: else
-				fi;
-				linger0 = false;
-#ifndef MUTATION_no_detach
-				detach(h)
-#endif
-			}
-			unlock();
-			tcp_close(unread)
-		:: else
-		fi;
-#ifndef MUTATION_no_cancel
-		/* cancel_delayed_work() */
-		pend[h] = IDLE;
-#endif
-		atomic {
-			assert(pernet); ended++;
-			listed[h] = false;
-			held--;
-			netget--
-		}
-		atomic {
-			use(h);
-			over[h] = true;
-			hold_put(h)
-		}
-#ifdef MUTATION_put_twice
-		atomic { hold_put(h) }
-#endif
+		finish();
 		goto idle;
 out:
 		unlock();
 idle:
 		assert(text);
-		atomic { busy[h] = false; how = 0; rst = false; unread = false }
+		atomic { busy = false; how = 0; rst = false; unread = false }
 	od
 }
 
 /* ---- the process ---- */
 
-/* drst_hold_shutdown(), after tcp_shutdown(); socket lock held */
-inline shutdown(h)
+/* vanilla's shutdown(SHUT_WR or SHUT_RDWR) */
+inline shutdown()
 {
 	atomic {
 		lock();
-		snd_shut = true;
-		rcv_shut = true;
-		queue_fin();
-		h = hold_of;
 		if
-		:: st != FW1
-		:: st == FW1 && h != NONE ->
-			use(h);
-			if
-			:: stage[h] == SHUT -> rcv_shut = false
-			:: else
-			fi
-		:: st == FW1 && h == NONE && mode > 0 && notified && udata == NONE ->
-			hold_begin(h);
-			if
-			:: h != NONE ->
-				rcv_shut = false;
-				stage[h] = SHUT;
-				cb = true;
-				if
-				:: rcvq == 0 -> drains[h] = true; dr = true
-				:: else
-				fi;
-				kick(h)
-			:: else
-			fi
-		:: else -> early = true
+		:: rcv_shut = true; gone = true
+		:: true
 		fi;
-		gone = true;
-		h = NONE
+		snd_shut = true;
+		queue_fin()
 	}
 	unlock()
 }
 
+/* drst_outbound_new(); socket lock held */
+inline hold_new()
+{
+	assert(pernet);
+	ever++;
+	if
+	:: mem -> early = true; ended++
+	:: !mem ->
+		held++;
+		href = 2;	/* the work's and close()'s */
+		skref++;
+		tls = true;
+		cause = o;
+		stage = TAKEN
+#ifdef FAULTS
+	/* over the limit, or no memory for it */
+	:: !mem -> early = true; ended++
+#endif
+	fi
+}
+
 proctype process()
 {
-	byte h = NONE;
 	byte o, how;
 	bool unread, rst;
 
 	/* the state at close() is the peer's and shutdown()'s work */
 	if
-	:: shutdown(h)
-#ifdef QUIET
-	:: shutdown(h); shutdown(h)
-	:: shutdown(h);
-		/* recv() */
-		atomic { lock(); rcvq = 0 };
-		unlock()
-#endif
+	:: shutdown()
 	:: true
 	fi;
 
-	/* drst_close() */
+	/* drst_hooks_close(), drst_outbound_close_unlock() */
 	closing = true;
-	/* drst_hold_close() */
 	atomic {
 		lock();
-		h = hold_of;
+		/* drst_policy_cause(), drst_policy_outbound() */
+		o = (rcvq > 0 -> CAUSE_UNREAD : (linger0 -> CAUSE_LINGER : CAUSE_NONE));
 		if
-		:: h == NONE -> goto wanted
-		:: else
-		fi;
-		/* drst_hold_retake() */
-		use(h);
-		href[h]++;
-		o = stage[h] == OVER;
-		if
-		:: !o -> stage[h] = TAKEN
-		:: else
-		fi
-	}
-	unlock();
-	if
-#ifdef MUTATION_no_wait_for_end
-	:: o
-#else
-	:: o -> over[h]
-#endif
-	:: else ->
-		atomic { use(h); pend[h] = IDLE };
-		atomic { !busy[h] -> pend[h] = IDLE }
-	fi;
-	atomic {
-		lock();
-		if
-		:: !o ->
-			unshut(h);
-			uncall(h);
-			drains[h] = false
-		:: else
-		fi;
-		hold_put(h);
-		if
-		:: o -> h = NONE
-		:: else
-		fi
-	}
-wanted:	atomic {
-		/* drst_owed_at_close(), drst_hold_wanted() */
-		o = (rcvq > 0 -> OWED_UNREAD : (linger0 -> OWED_LINGER : OWED_NOTHING));
-		if
-		:: h != NONE
-		:: h == NONE && mode > 0 && udata == NONE && st != FW2 && st != CLOSE &&
-		   (ktls_pending || !flushed) &&
+		:: mode > 0 && st != FW2 && st != CLOSE && (ktls_pending || !flushed) &&
 		   (notified -> (mode == 2 || !o || st != EST) :
 				(mode == 2 && ktls_pending && !o)) ->
-			hold_begin(h)
+			hold_new()
 		/* The contract holds nothing here: vanilla's. */
 		:: else -> early = early || !flushed || ktls_pending
 		fi;
 		if
-		:: h == NONE -> goto vanilla
+		:: stage == UNBORN -> goto vanilla
 		:: else
 		fi;
-		/* drst_hold_take() */
-		stage[h] = TAKEN;
-		if
-		:: !owed[h] -> owed[h] = o
-		:: else
-		fi;
-		cause = cause || o;
+		/* drst_outbound_take() */
+		pending = pending || o;
 		gone = true;
-		own[h] = true;
-		drains[h] = true;
+		listed = true;
+		udata = true;
 		dr = true;
 		cb = true;
 		ws = true;
+#ifndef MUTATION_rcv_shutdown_stays
 		rcv_shut = false;
-		href[h]++;
-		rcvq = 0;	/* drst_hold_enter_tcp() discards it */
-		/* drst_hold_start() */
+#endif
+		/* drst_outbound_start_relock() */
 		if
 		:: ktls_pending ->
 			write_space(false);
-			stage[h] = KTLS;
+			stage = KTLS;
 #ifndef MUTATION_no_first_look
-			kick(h);
+			kick();
 #endif
 			o = 1
 		:: else -> o = 0
 		fi
 	}
-	unlock();
 	if
 	:: o == 0 ->
-		enter_tcp(h);
+		unlock();
+		enter_tcp();
 #ifndef MUTATION_no_first_look
-		/* where a RST is owed, the lock is free in between: cork */
 		atomic {
-			lock();
-			use(h);
+			use();
 			if
-			:: stage[h] == OVER
+#ifndef MUTATION_over_unseen
+			:: stage == OVER
+#endif
 			:: else ->
-				hold_ends(h, how, rst);
+				ending_due();
 				if
-				:: how != HOW_NONE -> kick(h)
-				:: else -> arm(h)
+				:: how != HOW_NONE -> kick()
+				:: else -> arm()
 				fi
 			fi;
 			how = HOW_NONE;
 			rst = false
 		}
-		unlock()
 #endif
 	:: else
 	fi;
+	unlock();
 	/* SO_LINGER */
 	if
 	:: true
 #ifdef TIME
-	:: over[h] || due
+	:: over || due
 #endif
 	fi;
-	atomic { hold_put(h); goto out }
+	atomic { hold_put(); goto out }
 vanilla:
 	unlock();
 	tls_down();
-	tcp_close(unread);
+	tcp_close();
 out:
 	atomic { closed = true; closing = false }
 }
@@ -1098,16 +965,16 @@ end:
 /* drst_exit() */
 proctype rmmod()
 {
-	byte i;
 end:
 	!pin;
-	!closing;	/* drst_proto_exit() */
+	!closing;	/* drst_hooks_flush() */
 #ifndef MUTATION_unload_order
-	atomic { pend[0] != QUEUED && !busy[0] && pend[1] != QUEUED && !busy[1] }
+	/* drst_hold_flush() */
+	atomic { pend != QUEUED && !busy }
 #endif
 	pernet = false;	/* unregister_pernet_subsys() */
 	/* destroy_workqueue() */
-	atomic { pend[0] != QUEUED && !busy[0] && pend[1] != QUEUED && !busy[1] };
+	atomic { pend != QUEUED && !busy };
 	text = false
 }
 #endif
@@ -1122,11 +989,11 @@ end:
 #ifndef SILENT
 	assert(held == 0 && ever == ended);
 	assert(skref == (pin -> 1 : 0));
-	assert(href[0] == 0 && href[1] == 0 && pend[0] == IDLE && pend[1] == IDLE);
-	assert(udata == NONE && !cb && !dr && !ws && netget == 0);
+	assert(href == 0 && pend == IDLE && !listed);
+	assert(!udata && !cb && !dr && !ws && netget == 0);
 	assert(!lost);
-	/* A RST that was owed went out, or had no one to go to. */
-	assert(!cause || rsts == 1 || moot);
+	/* A RST that was pending went out, or had no one to go to. */
+	assert(!pending || rsts == 1 || moot);
 #endif
 }
 
@@ -1163,8 +1030,7 @@ init {
 		run process();
 		run softirq();
 		run ktls_worker();
-		run work(0);
-		run work(1);
+		run work();
 		run timers();
 #ifdef TIME
 		run clock();
