@@ -98,13 +98,14 @@ static bool drst_calls_read_end(struct sock *sk, ssize_t ret)
 
 /*
  * As drst_calls_read_end(), for a call that began before the hold. If the hold has
- * ended, too, the call may have run while the error was hidden, and got 0.
+ * ended, too, net/tls may have run while another reader hid the error, and gives 0.
+ * It gives an error that it can see first.
  */
 static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
 {
 	if (drst_inbound_held(sk))
 		return drst_calls_read_judge(sk, ret, false);
-	return !ret && READ_ONCE(sk->sk_err);
+	return !ret && READ_ONCE(sk->sk_err) && drst_ktls_receives(sk);
 }
 
 /*
@@ -154,7 +155,9 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		if (held < 0)
 			return held;
 		ret = ops->recvmsg(sock, msg, len, flags);
-		again = held && drst_calls_read_end(sk, ret) && len;
+		again = held ? drst_calls_read_end(sk, ret) :
+			       drst_calls_read_late(sk, ret);
+		again = again && len;
 		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
 	} while (again && !err);
 	return err ? : ret;
@@ -208,7 +211,9 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 		if (held < 0)
 			return held;
 		ret = ops->splice_read(sock, ppos, pipe, len, flags);
-		again = held && drst_calls_read_end(sk, ret) && len;
+		again = held ? drst_calls_read_end(sk, ret) :
+			       drst_calls_read_late(sk, ret);
+		again = again && len;
 		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
 	} while (again && !err);
 	return err ? : ret;

@@ -146,7 +146,8 @@ void drst_inbound_hide_error(struct drst_inbound *in)
  * drst_inbound_show_error() - the reader has run, or the hold is over
  * @in: the hold
  *
- * If net/tls has set an error meanwhile, that error stays.
+ * If net/tls has set an error meanwhile, that error stays; but the EPIPE of a sender
+ * that TCP refuses is a consequence of the reset.
  *
  * Context: process, socket lock held.
  */
@@ -155,7 +156,7 @@ void drst_inbound_show_error(struct drst_inbound *in)
 	struct sock *sk = in->hold.sk;
 
 	sock_owned_by_me(sk);
-	if (!sk->sk_err)
+	if (in->err && (!sk->sk_err || sk->sk_err == EPIPE))
 		WRITE_ONCE(sk->sk_err, in->err);
 	in->err = 0;
 	in->hidden = false;
