@@ -15,6 +15,7 @@ help:
 	@echo 'make selftests        the selftests'
 	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
 	@echo 'make test-arch        the selftests on arm64, s390x, armhf and i386, all emulated: an hour at most'
+	@echo 'make check-builds     builds the module for many more kernels and configurations'
 	@echo 'make kernels-table    what these two came to, into docs/kernels.md'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make torture-ftps     the FTPS helper with sanitizers and with OpenSSL 3.5, a quarter of an hour'
@@ -55,6 +56,10 @@ test: deps
 
 test-arch: deps
 	@selftests/vm.d/test-arch
+
+check-builds:
+	@selftests/vm.d/deps clang-19 lld-19 llvm-19
+	@selftests/vm.d/check-builds
 
 kernels-table:
 	@selftests/vm.d/kernels-table
@@ -110,5 +115,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test test-arch kernels-table torture torture-ftps check-style model interop bench demo \
+.PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture torture-ftps check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache

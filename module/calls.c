@@ -237,26 +237,37 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 
 /* ---- everything else ---- */
 
-/**
- * drst_calls_send_error() - what sending returns while a reset is held
- * @sk: any TCP socket
- * @flags: MSG_ flags
+/*
+ * net/tls gives sk_err to a sender, before it takes anything. If somebody was told
+ * already, that is EPIPE.
  *
- * Context: process, socket lock not held, may sleep.
- * Return: the error of the reset, if no call has taken it; else -EPIPE, after
- * SIGPIPE unless @flags has MSG_NOSIGNAL.
+ * Return: true if nobody was told so far.
  */
-int drst_calls_send_error(struct sock *sk, int flags)
+static bool drst_calls_send_begin(struct sock *sk)
 {
 	struct drst_inbound *in;
-	int err = 0;
+	bool first = true;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in)
-		err = drst_inbound_take_error(in);
+	if (in && !in->err)
+		first = cmpxchg(&sk->sk_err, 0, EPIPE);
 	release_sock(sk);
-	return sk_stream_error(sk, flags, err ? -err : -EPIPE);
+	return first;
+}
+
+/* net/tls does not take ECONNRESET out of sk_err: whoever gets it was told. */
+static void drst_calls_send_end(struct sock *sk, bool first, int ret)
+{
+	struct drst_inbound *in;
+
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	if (!first)
+		cmpxchg(&sk->sk_err, EPIPE, 0);
+	else if (in && ret == -ECONNRESET)
+		drst_inbound_take_error(in);
+	release_sock(sk);
 }
 
 /**
@@ -265,20 +276,40 @@ int drst_calls_send_error(struct sock *sk, int flags)
  * @msg: what to send
  * @size: how much, in bytes
  *
- * net/tls would accept the data. So it is called with none, to check the flags.
- *
  * Context: process, socket lock not held, may sleep.
- * Return: 0 for no data, or a negative errno.
+ * Return: what sendmsg() of net/tls says: the error of the reset, once; -EPIPE after
+ * that, with SIGPIPE where that is wanted.
  */
 int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
-	struct msghdr nothing = { .msg_flags = msg->msg_flags };
+	bool first = drst_calls_send_begin(sk);
 	int ret;
 
-	ret = drst_proto_tls(sk)->sendmsg(sk, &nothing, 0);
-	if (ret < 0 || !size)
-		return ret;
-	return drst_calls_send_error(sk, msg->msg_flags);
+	ret = drst_proto_tls(sk)->sendmsg(sk, msg, size);
+	drst_calls_send_end(sk, first, ret);
+	return ret;
+}
+
+/**
+ * drst_calls_sendpage() - sendpage() of a socket whose reset is held
+ * @sk: a socket whose ULP is ours
+ * @page: what to send
+ * @offset: where in @page, in bytes
+ * @size: how much, in bytes
+ * @flags: MSG_ flags
+ *
+ * Context: process, socket lock not held, may sleep.
+ * Return: as drst_calls_sendmsg().
+ */
+int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
+			size_t size, int flags)
+{
+	bool first = drst_calls_send_begin(sk);
+	int ret;
+
+	ret = drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
+	drst_calls_send_end(sk, first, ret);
+	return ret;
 }
 
 /**
@@ -338,6 +369,8 @@ void drst_calls_shutdown(struct sock *sk, int how)
 			in->state = TCP_FIN_WAIT1;
 		if (how & SEND_SHUTDOWN && in->state == TCP_CLOSE_WAIT)
 			in->state = TCP_LAST_ACK;
+		/* inet_shutdown() has woken poll() too early. */
+		sk->sk_state_change(sk);
 	}
 	release_sock(sk);
 }

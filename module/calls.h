@@ -17,8 +17,9 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 				    struct pipe_inode_info *pipe, size_t len,
 				    unsigned int flags, ssize_t ret);
-int drst_calls_send_error(struct sock *sk, int flags);
 int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size);
+int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
+			size_t size, int flags);
 bool drst_calls_poll(struct sock *sk, __poll_t *mask);
 void drst_calls_shutdown(struct sock *sk, int how);
 int drst_calls_state(struct sock *sk);

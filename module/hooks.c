@@ -120,7 +120,7 @@ static int drst_hooks_sendpage(struct sock *sk, struct page *page, int offset,
 			       size_t size, int flags)
 {
 	if (unlikely(drst_inbound_held(sk)))
-		return drst_calls_send_error(sk, flags);
+		return drst_calls_sendpage(sk, page, offset, size, flags);
 	return drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
 }
 

@@ -116,11 +116,6 @@ make_apt_root() {
 	EOT
 }
 
-# newest_package REGEX: the newest package whose name matches.
-newest_package() {
-	apt-cache pkgnames | grep -Ex "$1" | sort -V | tail -n 1
-}
-
 # with_version PACKAGE...: PACKAGE=VERSION lines of what apt would install; PACKAGE:ARCHITECTURE where
 # that is another.
 with_version() {

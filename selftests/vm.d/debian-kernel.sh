@@ -67,15 +67,15 @@ headers_depend() {
 	done <"$1" | tr , '\n' | sed -nE 's/^ *([^ |]+).*/\1/p' | sort -u
 }
 
-# newest_kernel_package WHAT SERIES FLAVOUR: FLAVOUR as in Debian's names, cloud-amd64 or amd64.
-newest_kernel_package() {
-	newest_package "linux-$1-${2//./\\.}\.[^-]*(-[0-9]+)?-$3"
+# kernel_packages WHAT SERIES FLAVOUR: oldest first; FLAVOUR as in Debian's names, cloud-amd64 or amd64.
+kernel_packages() {
+	apt-cache pkgnames | grep -Ex "linux-$1-${2//./\\.}\.[^-]*(-[0-9]+)?-$3" | sort -V
 }
 
 # choose_kernel SERIES FLAVOUR
 choose_kernel() {
 	local image
-	image=$(newest_kernel_package image "$1" "$2")
+	image=$(kernel_packages image "$1" "$2" | tail -n 1)
 	[ -n "$image" ] || return
 	with_parts "$image" "${image/image/headers}"
 }
@@ -117,13 +117,15 @@ make_kernel() {
 	name_toolchain "$list" "$kbuild" "$suites" "$dir"
 }
 
-# debian_headers FLAVOUR SERIES [SUITES]: prints the path of an entry with no more of the newest
-# kernel of a series and a flavour than it takes to build the module.
+# debian_headers FLAVOUR SERIES [SUITES [AGE]]: prints the path of an entry with no more of a kernel of
+# a series and a flavour than it takes to build the module: the newest, or where AGE is oldest that.
 debian_headers() {
-	local flavour=$1 series=$2 suites list kbuild
+	local flavour=$1 series=$2 suites age=${4-newest} name list kbuild
 
 	suites=$(kernel_suites "${3-}") || return
-	list=$(of_arch "$suites" "headers-$series-$flavour" choose_headers "$series" "$flavour") &&
+	name=headers-$series-$flavour${3:+-${3%% *}}
+	[ "$age" = newest ] || name+=-$age
+	list=$(of_arch "$suites" "$name" choose_headers "$series" "$flavour" "$age") &&
 		kbuild=$(kbuild_list "$list" "$suites") || return
 	cached "headers/$series-$flavour-$(key "$list" "$kbuild" "$suites" "$arch" \
 		"$vmd/debian-kernel.sh" "$vmd/toolchain.sh")" make_headers "$list" "$kbuild" "$suites"
@@ -131,7 +133,11 @@ debian_headers() {
 
 choose_headers() {
 	local headers
-	headers=$(newest_kernel_package headers "$1" "$2")
+	headers=$(kernel_packages headers "$1" "$2")
+	case $3 in
+	oldest) headers=${headers%%$'\n'*} ;;
+	*) headers=${headers##*$'\n'} ;;
+	esac
 	[ -n "$headers" ] || return
 	with_parts "$headers"
 }

@@ -14,6 +14,7 @@ root_image() {
 	if foreign; then
 		entry=$(cached "root/$arch-$(key "${what[@]}" "$older_root")" make_foreign_root)
 	else
+		[ "$(host_release)" = bookworm ] || what+=("$(host_release)")
 		entry=$(cached "root/$(key "${what[@]}")" make_root)
 	fi || return
 	printf '%s/root.sqfs\n' "$entry"
