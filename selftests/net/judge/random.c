@@ -345,7 +345,7 @@ static void beginning(struct gen *g)
 	if (!g->full && percent(g, 60))
 		add(g, "notify");
 	if (percent(g, 8))
-		add(g, "rcvtimeo 30");
+		add(g, "rcvtimeo 100");
 	if (!g->full && percent(g, 50)) {
 		add(g, "send 131072");
 	} else if (!g->full && percent(g, 20)) {

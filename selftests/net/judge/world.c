@@ -250,7 +250,8 @@ static bool is_not_to_block(const struct step *step)
 static void follow(struct world *w, struct actor *a)
 {
 	bool timeout = has_timeout(w, a->call.step->op->kind), waited = false;
-	int tries = is_not_to_block(a->call.step) ? NOT_BLOCKED_MS : 1;
+	bool not_to_block = is_not_to_block(a->call.step);
+	int tries = not_to_block ? NOT_BLOCKED_MS : 1;
 
 	while (actor_busy(a)) {
 		actor_await(a);
@@ -260,6 +261,9 @@ static void follow(struct world *w, struct actor *a)
 			return;
 		waited = timeout;
 	}
+	/* This machine may have been too busy to see it sleep. */
+	if (timeout && a->call.out.err == EAGAIN && !not_to_block)
+		waited = true;
 	a->call.out.waited = waited;
 }
 

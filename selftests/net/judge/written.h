@@ -98,8 +98,8 @@ SCRIPT(send_blocked_then_open, "with full", "send 100000",
        "peer_open", "outq", "poll OUT");
 SCRIPT(poll_out_then_open, "with full", "poll OUT wait",
        "peer_open", "poll OUT", "outq");
-SCRIPT(send_timeout, "with full", "sndtimeo 50",
-       "send 10", "peer_data 10", "rcvtimeo 50", "recv 10", "recv 10");
+SCRIPT(send_timeout, "with full", "sndtimeo 100",
+       "send 10", "peer_data 10", "rcvtimeo 100", "recv 10", "recv 10");
 SCRIPT(more_then_shut_rdwr, "send 10 MORE", "notify", "send 10 MORE",
        "peer_data 10", "shutdown RDWR", "send 10", "recv 100 WAITALL",
        "so_error", "recv 10");
@@ -298,7 +298,7 @@ SCRIPT(in_close_linger0, "peer_data 10", "peer_rst", "linger0", "close");
 SCRIPT(in_timed_out, "with timeout_ms=200", "async", "peer_data 10",
        "poll NONE wait", "peer_rst", "pause 600", "poll IN|RDHUP", "state",
        "recv 100", "recv 10");
-SCRIPT(in_rcvtimeo, "rcvtimeo 50", "peer_data 10", "peer_rst",
+SCRIPT(in_rcvtimeo, "rcvtimeo 100", "peer_data 10", "peer_rst",
        "recv 100 WAITALL", "recv 10", "recv 10");
 
 /* A reset that TCP makes itself */
