@@ -72,6 +72,7 @@ bool ours = true;		/* our copy of the proto is on */
 bool repair;
 bool cb, report, udata;		/* sk_state_change, sk_error_report, sk_user_data */
 bool awake[NR + 1];		/* who has slept since is woken */
+bool tx_lock;			/* a mutex of net/tls, before the socket lock */
 
 byte skref = 2;			/* the process's and TCP's own */
 bool pin = true;
@@ -80,7 +81,8 @@ bool pernet = true, text = true;
 
 /* ---- the hold ---- */
 
-byte stage = NONE, href, pend, hidden_err, reading;	/* err, readers */
+byte stage = NONE, href, pend, hidden_err;	/* err */
+bool hid;			/* hidden */
 bool kept;			/* kept_report */
 bool busy, listed;
 bool unused, freed;		/* the last reference is dropped; kfree() */
@@ -404,18 +406,17 @@ end:
 inline show_error()
 {
 	atomic {
+		if
 #ifdef MUTATION_pipe_stays
-		if
 		:: err == 0 -> err = hidden_err
-		:: else
-		fi;
 #else
-		if
+		/* The worker set EPIPE before a late reader put the reset's error back. */
 		:: hidden_err && (err == 0 || err == PIPE) -> err = hidden_err
+#endif
 		:: else
 		fi;
-#endif
-		hidden_err = 0
+		hidden_err = 0;
+		hid = false
 	}
 }
 
@@ -595,7 +596,7 @@ inline tls_recv(r)
 		}
 		unlock();
 		if
-		:: got == AGAIN -> awake[r] || ready
+		:: got == AGAIN -> assert(!was_held); awake[r] || ready
 		:: else -> break
 		fi
 	od
@@ -604,7 +605,7 @@ inline tls_recv(r)
 /* drst_inbound_hide_error() */
 inline hide_error()
 {
-	atomic { use(); reading++ };
+	atomic { use(); assert(!hid); hid = true };
 #ifdef MUTATION_hide_not_xchg
 	if
 	:: !hidden_err -> hidden_err = err
@@ -622,23 +623,46 @@ inline hide_error()
 #endif
 }
 
+/* drst_ktls_unlock_senders() */
+inline unlock_senders()
+{
+#ifdef MUTATION_no_tx_lock
+	skip
+#else
+	atomic { assert(tx_lock); tx_lock = false }
+#endif
+}
+
 /* drst_calls_read_begin() */
 inline read_begin()
 {
-	atomic { lock() };
-	look(yes);
 	was_held = cb;
-#ifndef MUTATION_error_left
 	if
-	:: was_held -> hide_error()
-	:: else
-	fi;
+	:: was_held ->
+#ifndef MUTATION_no_tx_lock
+		/* drst_ktls_lock_senders() */
+		atomic { !tx_lock -> tx_lock = true };
 #endif
-	unlock()
+		atomic { lock() };
+		look(yes);
+		was_held = cb;
+#ifndef MUTATION_error_left
+		if
+		:: was_held -> hide_error()
+		:: else
+		fi;
+#endif
+		unlock();
+		if
+		:: !was_held -> unlock_senders()
+		:: else
+		fi
+	:: else
+	fi
 }
 
-/* drst_calls_read_end(), drst_calls_read_again() */
-inline read_end(began)
+/* drst_calls_read_judge(), drst_calls_read_again() */
+inline read_judge(mine)
 {
 	atomic {
 		lock();
@@ -658,20 +682,12 @@ inline read_end(began)
 	}
 	if
 	:: cb ->
-		atomic {
-			use();
-#ifndef MUTATION_error_left
-			if
-			:: began -> assert(reading > 0); reading--
-			:: else
-			fi
-#endif
-		}
+		atomic { use() };
 		if
 #ifdef MUTATION_shown_to_readers
 		:: true -> show_error()
 #else
-		:: reading == 0 -> show_error()
+		:: mine || !hid -> show_error()
 #endif
 		:: else
 		fi;
@@ -684,6 +700,26 @@ inline read_end(began)
 	unlock()
 }
 
+/* drst_calls_read_end() */
+inline read_end()
+{
+	read_judge(true);
+	unlock_senders()
+}
+
+/* drst_calls_read_late(): a call that began before the hold */
+inline read_late()
+{
+	if
+	:: cb -> read_judge(false)
+#ifdef MUTATION_late_end
+	:: else
+#else
+	:: else -> again = (got == END && err != 0)
+#endif
+	fi
+}
+
 /* drst_hooks_recvmsg() */
 inline recvmsg(r)
 {
@@ -694,11 +730,7 @@ inline recvmsg(r)
 		tls_recv(r);
 #ifndef MUTATION_no_late
 		if
-		/* drst_calls_recvmsg_late() */
-		:: udata && cb -> read_end(false)
-#ifndef MUTATION_late_end
-		:: !cb && got == END && err != 0 -> again = true
-#endif
+		:: got == END || udata -> read_late()
 		:: else
 		fi
 #endif
@@ -709,8 +741,13 @@ inline recvmsg(r)
 		tls_recv(r);
 		again = false;
 		if
-		:: was_held -> read_end(true)
+		:: was_held -> read_end()
+#ifdef MUTATION_beginning_missed
 		:: else
+#else
+		/* The hook saw sk_user_data before sk_state_change was set. */
+		:: else -> read_late()
+#endif
 		fi
 	:: else -> break
 	od;
@@ -781,29 +818,21 @@ inline send_error()
 	}
 }
 
-/* A process that sleeps in net/tls: sk_stream_wait_memory(), sk_stream_error() */
+/*
+ * A process that sleeps in net/tls, or enters it when its hook has seen no hold:
+ * sk_stream_wait_memory(), sk_stream_error()
+ */
 proctype blocked()
 {
-	byte e;
-	bool epipe;
-
+	atomic { !tx_lock -> tx_lock = true };
 	atomic { shut && owned == FREE && !spin ->
-		epipe = err == 0;
-		tell(err);
-		err = 0;
-#if defined(MUTATION_blocked_gets_pipe) || defined(MUTATION_error_taken)
 		if
-		:: epipe -> tell_pipe()
-		:: else
-		fi;
-		epipe = false
-#endif
+		:: err == 0 -> tell_pipe()
+		:: else -> tell(err); err = 0
+		fi
 	}
-	if
-	:: epipe -> send_error()
-	:: else
-	fi;
-	atomic { running--; e = 0; epipe = false }
+	tx_lock = false;
+	atomic { running-- }
 }
 
 /* drst_hooks_sendmsg(); what net/tls says without a hold is vanilla's */
@@ -812,17 +841,22 @@ proctype sender()
 	byte e;
 
 	if
-	:: cb -> send_error()
+	:: cb ->
+		if
+		:: true -> !tx_lock	/* drst_calls_sendmsg() asks net/tls */
+		:: true			/* drst_hooks_sendpage() */
+		fi;
+		send_error()
 	:: true
 	fi;
 	atomic { running--; e = 0 }
 }
 
-/* tx_work_handler(): tls_tx_records(), tls_err_abort() */
+/* tx_work_handler(): mutex_trylock(), tls_tx_records(), tls_err_abort() */
 proctype ktls_worker()
 {
 end:
-	atomic { shut && ctx && owned == FREE && !spin ->
+	atomic { shut && ctx && !tx_lock && owned == FREE && !spin ->
 		/* sk_stream_error() takes an error that is there, and it is put back */
 		if
 		:: err == 0 -> err = PIPE
@@ -837,7 +871,7 @@ proctype so_error()
 	atomic {
 		if
 		:: err != 0 -> tell(err); err = 0
-		:: err == 0 -> assert(!reset || told || taken || reading || early || owned)
+		:: err == 0 -> assert(!reset || told || taken || hid || early || owned)
 		:: true
 		fi;
 		running--

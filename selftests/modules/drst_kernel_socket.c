@@ -221,8 +221,10 @@ static ssize_t ksock_write(struct kiocb *iocb, struct iov_iter *from)
 
 static int ksock_open(struct inode *inode, struct file *file)
 {
-	file->private_data = kzalloc(sizeof(struct ksock), GFP_KERNEL);
-	return file->private_data ? 0 : -ENOMEM;
+	struct ksock *ks = kzalloc(sizeof(*ks), GFP_KERNEL);
+
+	file->private_data = ks;
+	return ks ? 0 : -ENOMEM;
 }
 
 /* As svc_sock_free() */

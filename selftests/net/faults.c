@@ -285,6 +285,50 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 	ASSERT_EQ(0, drst_load(self->ko, ""));
 }
 
+/*
+ * Keys to receive with, which come while a reset is held, want another copy of a
+ * table. Where there is no memory for it, the socket loses our hooks, and nothing may
+ * stay held.
+ */
+TEST_F_TIMEOUT(loading, rx_keys_while_held, 900)
+{
+	const struct cell cell = { 2, AF_INET, tx, TCP_ESTABLISHED,
+				   TLS_1_3_VERSION };
+	struct conn *c;
+	struct tls_dir dir;
+	struct scene s;
+	int err = 0;
+
+	ASSERT_NE(NULL, self->ko);
+	scene_open(&s);
+	c = &s.conn;
+	EACH_FAULT(
+		ASSERT_TRUE(drst_unloaded());
+		ASSERT_EQ(0, drst_load(self->ko, ""));
+		fault_below_module();
+		drst_set("mode", 2);
+		hold_in_cell(_metadata, &s, &cell);
+		dir = c->rx;
+		dir.seq = 0,
+
+		err = dir_install(&dir, c->fd, TLS_RX),
+
+		ASSERT_TRUE(hit || !err);
+		if (err) {
+			EXPECT_EQ(1, drst_stat("CurrInHeld"));
+		} else {
+			EXPECT_EQ(1, drst_stat("CurrInHeld") +
+				     drst_stat("InMemory"));
+		}
+		conn_close(c);
+		EXPECT_TRUE(inbound_adds_up());
+		conn_free(c)
+	);
+	EXPECT_TRUE(scene_close(&s));
+	ASSERT_TRUE(drst_unloaded());
+	ASSERT_EQ(0, drst_load(self->ko, ""));
+}
+
 /* A namespace comes with the module's part of it or not at all. */
 TEST_F(loading, namespace)
 {

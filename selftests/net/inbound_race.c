@@ -250,7 +250,7 @@ static void pair_try(TEST_ARG, struct scene *s, const struct cell *cell,
 static void pair_run(TEST_ARG, struct scene *s, const struct cell *cell,
 		     enum pair_start how)
 {
-	int tries = env_number("RACE_TRIES", 48), i;
+	int tries = 5 * env_number("RACE_TRIES", 48), i;
 	struct pair_faults faults = { };
 
 	REQUIRE_MODE(cell->mode);

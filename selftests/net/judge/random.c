@@ -188,6 +188,8 @@ static void sends(struct gen *g)
 	};
 	const char *call = PICK(g, calls), *flag = PICK(g, flags);
 
+	if (!strcmp(call, "notify") && !strcmp(flag, "MORE"))
+		flag = "NONE";
 	if (!strcmp(call, "sendfile")) {
 		if (g->full && g->waiter != A_SENDER)
 			return;

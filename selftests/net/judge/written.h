@@ -169,6 +169,8 @@ SCRIPT(in_sendfile, "peer_ticket", "peer_rst", "sendfile 100", "sendfile 100",
        "recv 200", "recv 10");
 SCRIPT(in_notify, "peer_ticket", "peer_rst", "notify", "notify", "recv 200",
        "recv 10");
+SCRIPT(in_notify_more, "peer_ticket", "peer_rst", "notify 0 MORE",
+       "so_error", "recv 200", "recv 10");
 SCRIPT(in_send_close_wait, "peer_ticket", "peer_fin", "peer_rst", "send 10",
        "send 10", "so_error", "recv 200", "recv 10", "send 10");
 SCRIPT(in_send_to_closed, "peer_data 10", "peer_close", "state", "send 10",
