@@ -221,13 +221,17 @@ static void pair_judge(const struct pair_reader r[2], int error,
  */
 static bool pair_all_arrived(const struct conn *c)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	/* The C library's struct ends before what the kernel has added since. */
+	struct {
+		struct tcp_info info;
+		uint64_t pacing_rate, max_pacing_rate;
+		uint64_t bytes_acked, bytes_received;
+	} tcp;
+	socklen_t len = sizeof(tcp);
 
-	MUST(!getsockopt(c->fd, SOL_TCP, TCP_INFO, &info, &len));
-	MUST(len >= offsetof(struct tcp_info, tcpi_bytes_received) +
-		    sizeof(info.tcpi_bytes_received));
-	return info.tcpi_bytes_received >= c->replied;
+	MUST(!getsockopt(c->fd, SOL_TCP, TCP_INFO, &tcp, &len));
+	MUST(len == sizeof(tcp));
+	return tcp.bytes_received >= c->replied;
 }
 
 static void pair_try(TEST_ARG, struct scene *s, const struct cell *cell,
