@@ -341,7 +341,8 @@ bool drst_calls_poll(struct sock *sk, __poll_t *mask)
 		goto unlock;
 	shutdown = READ_ONCE(in->shutdown);
 	*mask &= ~(EPOLLERR | EPOLLHUP | EPOLLRDHUP);
-	if (!skb_queue_empty_lockless(&sk->sk_error_queue))
+	if (!skb_queue_empty_lockless(&sk->sk_error_queue) ||
+	    drst_inbound_other_error(sk))
 		*mask |= EPOLLERR;
 	if (shutdown & RCV_SHUTDOWN)
 		*mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;

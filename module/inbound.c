@@ -66,18 +66,45 @@ struct drst_inbound *drst_inbound_of(const struct sock *sk)
 	return drst_hold_of(sk, drst_inbound_state_change);
 }
 
+/*
+ * Wake the calls that wait, as none will get more: recv(), send(). Of those that poll,
+ * wake only those that learn something: room to send, or less data than SO_RCVLOWAT.
+ * EPOLLMSG is nobody's: a wakeup without a key would be for all.
+ */
+static void drst_inbound_wake_calls(struct sock *sk)
+{
+	__poll_t key = EPOLLMSG;
+	struct socket_wq *wq;
+
+	if (test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		key |= EPOLLOUT | EPOLLWRNORM;
+	if (sk->sk_rcvlowat > 1)
+		key |= EPOLLIN | EPOLLRDNORM;
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, key);
+	rcu_read_unlock();
+}
+
 /**
  * drst_inbound_state_change() - sk_state_change of a socket whose reset is held
  * @sk: the socket
  *
- * Wakes all waiters: a reader gets no more data, a sender gets the error, and
- * poll() looks again.
+ * The first call is tcp_done()'s. Others are of shutdown().
  *
  * Context: socket lock held, by this task or by softirq.
  */
 void drst_inbound_state_change(struct sock *sk)
 {
-	drst_inbound_of(sk)->hold.state_change(sk);
+	struct drst_inbound *in = drst_inbound_of(sk);
+
+	if (in->kept_wakeup) {
+		in->hold.state_change(sk);
+		return;
+	}
+	in->kept_wakeup = true;
+	drst_inbound_wake_calls(sk);
 }
 
 /*
@@ -116,6 +143,19 @@ bool drst_inbound_undelivered(const struct sock *sk)
 {
 	return drst_ktls_receives(sk) ? drst_ktls_record_ready(sk) :
 					drst_tcp_unread(sk);
+}
+
+/**
+ * drst_inbound_other_error() - has a socket an error that is not the reset's?
+ * @sk: the socket
+ *
+ * Context: any.
+ */
+bool drst_inbound_other_error(const struct sock *sk)
+{
+	int err = READ_ONCE(sk->sk_err);
+
+	return err && err != ECONNRESET && err != EPIPE;
 }
 
 /**

@@ -18,6 +18,7 @@
  * @state:	the state in which the process sees the connection
  * @shutdown:	RCV_SHUTDOWN and SEND_SHUTDOWN, as the process knows them
  * @hidden:	a reader that must not see the error is running
+ * @kept_wakeup: the wakeup of tcp_done() has been kept from those that poll
  */
 struct drst_inbound {
 	struct drst_hold hold;
@@ -29,6 +30,7 @@ struct drst_inbound {
 	u8 state;
 	u8 shutdown;
 	bool hidden;
+	bool kept_wakeup;
 };
 
 void drst_inbound_state_change(struct sock *sk);
@@ -46,6 +48,7 @@ static inline bool drst_inbound_held(const struct sock *sk)
 
 struct drst_inbound *drst_inbound_of(const struct sock *sk);
 bool drst_inbound_undelivered(const struct sock *sk);
+bool drst_inbound_other_error(const struct sock *sk);
 void drst_inbound_hide_error(struct drst_inbound *in);
 void drst_inbound_show_error(struct drst_inbound *in);
 int drst_inbound_take_error(struct drst_inbound *in);

@@ -307,7 +307,8 @@ bool drst_ktls_record_ready(const struct sock *sk)
 	/* Before 6.9 msg_ready was a bit, on which READ_ONCE() does not work. */
 	if (!skb_queue_empty(&rx->rx_list) || data_race(strp->msg_ready))
 		return true;
-	if (!drst_tcp_unread(sk))
+	/* The strparser stops at what is no record, and says so in sk_err. */
+	if (strp->stopped || !drst_tcp_unread(sk))
 		return false;
 
 	have = drst_tcp_unread_bytes(sk);

@@ -96,6 +96,17 @@ bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
 	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
 }
 
+/*
+ * After shutdown(SHUT_RD) or SHUT_RDWR, TCP itself resets for data in these states
+ * (RFC 1122 s. 4.2.2.13), and nothing tells its reset from the peer's. In other states
+ * RCV_SHUTDOWN is the peer's FIN.
+ */
+static bool drst_policy_resets_itself(const struct sock *sk)
+{
+	return sk->sk_shutdown & RCV_SHUTDOWN &&
+	       (1 << sk->sk_state) & (TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2);
+}
+
 /**
  * drst_policy_inbound() - is the peer's RST to be held, if data is undelivered?
  * @sk: the connection, with all our hooks on; sk_state is the one before the RST
@@ -106,7 +117,8 @@ bool drst_policy_inbound(const struct sock *sk)
 {
 	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
 
-	if (!mode || !drst_policy_allowed(sk) || sock_flag(sk, SOCK_DEAD))
+	if (!mode || !drst_policy_allowed(sk) || sock_flag(sk, SOCK_DEAD) ||
+	    drst_policy_resets_itself(sk))
 		return false;
 	return mode == 2 || sk->sk_state != TCP_ESTABLISHED;
 }

@@ -190,6 +190,7 @@ struct pair_faults {
 	int untold;		/* nobody, or both, got the error */
 	int clean;		/* an end of file, though nobody had been told by then */
 	int late_data;
+	int overtaken;		/* not judged */
 };
 
 /*
@@ -212,6 +213,25 @@ static void pair_judge(const struct pair_reader r[2], int error,
 		faults->clean += r[i].error_left != 0;
 		faults->late_data += r[i].data_left > 0;
 	}
+}
+
+/*
+ * On a busy machine the RST can overtake data that another CPU sends: TCP answers it
+ * with a challenge ACK, and is reset by what the peer says to that (RFC 5961).
+ */
+static bool pair_all_arrived(const struct conn *c)
+{
+	/* The C library's struct ends before what the kernel has added since. */
+	struct {
+		struct tcp_info info;
+		uint64_t pacing_rate, max_pacing_rate;
+		uint64_t bytes_acked, bytes_received;
+	} tcp;
+	socklen_t len = sizeof(tcp);
+
+	MUST(!getsockopt(c->fd, SOL_TCP, TCP_INFO, &tcp, &len));
+	MUST(len == sizeof(tcp));
+	return tcp.bytes_received >= c->replied;
 }
 
 static void pair_try(TEST_ARG, struct scene *s, const struct cell *cell,
@@ -244,7 +264,10 @@ static void pair_try(TEST_ARG, struct scene *s, const struct cell *cell,
 	for (i = 0; i < 2; i++)
 		MUST(!pthread_join(r[i].thread, NULL));
 	MUST(!pthread_barrier_destroy(&start));
-	pair_judge(r, reset_errno(cell), faults);
+	if (pair_all_arrived(c))
+		pair_judge(r, reset_errno(cell), faults);
+	else
+		faults->overtaken++;
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
 	conn_free(c);
 }
@@ -260,9 +283,8 @@ static void pair_run(TEST_ARG, struct scene *s, const struct cell *cell,
 	cpu_stay();	/* as in race_run(): the RST must not overtake the data */
 	for (i = 0; i < tries; i++)
 		pair_try(_metadata, s, cell, how, &faults);
-	EXPECT_EQ(0, faults.lost) {
-		TH_LOG("%ld challenge ACKs", tcpext("TCPChallengeACK"));
-	}
+	EXPECT_GT(tries / 2, faults.overtaken);
+	EXPECT_EQ(0, faults.lost);
 	EXPECT_EQ(0, faults.doubled);
 	EXPECT_EQ(0, faults.alien);
 	EXPECT_EQ(0, faults.untold);

@@ -56,8 +56,6 @@ TEST_F_TIMEOUT(written, as_vanilla, WRITTEN_TIMEOUT)
 /* These two look at sk_err themselves, before any hook of a module. */
 XFAIL_ADD(written, in_recvmmsg, as_vanilla);
 XFAIL_ADD(written, in_zerocopy, as_vanilla);
-/* net/tls refuses it (EINVAL); while a reset is held, it is told of the reset. */
-XFAIL_ADD(written, in_notify_more, as_vanilla);
 
 FIXTURE(random) {
 	struct bed bed;

@@ -138,6 +138,13 @@ static void readers_have_data(struct model *m, int i)
 	}
 }
 
+/* TCP resets by itself for data in these states; the module cannot tell that apart. */
+static bool resets_itself(const struct model *m)
+{
+	return m->shut & RCV && (m->state == TCP_FIN_WAIT1 ||
+				 m->state == TCP_FIN_WAIT2);
+}
+
 static void reset_comes(struct model *m, int i)
 {
 	const struct op *op = step_of(m, i)->op;
@@ -148,7 +155,7 @@ static void reset_comes(struct model *m, int i)
 	m->fin = m->state == TCP_CLOSE_WAIT || m->state == TCP_CLOSING ||
 		 m->state == TCP_LAST_ACK;
 	m->err = m->state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET;
-	if (!m->mode || !m->left ||
+	if (!m->mode || !m->left || resets_itself(m) ||
 	    (m->mode == 1 && m->state == TCP_ESTABLISHED))
 		return;
 	count_reads(m, i);

@@ -68,8 +68,8 @@ static struct outcome poll_outcome(const struct model *m,
 
 static bool waits(const struct step *step)
 {
-	return !is_op(step, "epoll_wait") ?
-	       step->arg[1] || is_op(step, "uring_poll") : step->arg[1];
+	return step->arg[1] || is_op(step, "uring_poll") ||
+	       is_op(step, "uring_next");
 }
 
 /* It may be told of an edge once more. */
