@@ -128,6 +128,23 @@ static int drst_calls_read_wait(struct sock *sk, long *timeo)
 	return signal_pending(current) ? sock_intr_errno(*timeo) : 0;
 }
 
+/*
+ * What comes after a call that read @ret of @len bytes, @held as
+ * drst_calls_read_begin() said.
+ *
+ * Return: 0 if that is what the process gets; 1 to read once more; a negative errno.
+ */
+static int drst_calls_read_next(struct sock *sk, int held, ssize_t ret,
+				size_t len, long *timeo)
+{
+	bool again = held ? drst_calls_read_end(sk, ret) :
+			    drst_calls_read_late(sk, ret);
+
+	if (!again || !len)
+		return 0;
+	return drst_calls_read_wait(sk, timeo) ? : 1;
+}
+
 /**
  * drst_calls_recvmsg() - recvmsg() of a socket whose reset may be held
  * @sock: the struct socket of a socket whose ULP is ours
@@ -144,8 +161,7 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	const struct proto_ops *ops = drst_proto_tls_ops(sock);
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	bool again;
-	int ret, err, held;
+	int ret, held, next;
 
 	/* Neither reads the receive queue, and 0 is not the end. */
 	if (flags & (MSG_ERRQUEUE | MSG_OOB))
@@ -155,12 +171,9 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		if (held < 0)
 			return held;
 		ret = ops->recvmsg(sock, msg, len, flags);
-		again = held ? drst_calls_read_end(sk, ret) :
-			       drst_calls_read_late(sk, ret);
-		again = again && len;
-		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
-	} while (again && !err);
-	return err ? : ret;
+		next = drst_calls_read_next(sk, held, ret, len, &timeo);
+	} while (next > 0);
+	return next ? : ret;
 }
 
 /**
@@ -202,8 +215,7 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 	const struct proto_ops *ops = drst_proto_tls_ops(sock);
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & SPLICE_F_NONBLOCK);
-	bool again;
-	int err, held;
+	int held, next;
 	ssize_t ret;
 
 	do {
@@ -211,12 +223,9 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 		if (held < 0)
 			return held;
 		ret = ops->splice_read(sock, ppos, pipe, len, flags);
-		again = held ? drst_calls_read_end(sk, ret) :
-			       drst_calls_read_late(sk, ret);
-		again = again && len;
-		err = again ? drst_calls_read_wait(sk, &timeo) : 0;
-	} while (again && !err);
-	return err ? : ret;
+		next = drst_calls_read_next(sk, held, ret, len, &timeo);
+	} while (next > 0);
+	return next ? : ret;
 }
 
 /**

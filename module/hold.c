@@ -236,14 +236,8 @@ void drst_hold_progress(struct drst_hold *h)
 	WRITE_ONCE(h->progress, jiffies);
 }
 
-/**
- * drst_hold_expires() - when does a limit of time strike?
- * @h: the hold
- *
- * Context: socket lock held.
- * Return: jiffies.
- */
-unsigned long drst_hold_expires(const struct drst_hold *h)
+/* When does a limit of time strike? In jiffies. Socket lock held. */
+static unsigned long drst_hold_expires(const struct drst_hold *h)
 {
 	const struct net *net = sock_net(h->sk);
 	unsigned long idle, all;

@@ -89,7 +89,6 @@ void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how);
 void drst_hold_count(struct net *net, const struct drst_hold_kind *kind,
 		     enum drst_stat how);
 void drst_hold_progress(struct drst_hold *h);
-unsigned long drst_hold_expires(const struct drst_hold *h);
 bool drst_hold_expired(const struct drst_hold *h);
 void drst_hold_arm(struct drst_hold *h, unsigned long longest);
 void drst_hold_kick(struct drst_hold *h);
