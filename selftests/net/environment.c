@@ -675,15 +675,14 @@ TEST_F(closing, linger_killed)
 	linger_interrupted(_metadata, &self->s, variant->mode, SIGKILL);
 }
 
-/* The hold begins when the process is killed, not when it shuts down. */
-TEST_F(closing, stopped_and_killed)
+/* A process that has shut its upload down both ways, and is stopped then */
+static pid_t stop_after_shutdown(TEST_ARG, struct scene *s)
 {
-	struct conn *c = &self->s.conn;
+	struct conn *c = &s->conn;
 	int status;
 	pid_t pid;
 
-	REQUIRE_MODE(variant->mode);
-	open_and_upload(_metadata, &self->s, AF_INET, false);
+	open_and_upload(_metadata, s, AF_INET, false);
 	pid = child(c);
 	if (!pid) {
 		MUST(!shutdown(c->fd, SHUT_RDWR));
@@ -693,6 +692,16 @@ TEST_F(closing, stopped_and_killed)
 	conn_close(c);
 	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
+	return pid;
+}
+
+/* The hold begins when the process is killed, not when it shuts down. */
+TEST_F(closing, stopped_and_killed)
+{
+	pid_t pid;
+
+	REQUIRE_MODE(variant->mode);
+	pid = stop_after_shutdown(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-2, child_status(pid, 10));
@@ -704,22 +713,11 @@ TEST_F(closing, stopped_and_killed)
 /* What arrives while it is only stopped is answered as ever. */
 TEST_F(closing, stopped_and_reset)
 {
-	struct conn *c = &self->s.conn;
-	int status;
 	pid_t pid;
 
 	REQUIRE_MODE(variant->mode);
-	open_and_upload(_metadata, &self->s, AF_INET, false);
-	pid = child(c);
-	if (!pid) {
-		MUST(!shutdown(c->fd, SHUT_RDWR));
-		raise(SIGSTOP);
-		_exit(1);
-	}
-	conn_close(c);
-	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
-	ASSERT_TRUE(WIFSTOPPED(status));
-	peer_reply(c);
+	pid = stop_after_shutdown(_metadata, &self->s);
+	peer_reply(&self->s.conn);
 	expect_cut(_metadata, &self->s);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(-2, child_status(pid, 10));
