@@ -66,7 +66,7 @@ kernels-table:
 
 # upstream's tests of sockmaps want libbpf
 torture:
-	@selftests/vm.d/deps libbpf-dev
+	@selftests/vm.d/deps libbpf-dev clang-19 lld-19 llvm-19
 	@selftests/vm.d/torture
 
 torture-ftps: deps
