@@ -4,7 +4,8 @@
 # entry as debian-kernel.sh makes it.
 
 # own_kernel FLAVOUR CONFIG...: prints the path of the entry for a kernel configured by the files
-# CONFIG of config/ and nothing else. A line "# make: ARGUMENT..." there is for make, the module's too.
+# CONFIG of config/ and nothing else. A line "# make: ARGUMENT..." there is for make, a line
+# "# module: ARGUMENT..." for that of the module.
 own_kernel() {
 	local flavour=$1 list busybox configs
 	shift
@@ -29,7 +30,7 @@ make_own_kernel() {
 	linux_source "$list" | tar -x -C "$source" --strip-components=1 \
 		--exclude='*/drivers/gpu/*.[ch]'
 	arguments=$(sed -n 's/^# make: //p' "${configs[@]}")
-	[ -z "$arguments" ] || echo "$arguments W=1" >"$dir/make-args"
+	sed -nE 's/^# (make|module): //p' "${configs[@]}" | cat - <(echo W=1) | xargs >"$dir/make-args"
 	configure "$source" "$flavour" "${configs[@]}"
 	# shellcheck disable=SC2086 # one argument a word
 	make -s -C "$source" $arguments -j "$(nproc)" bzImage modules >"$dir/log" 2>&1 ||
