@@ -20,6 +20,7 @@ help:
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make torture-ftps     the FTPS helper with sanitizers and with OpenSSL 3.5, a quarter of an hour'
 	@echo 'make coverage         the lines and branches of the module that the selftests reach: build/coverage'
+	@echo 'make mutants          wrong versions of the module, and whether a test notices: selftests/mutants'
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
 	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
@@ -74,6 +75,9 @@ coverage:
 	@selftests/vm.d/deps gcovr
 	@selftests/vm.d/coverage
 
+mutants: deps
+	@selftests/mutants/run.py $(MUTANTS)
+
 torture-ftps: deps
 	@selftests/vm.d/torture-ftps
 
@@ -120,5 +124,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture coverage torture-ftps check-style model interop bench demo \
+.PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture coverage mutants torture-ftps check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache
