@@ -127,6 +127,22 @@ refuse:
 }
 
 /**
+ * drst_hold_room() - do the limits leave room for one more hold?
+ * @sk: a connection of the namespace
+ *
+ * Context: any.
+ * Return: true if drst_hold_new() would not refuse it now.
+ */
+bool drst_hold_room(const struct sock *sk)
+{
+	const struct net *net = sock_net(sk);
+
+	return !drst_tcp_memory_short(sk) &&
+	       atomic_read(&drst_hold_pernet(net)->admitted) <
+	       drst_sysctl_knob(net, DRST_MAX_HELD);
+}
+
+/**
  * drst_hold_put() - drop a reference on a hold
  * @h: the hold; freed, with its reference on the sock, after the last user
  *

@@ -83,6 +83,7 @@ struct drst_hold {
 struct drst_hold *drst_hold_new(struct sock *sk,
 				const struct drst_hold_kind *kind,
 				enum drst_cause cause, gfp_t gfp);
+bool drst_hold_room(const struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
 void drst_hold_enter(struct drst_hold *h);
 void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how);

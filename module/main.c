@@ -12,6 +12,7 @@
  *	inbound.c	the peer's RST, which waits for the reader
  *	outbound.c	this host's RST, which waits for the send queue
  *	ending.c	how an outbound hold ends
+ *	cut.c		what is not held, and lost
  *	policy.c	which connections are held
  *	hold.c		what holds share
  *	ktls.c, tcp.c	every access to the internals of net/tls and TCP
