@@ -285,6 +285,9 @@ TEST_F(two_namespaces, each_by_its_own_mode)
 	upload_and_close(_metadata, &self->vanilla);
 	expect_cut(_metadata, &self->vanilla);
 	expect_hold(_metadata, NULL);
+	if (drst_present()) {
+		EXPECT_EQ(1, drst_stat("CutByMode"));
+	}
 
 	bed_enter(&self->held.bed, SIDE_A);
 	REQUIRE_MODE(1);
@@ -295,6 +298,7 @@ TEST_F(two_namespaces, each_by_its_own_mode)
 	bed_enter(&self->held.bed, SIDE_A);
 	expect_whole_rst(_metadata, &self->held);
 	expect_hold(_metadata, "RstSent");
+	expect_no_cuts(_metadata);
 }
 
 TEST_F(two_namespaces, each_its_own_limit)
