@@ -13,8 +13,6 @@
  * - data that arrives during close(), after drst_policy_cause() has looked: it comes
  *   after close() for a hold, too.
  */
-#include <net/tcp.h>
-
 #include "cut.h"
 #include "ktls.h"
 #include "policy.h"
