@@ -460,7 +460,7 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 		release_sock(sk);
 		return false;
 	}
-	refcount_inc(&out->hold.ref);
+	refcount_inc(&out->hold.entry.ref);
 	drst_outbound_take(out);
 	drst_outbound_start_relock(out);
 	release_sock(sk);
