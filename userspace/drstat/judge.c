@@ -99,12 +99,21 @@ static void find(struct patient *p, const char *name, char *text, char *run)
 	p->finding[p->n++] = (struct finding){ name, text, run };
 }
 
-/* A knob is set where the namespace is. */
+/* A command that has to run in the namespace. Takes @command. */
+static char *there(const struct patient *p, char *command)
+{
+	char *text;
+
+	if (!*p->ns.name)
+		return command;
+	text = words("nsenter --net=%s %s", p->ns.path, command);
+	free(command);
+	return text;
+}
+
 static char *set_knob(const struct patient *p, const char *name, uint64_t value)
 {
-	if (!*p->ns.name)
-		return words("sysctl net.tls_drst.%s=%" PRIu64, name, value);
-	return words("nsenter --net=%s sysctl net.tls_drst.%s=%" PRIu64, p->ns.path, name, value);
+	return there(p, words("sysctl net.tls_drst.%s=%" PRIu64, name, value));
 }
 
 static char *restart(const struct program *one)
@@ -114,42 +123,47 @@ static char *restart(const struct program *one)
 	return words("kill %d, and start %s again", one->pid, one->name);
 }
 
+static const char *s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void judge_module(struct patient *p)
 {
 	if (!p->now->drst.n && !p->now->tls.n)
 		find(p, "no-kernel-tls",
-		     words("kernel TLS is not loaded, and programs do TLS in user space; tls_drst loads it"),
+		     words("kernel TLS is not loaded: programs do TLS in user space; tls_drst loads it"),
 		     words("modprobe tls_drst"));
 	else if (!p->now->drst.n)
 		find(p, "not-loaded",
 		     words("tls_drst is not loaded: no reset is held; the kernel has reset %" PRIu64
-			   " connections, with TLS or without",
-			   resets(p)),
+			   " connection%s, with TLS or without",
+			   resets(p), s(resets(p))),
 		     words("modprobe tls_drst"));
+}
+
+static const struct program *uses_ktls(const struct programs *programs)
+{
+	for (size_t i = 0; i < programs->n; i++)
+		if (programs->program[i].ktls)
+			return &programs->program[i];
+	return NULL;
 }
 
 /* Each connection that the module looks at pins it. Those of other namespaces do, too. */
 static void judge_late(struct patient *p)
 {
+	const struct program *one = uses_ktls(&p->programs);
 	uint64_t late = ktls_now(p);
 
 	if (!p->now->drst.n || late <= p->now->pins)
 		return;
 	late -= p->now->pins;
-	for (size_t i = 0; i < p->programs.n; i++)
-		if (p->programs.program[i].ktls) {
-			find(p, "loaded-late",
-			     words("%" PRIu64 " connections had kernel TLS before tls_drst was "
-				   "loaded, and are not held; %s[%d] has some",
-				   late, p->programs.program[i].name, p->programs.program[i].pid),
-			     restart(&p->programs.program[i]));
-			return;
-		}
 	find(p, "loaded-late",
-	     words("%" PRIu64 " connections had kernel TLS before tls_drst was loaded, and are not "
-		   "held: their programs have to be started again",
-		   late),
-	     words("ss -tienp | grep -B1 tcp-ulp-tls"));
+	     words("%" PRIu64 " connection%s had kernel TLS before tls_drst was loaded, and cannot "
+		   "be held: %s uses it",
+		   late, s(late), one ? one->name : "some program"),
+	     one ? restart(one) : there(p, words("ss -tienp")));
 }
 
 /* A program with OpenSSL and TCP connections, none of kernel TLS */
@@ -203,24 +217,30 @@ static void judge_cuts(struct patient *p)
 	uint64_t mode = knob(p, "mode", 2), cut = counted(p, "TlsDrstCutByMode");
 	bool linger = knob(p, "hold_linger", 1);
 
-	if (cut && mode < 2)
+	if (cut && mode < 2 && !linger)
 		find(p, "mode",
-		     words("%" PRIu64 " connections were cut after close_notify: mode is %" PRIu64
-			   "%s, and mode 2 holds them",
-			   cut, mode, linger ? "" : " and hold_linger 0"),
+		     words("%" PRIu64 " connection%s cut after close_notify: mode is %" PRIu64
+			   " and hold_linger is 0",
+			   cut, s(cut), mode),
+		     there(p, words("sysctl net.tls_drst.mode=2 net.tls_drst.hold_linger=1")));
+	else if (cut && mode < 2)
+		find(p, "mode",
+		     words("%" PRIu64 " connection%s cut after close_notify: mode is %" PRIu64
+			   ", and mode 2 holds them",
+			   cut, s(cut), mode),
 		     set_knob(p, "mode", 2));
 	else if (cut && !linger)
 		find(p, "hold-linger",
-		     words("%" PRIu64 " connections were cut by SO_LINGER {1, 0} after "
+		     words("%" PRIu64 " connection%s cut by SO_LINGER {1, 0} after "
 			   "close_notify: hold_linger is 0",
-			   cut),
+			   cut, s(cut)),
 		     set_knob(p, "hold_linger", 1));
 	cut = counted(p, "TlsDrstCutNotNotified");
 	if (cut)
 		find(p, "close-notify",
-		     words("%" PRIu64 " connections were cut without close_notify, which no mode "
+		     words("%" PRIu64 " connection%s cut without close_notify, which no mode "
 			   "holds: the trace names the program, which has to call SSL_shutdown()",
-			   cut),
+			   cut, s(cut)),
 		     words("cd /sys/kernel/tracing && echo 1 >events/tls_drst/tls_drst_cut/enable "
 			   "&& cat trace_pipe"));
 }
@@ -233,7 +253,7 @@ static char *more_memory(void)
 	proc_path(path, "sys/net/ipv4/tcp_mem");
 	if (!read_line(path, line, sizeof(line)) ||
 	    sscanf(line, "%llu %llu %llu", &mem[0], &mem[1], &mem[2]) != 3)
-		return words("sysctl net.ipv4.tcp_mem");
+		return words("cat /proc/sys/net/ipv4/tcp_mem");
 	return words("sysctl net.ipv4.tcp_mem='%llu %llu %llu'", 2 * mem[0], 2 * mem[1],
 		     2 * mem[2]);
 }
@@ -248,15 +268,15 @@ static void judge_limits(struct patient *p)
 	n = counted(p, "TlsDrstTimedOut") + counted(p, "TlsDrstInTimedOut");
 	if (n)
 		find(p, "timed-out",
-		     words("%" PRIu64 " holds ended by timeout_ms, max_hold_ms or TCP's own "
+		     words("%" PRIu64 " hold%s ended by timeout_ms, max_hold_ms or TCP's own "
 			   "time-out, perhaps with data missing",
-			   n),
+			   n, s(n)),
 		     set_knob(p, "timeout_ms",
 			      at_most(2 * knob(p, "timeout_ms", 60000), 86400000)));
 	n = counted(p, "TlsDrstOverLimit") + counted(p, "TlsDrstInOverLimit");
 	if (n)
 		find(p, "over-limit",
-		     words("%" PRIu64 " connections were not held: max_held is %" PRIu64, n,
+		     words("%" PRIu64 " connection%s not held: max_held is %" PRIu64, n, s(n),
 			   max_held),
 		     set_knob(p, "max_held", more));
 	else if (!max_held)
@@ -264,13 +284,13 @@ static void judge_limits(struct patient *p)
 		     set_knob(p, "max_held", more));
 	else if (held * 5 >= max_held * 4)
 		find(p, "near-limit",
-		     words("%" PRIu64 " connections are held now, and max_held is %" PRIu64, held,
-			   max_held),
+		     words("%" PRIu64 " connection%s held now, and max_held is %" PRIu64, held,
+			   s(held), max_held),
 		     set_knob(p, "max_held", more));
 	n = counted(p, "TlsDrstMemory") + counted(p, "TlsDrstInMemory");
 	if (n)
 		find(p, "memory",
-		     words("%" PRIu64 " holds were refused or ended for want of memory", n),
+		     words("%" PRIu64 " hold%s refused or ended for want of memory", n, s(n)),
 		     more_memory());
 }
 

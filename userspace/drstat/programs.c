@@ -21,6 +21,14 @@ static void pid_path(char *path, int pid, const char *file)
 	proc_path(path, name);
 }
 
+/* What a program chooses for itself may go to a terminal. */
+static void printable(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+}
+
 /* Count the sockets of a process. Return: false where we may not see them. */
 static bool count_sockets(struct program *p, const struct sockets *sockets)
 {
@@ -122,6 +130,7 @@ static void find_conf(struct program *p)
 		return;
 	environment(p->pid, "OPENSSL_CONF", seen, sizeof(seen));
 	snprintf(p->file, sizeof(p->file), "%s", seen);
+	printable(p->file);
 	p->conf = CONF_UNKNOWN;
 	pid_path(root, p->pid, "root");
 	/* A name without a slash in front begins where the program began: not known */
@@ -208,6 +217,7 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 		pid_path(path, p.pid, "comm");
 		if (!read_line(path, p.name, sizeof(p.name)))
 			continue; /* it has ended */
+		printable(p.name);
 		find_unit(&p);
 		find_conf(&p);
 		if (!add(all, &p))

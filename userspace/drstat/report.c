@@ -153,14 +153,11 @@ static void title(FILE *to, const struct options *o, const struct sample *s)
 	fprintf(to, " held%s%s\n", o->netns ? ", " : "", o->netns ? o->netns : "");
 }
 
-/*
- * Connections first, as they are what one watches; but a third of the screen is for the counters,
- * or what they need of it.
- */
+/* Connections first; a quarter of the screen, or what they need of it, is for the counters. */
 static void watch(FILE *to, const struct options *o, const struct sample *s, bool drawing)
 {
-	const struct stats *now = &s->stats[s->now];
-	size_t rows = SIZE_MAX, cols = SIZE_MAX, above = 3, below = 2, holds = SIZE_MAX;
+	const struct stats *now = &s->stats[s->now], *old = before(o, s);
+	size_t rows, cols = SIZE_MAX, holds = SIZE_MAX, counters = SIZE_MAX;
 
 	title(to, o, s);
 	if (!now->n) {
@@ -169,19 +166,18 @@ static void watch(FILE *to, const struct options *o, const struct sample *s, boo
 	}
 	if (drawing) {
 		screen_size(&rows, &cols);
-		for (size_t i = 0; i < now->n; i++)
-			below += o->zeros || now->counter[i].value;
-		if (below > rows / 3)
-			below = rows / 3;
-		holds = rows > above + below ? rows - above - below : 1;
+		/* The title, the blank line, and the heads of the two tables */
+		rows = rows > 4 ? rows - 4 : 1;
+		for (size_t i = counters = 0; i < now->n; i++)
+			counters += o->zeros || now->counter[i].value;
+		if (counters > rows / 4)
+			counters = rows / 4;
+		holds = rows - counters;
+		counters = rows - (holds < s->holds.n ? holds : s->holds.n) + !old;
 	}
 	show_holds(to, &s->holds, holds, cols < 100);
 	fputc('\n', to);
-	if (holds > s->holds.n)
-		holds = s->holds.n;
-	/* The blank line and the head of the counters are among those above. */
-	below = rows > above + holds + 1 ? rows - above - holds - 1 : 0;
-	show_counters(to, now, before(o, s), o->zeros, below);
+	show_counters(to, now, old, o->zeros, counters);
 }
 
 static void text(FILE *to, const struct options *o, const struct samples *all)

@@ -63,14 +63,6 @@ static void tell_program(FILE *to, const struct program *one)
 		one->file, *one->file ? " " : "", confs[one->conf]);
 }
 
-/* Names are from the kernel, but a program chooses its own: no control characters to a terminal */
-static void tell_line(FILE *to, const char *text)
-{
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' ? '?' : *text, to);
-	fputc('\n', to);
-}
-
 static void tell_unseen(FILE *to, const struct patient *p, bool json)
 {
 	const char *comma = "";
@@ -92,8 +84,7 @@ static void tell_unseen(FILE *to, const struct patient *p, bool json)
 			json_string(to, text);
 			comma = ", ";
 		} else {
-			fputs("not seen    ", to);
-			tell_line(to, text);
+			fprintf(to, "not seen    %s\n", text);
 		}
 		free(text);
 	}
@@ -112,13 +103,9 @@ void tell(FILE *to, const struct patient *p)
 		if (p->programs.program[i].ktls || p->programs.program[i].conf != CONF_NONE)
 			tell_program(to, &p->programs.program[i]);
 	tell_unseen(to, p, false);
-	for (size_t i = 0; i < p->n; i++) {
-		char *line = words("[%s] %s. Run: %s", p->finding[i].name, p->finding[i].text,
-				   p->finding[i].run);
-
-		tell_line(to, line);
-		free(line);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		fprintf(to, "[%s] %s. Run: %s\n", p->finding[i].name, p->finding[i].text,
+			p->finding[i].run);
 	if (!p->n)
 		fputs("Nothing to do.\n", to);
 }
