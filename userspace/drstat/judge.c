@@ -161,8 +161,8 @@ static void judge_late(struct patient *p)
 	late -= p->now->pins;
 	find(p, "loaded-late",
 	     words("%" PRIu64 " connection%s had kernel TLS before tls_drst was loaded, and cannot "
-		   "be held: %s uses it",
-		   late, s(late), one ? one->name : "some program"),
+		   "be held: %s has to be started again",
+		   late, s(late), one ? one->name : "a program"),
 	     one ? restart(one) : there(p, words("ss -tienp")));
 }
 
@@ -298,7 +298,7 @@ void judge(struct patient *p)
 {
 	judge_module(p);
 	judge_late(p);
-	judge_use(p);
 	judge_cuts(p);
 	judge_limits(p);
+	judge_use(p); /* last, as there may be more than there is room for */
 }

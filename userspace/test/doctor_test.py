@@ -5,14 +5,18 @@
     doctor_test.py DRSTAT [NAME...]     all tests, or those whose name contains a NAME
 
 Runs as root in a test guest whose kernel has neither tls nor tls_drst loaded: `vm run --no-module`.
+OPENSSL_CONF names a file with Options = KTLS: Python has OpenSSL, so the doctor looks at us, too.
 Where the doctor names a command that mends the matter, that command is run, what has failed is
 done again, and the doctor must have nothing more to say.
 """
+import concurrent.futures
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 
@@ -21,6 +25,7 @@ from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 DRSTAT = FTPS       # the harness calls so what it tests
 FINDINGS = 6
 KO = os.environ.get("TLS_DRST_KO", "")
+KTLS_CNF = os.environ.get("OPENSSL_CONF", "")
 
 # Both ends of a connection by OpenSSL, in one process, until it is told to end.
 BY_OPENSSL = """
@@ -43,40 +48,10 @@ print("up", flush=True)
 sys.stdin.read()
 """
 
-# A sender by kernel TLS closes with most of its data unacknowledged, and owes a RST. Told so, its
-# peer reads all that comes.
-SENDER = """
-import socket, struct, sys
-notify, cause = sys.argv[1:]
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-listener.bind(("127.0.0.1", 0))
-listener.listen()
-sender = socket.create_connection(listener.getsockname())
-peer = listener.accept()[0]
-listener.close()
-sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400000)
-sender.setsockopt(socket.IPPROTO_TCP, 31, b"tls")           # TCP_ULP
-sender.setsockopt(282, 1, struct.pack("=HH", 0x304, 51) + bytes(range(36)))     # SOL_TLS, TLS_TX
-sender.sendall(bytes(100000))
-if notify == "notify":
-    sender.sendmsg([b"\\1\\0"], [(282, 1, b"\\x15")])       # TLS_SET_RECORD_TYPE: alert
-if cause == "unread":
-    peer.sendall(b"x")
-    sender.recv(1, socket.MSG_PEEK)
-else:
-    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-sender.close()
-print("closed", flush=True)
-sys.stdin.readline()
-got = 0
-try:
-    while piece := peer.recv(65536):
-        got += len(piece)
-except ConnectionResetError:
-    pass
-print(got, flush=True)
-"""
+SOL_TLS, TLS_TX, TLS_SET_RECORD_TYPE, TCP_ULP, ALERT = 282, 1, 1, 31, b"\x15"
+TLS_1_3, AES_GCM_128 = 0x304, 51
+SENT = 100000
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Netns:
@@ -98,9 +73,9 @@ class Netns:
     @contextlib.contextmanager
     def program(self, script, *args, first, **more):
         """One that goes on until its standard input ends; @first: the line that it says."""
-        proc = subprocess.Popen(["ip", "netns", "exec", self.name, sys.executable, "-c", script, *args],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                env={**os.environ, **more})
+        proc = subprocess.Popen(["ip", "netns", "exec", self.name, sys.executable, "-c", script,
+                                 *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True, env={**os.environ, **more})
         try:
             line = proc.stdout.readline()
             if line != first + "\n":
@@ -113,9 +88,43 @@ class Netns:
     def openssl(self, conf):
         return self.program(BY_OPENSSL, CERT, KEY, first="up", OPENSSL_CONF=conf)
 
-    def cut(self, notify="notify", cause="unread"):
-        """A sender that has closed."""
-        return self.program(SENDER, notify, cause, first="closed")
+    def inside(self, function):
+        """What the function returns that runs in the namespace, in a thread of its own."""
+        def enter():
+            with open("/run/netns/" + self.name) as netns:
+                if LIBC.setns(netns.fileno(), 0):
+                    raise OSError(ctypes.get_errno(), "setns")
+            return function()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(enter).result()
+
+    @contextlib.contextmanager
+    def cut(self, notify=True, cause="unread"):
+        """A sender by kernel TLS that has closed, owing a RST, while its peer has read nothing."""
+        def connect():
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            sender = socket.create_connection(listener.getsockname())
+            with listener:
+                return sender, listener.accept()[0]
+        sender, peer = self.inside(connect)
+        with sender, peer:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * SENT)
+            sender.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+            sender.setsockopt(SOL_TLS, TLS_TX,
+                              struct.pack("=HH", TLS_1_3, AES_GCM_128) + bytes(range(36)))
+            sender.sendall(bytes(SENT))
+            if notify:
+                sender.sendmsg([b"\1\0"], [(SOL_TLS, TLS_SET_RECORD_TYPE, ALERT)])
+            if cause == "unread":
+                peer.sendall(b"x")
+                sender.recv(1, socket.MSG_PEEK)
+            else:
+                sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sender.close()
+            yield peer
 
     def doctor(self):
         r = subprocess.run([DRSTAT, "doctor", "--json", "--netns", self.name], capture_output=True,
@@ -155,11 +164,17 @@ def says(said, want, what):
        json.dumps(said, indent=1))
 
 
-def drained(proc):
-    """Return: how many bytes the peer of a sender got in the end."""
-    proc.stdin.write("\n")
-    proc.stdin.flush()
-    return int(proc.stdout.readline())
+def cure(command):
+    subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
+
+
+def drained(peer):
+    """Return: how many bytes the peer of a sender gets in the end."""
+    got = 0
+    with contextlib.suppress(ConnectionResetError):
+        while piece := peer.recv(65536):
+            got += len(piece)
+    return got
 
 
 def insmod():
@@ -174,7 +189,7 @@ def test_1_before_the_module():
     subprocess.run(["modprobe", "tls"], check=True)
     netns = Netns()
     says(netns.doctor(), ["not-loaded", "unused"], "kernel TLS, which nobody uses")
-    with netns.openssl(ktls_conf()) as proc:
+    with netns.openssl(KTLS_CNF) as proc:
         said = netns.doctor()
         says(said, ["not-loaded"], "a program uses it")
         ok(found(said)["not-loaded"] == "modprobe tls_drst", "the cure", found(said))
@@ -185,14 +200,8 @@ def test_1_before_the_module():
         says(said, ["loaded-late"], "the module comes after its connections")
         ok(found(said)["loaded-late"] == f"kill {proc.pid}, and start python3 again", "the cure",
            found(said))
-    with netns.openssl(ktls_conf()):
+    with netns.openssl(KTLS_CNF):
         says(netns.doctor(), [], "it is started again")
-
-
-def ktls_conf():
-    with open(path("ktls.cnf"), "w") as f:
-        f.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n")
-    return path("ktls.cnf")
 
 
 def test_2_openssl_conf():
@@ -205,7 +214,7 @@ def test_2_openssl_conf():
         says(said, ["openssl-conf"], "a program that does not use kernel TLS")
         mend, again = found(said)["openssl-conf"].split(" && ")
         ok(again == f"kill {proc.pid}, and start python3 again", "it is named", again)
-        subprocess.run(["sh", "-c", mend], check=True)
+        cure(mend)
         os.utime(conf, (time.time() + 60,) * 2)     # files and processes have full seconds
         says(netns.doctor(), ["openssl-stale"], "its file is mended, it runs on")
     os.utime(conf, (time.time() - 60,) * 2)
@@ -215,19 +224,18 @@ def test_2_openssl_conf():
         ok(said["programs"][0]["ktls"] == 2, "and uses kernel TLS now", said["programs"])
 
 
-def cut_and_mended(what, finding, netns, notify="notify", cause="unread"):
+def cut_and_mended(what, finding, netns, cause="unread"):
     """What is cut is found, and the cure helps; both by what the peer got."""
     def one():
-        with netns.cut(notify, cause) as proc:
-            got.append(drained(proc))
+        with netns.cut(cause=cause) as peer:
+            got.append(drained(peer))
     got = []
     said = netns.doctor_while(one)
     says(said, [finding], what)
-    ok(got[0] < 100000, f"{what}: data was lost", got)
-    says(netns.doctor(), [finding], f"{what}, without SECONDS")
-    subprocess.run(["sh", "-c", found(said)[finding]], check=True, stdout=subprocess.DEVNULL)
+    ok(got[0] < SENT, f"{what}: data was lost", got)
+    cure(found(said)[finding])
     says(netns.doctor_while(one), [], f"{what}: after {found(said)[finding].split(' ', 2)[-1]}")
-    ok(got[1] > 100000, f"{what}: nothing is lost then", got)
+    ok(got[1] > SENT, f"{what}: nothing is lost then", got)
 
 
 def test_3_cut():
@@ -241,18 +249,17 @@ def test_3_cut():
 def test_4_close_notify():
     for mode in (0, 1, 2):
         netns = Netns(mode=mode)
-        with netns.cut("silent") as proc:
-            ok(drained(proc) < 100000, f"mode {mode}, no close_notify: data is lost")
+        with netns.cut(notify=False) as peer:
+            ok(drained(peer) < SENT, f"mode {mode}, no close_notify: data is lost")
         said = netns.doctor()
         says(said, ["close-notify"], f"mode {mode}, no close_notify")
     # The command shows who it is; it ends with the reader.
     trace, reader = found(said)["close-notify"].rsplit(" && ", 1)
     ok(reader == "cat trace_pipe", "the trace", found(said))
-    subprocess.run(["sh", "-c", "mountpoint -q /sys/kernel/tracing || "
-                    "mount -t tracefs tracefs /sys/kernel/tracing"], check=True)
-    subprocess.run(["sh", "-c", trace], check=True)
+    cure("mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing")
+    cure(trace)
     with open("/sys/kernel/tracing/trace_pipe") as pipe:
-        with netns.cut("silent") as proc:
+        with netns.cut(notify=False):
             line = pipe.readline()
     ok("tls_drst_cut" in line and "comm=python3" in line, "names the program", line)
 
@@ -263,23 +270,23 @@ def test_5_limits():
         until(lambda: netns.doctor()["counters"]["TlsDrstTimedOut"], "timeout_ms to strike")
     says(netns.doctor(), ["timed-out"], "timeout_ms has struck")
     netns = Netns(mode=2, max_held=1)
-    with netns.cut() as proc:
+    with netns.cut() as peer:
         said = netns.doctor()
         says(said, ["near-limit"], "max_held is reached")
-        subprocess.run(["sh", "-c", found(said)["near-limit"]], check=True, stdout=subprocess.DEVNULL)
+        cure(found(said)["near-limit"])
         says(netns.doctor(), [], "and is set to twice that")
-        ok(drained(proc) > 100000, "nothing is lost")
+        ok(drained(peer) > SENT, "nothing is lost")
 
 
 def test_6_all_well():
     netns = Netns(mode=2)
-    with netns.cut() as proc:
+    with netns.cut() as peer:
         said = netns.doctor()
         says(said, [], "one is held, and all is well")
         ok(said["counters"]["TlsDrstCurrHeld"] == 1, "it is held", said["counters"])
-        ok(drained(proc) > 100000, "nothing is lost")
+        ok(drained(peer) > SENT, "nothing is lost")
     r = subprocess.run([DRSTAT, "doctor", "--all-netns"], capture_output=True, text=True)
-    ok(r.returncode == FINDINGS and f"\nnetns {netns.name}\n" in r.stdout, "--all-netns: all of them", r)
+    ok(r.returncode == FINDINGS and f"\nnetns {netns.name}\n" in r.stdout, "--all-netns: all", r)
     here = [part for part in r.stdout.split("\n\n") if part.startswith(f"netns {netns.name}\n")]
     ok(len(here) == 1 and here[0].rstrip().endswith("Nothing to do."), "each by itself", r.stdout)
     commands = [line.split("Run: ")[1] for line in r.stdout.splitlines() if "sysctl" in line]
@@ -288,7 +295,7 @@ def test_6_all_well():
 
 
 if __name__ == "__main__":
-    if os.getuid() or not KO:
-        print("1..0 # SKIP not root in a test guest: see selftests/vm.d/suite")
+    if os.getuid() or not KO or not KTLS_CNF:
+        print("1..0 # SKIP not in a test guest as selftests/vm.d/suite makes it")
         sys.exit(4)
     sys.exit(run_tests(globals()))
