@@ -1029,6 +1029,16 @@ def test_documents():
     page = source("userspace/man/drstat.8")
     missing = [o for o in options if f"Fl Fl {o}" not in page]
     ok(options and not missing, "drstat(8) has every option", missing)
+    findings = set(re.findall(r'find\(p, "([a-z-]+)"', source("userspace/drstat/judge.c")))
+    missing = [f for f in findings if f"\n.It {f}\n" not in page]
+    ok(findings and not missing, "and every finding of the doctor", missing)
+    rules = source("packaging/prometheus/tls_drst.rules.yml")
+    shown = set(parse_prometheus(help_of)) | {"tls_drst_" + k for k in knobs}
+    used = set(re.findall(r"\btls_drst_\w+", "".join(re.findall(r"expr: (.*)", rules))))
+    ok(used and used <= shown, "alerts are about metrics that there are", used - shown)
+    page = source("docs/monitoring.md")
+    missing = [a for a in re.findall(r"alert: (\w+)", rules) if f"| `{a}` |" not in page]
+    ok(not missing, "docs/monitoring.md has every alert", missing)
     return None
 
 
