@@ -12,6 +12,7 @@
  * Numbers of a bucket go up, from 1, and are not used again. So a position stays good
  * while holds come and go, and finding it means to walk one bucket.
  */
+#include <linux/bits.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -20,7 +21,7 @@
 #include "table.h"
 
 #define DRST_TABLE_BITS	12
-#define DRST_TABLE_SIZE	(1 << DRST_TABLE_BITS)
+#define DRST_TABLE_SIZE	BIT(DRST_TABLE_BITS)
 
 /**
  * struct drst_table_bucket - some of the holds
@@ -29,7 +30,7 @@
  * @list:	of struct drst_table_entry, by number
  */
 struct drst_table_bucket {
-	spinlock_t lock;
+	spinlock_t lock;	/* covers the others */
 	u32 last;
 	struct list_head list;
 };
