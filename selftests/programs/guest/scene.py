@@ -11,7 +11,7 @@ os.environ["OPENSSL_CONF"] = "/dev/null"    # the peer's own TLS is in user spac
 import ssl
 
 import lab
-from table import BOTH, CERT, DIR, FILE, KEY, PORT, SIZE, USER
+from table import BOTH, CERT, DIR, FILE, KEY, PORT, SIZE, SMALL, USER
 
 ROOT = "/release"
 LIMIT = 90              # seconds for anything that is waited for, on an emulated CPU
@@ -74,8 +74,9 @@ def files():
         for name in (KEY, CERT):
             with open(ROOT + name, encoding="ascii") as part:
                 both.write(part.read())
-    with open(ROOT + FILE, "wb") as file:
-        file.write(b"x" * SIZE)
+    for name, size in ((FILE, SIZE), (DIR + "/small", SMALL)):
+        with open(ROOT + name, "wb") as file:
+            file.write(b"x" * size)
     with open(f"{ROOT}{DIR}/lines", "w", encoding="ascii") as file:
         file.write("a line\n" * 1000)
     for name in os.listdir(ROOT + DIR):

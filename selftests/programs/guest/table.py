@@ -12,7 +12,14 @@ DIR = "/srv/programs"       # in the release's root
 CERT, KEY, BOTH = DIR + "/cert.pem", DIR + "/key.pem", DIR + "/both.pem"
 FILE = DIR + "/file"
 
-GET = f"GET /file HTTP/1.1\r\nHost: {SERVER}\r\nConnection: close\r\n\r\n".encode()
+
+
+def get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: {SERVER}\r\nConnection: close\r\n\r\n".encode()
+
+
+GET = get("/file")
+SMALL = SIZE // 4           # fits into a send buffer
 ANSWER = b"HTTP/1.1 413 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
 
 
@@ -139,7 +146,7 @@ RUBY = f"""
 require "socket"
 require "openssl"
 context = OpenSSL::SSL::SSLContext.new
-OPTIONS
+context.set_params(verify_mode: 0OPTIONS)   # as Net::FTP, Net::HTTP and others do
 s = OpenSSL::SSL::SSLSocket.new(TCPSocket.new("{SERVER}", {PORT}), context)
 s.sync_close = true
 s.connect
@@ -280,6 +287,8 @@ PROGRAMS = {
     "proftpd": FtpServer(["proftpd", "--nodaemon", "--config", DIR + "/proftpd.conf"], {"proftpd.conf": PROFTPD}),
     "nginx": Server(["nginx", "-c", DIR + "/nginx.conf"], {"nginx.conf": NGINX}),
     "lighttpd": Server(["lighttpd", "-D", "-f", DIR + "/lighttpd.conf"], {"lighttpd.conf": LIGHTTPD}),
+    "lighttpd, 100 KB": Server(["lighttpd", "-D", "-f", DIR + "/lighttpd.conf"], {"lighttpd.conf": LIGHTTPD},
+                               request=get("/small"), size=SMALL),
     "apache2": Server(["apache2", "-DFOREGROUND", "-f", DIR + "/apache.conf"], {"apache.conf": APACHE}),
     "haproxy": Server(["haproxy", "-db", "-f", DIR + "/haproxy.conf"], {"haproxy.conf": HAPROXY}),
     "h2o": Server(["h2o", "-c", DIR + "/h2o.conf"], {"h2o.conf": H2O}),
@@ -313,7 +322,7 @@ PROGRAMS = {
                               {"rsyslog.conf": RSYSLOG}, lasts=True),
     "Ruby": Client(["ruby", DIR + "/client.rb"], {"client.rb": RUBY.replace("OPTIONS", "")}),
     "Ruby, options \\| 8": Client(["ruby", DIR + "/client8.rb"], {
-        "client8.rb": RUBY.replace("OPTIONS", "context.options = OpenSSL::SSL::OP_ALL | 8")}),
+        "client8.rb": RUBY.replace("OPTIONS", ", options: OpenSSL::SSL::OP_ALL | 8")}),
     "Node": Client(["node", DIR + "/client.js"], {"client.js": NODE}),
     "curl": Client(["curl", "-sk", "-H", "Expect:", "--data-binary", "@" + FILE,
                     f"https://{SERVER}:{PORT}/"], answer=ANSWER),
