@@ -188,6 +188,36 @@ def plain_leg(mode):
         return len(peer.got), aborts() - before
 
 
+def network_goes():
+    """The sender's network goes while its connection is held: how the hold ends, and what arrived."""
+    def held(name="TlsDrstCurrHeld"):
+        return counted(lab.CLIENT, name)
+
+    def accept(peers, listener):
+        peers.append(Peer(listener.accept()[0], True, lab.CLIENT, ""))
+        peers[0].talk()
+
+    program, peers = PROGRAMS["PHP, client"], []
+    write("client.php", program.files["client.php"])
+    lab.sysctl(lab.CLIENT, "net.tls_drst.timeout_ms", "3000")
+    try:
+        with Stage(2) as stage, lab.within(lab.SERVER, listen) as listener:
+            timed_out = held("TlsDrstTimedOut")
+            reader = threading.Thread(target=accept, args=(peers, listener), daemon=True)
+            reader.start()
+            stage.run(program.argv)
+            begun = held()
+            lab.run("ip", "-n", lab.CLIENT, "link", "set", "eth0", "down")
+            until("the hold is over", lambda: not held())
+            peers[0].end = "given up"
+            reader.join()
+            note(f"the network goes: held {begun}, {len(peers[0].got)} bytes, then {peers[0].end}")
+            return begun, held("TlsDrstTimedOut") - timed_out, len(peers[0].got)
+    finally:
+        lab.run("ip", "-n", lab.CLIENT, "link", "set", "eth0", "up")
+        lab.sysctl(lab.CLIENT, "net.tls_drst.timeout_ms", "60000")
+
+
 def prepare():
     with open(ROOT + BIG, "wb") as file:
         file.write(bytes(BIG_SIZE))
@@ -215,3 +245,6 @@ def check(ok):
     for mode in (0, 2):
         got, resets = plain_leg(mode)
         ok(got < SIZE and resets, f"a plain backend that resets: {got} of {SIZE} bytes in mode {mode}")
+    begun, timed_out, got = network_goes()
+    ok(begun == timed_out == 1 and got < SIZE, f"the network goes after the exit: {got} of {SIZE} bytes",
+       f"held {begun}, timed out {timed_out}")
