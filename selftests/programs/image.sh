@@ -3,11 +3,10 @@
 # A release of Debian with the programs of docs/howto.md, as one read-only image beside the guest's root.
 # It is made as that root is, by root.sh, of another list.
 
-: "${vmd:?}" "${here:?}"
+: "${vmd:?}" "${here:?}" "${without_lists:?}"
 
 # root_packages EXTENDED-REGEX: instead of root.sh's, for this list and $release.
 root_packages() {
-	# shellcheck disable=SC2154 # make_programs and what it calls have it
 	sed -nE "s/^$1([a-z0-9][a-z0-9.+-]*)(: $release)?\$/\\1/p" "$here/packages"
 }
 

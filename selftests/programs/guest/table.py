@@ -121,6 +121,16 @@ s.close()
 """
 # unwrap() sends close_notify, and does not wait for one where the socket does not.
 UNWRAP = "s.setblocking(False)\n{0}try:\n{0}    s.unwrap()\n{0}except OSError:\n{0}    pass"
+ASYNCIO = f"""
+import asyncio, ssl
+async def main():
+    reader, writer = await asyncio.open_connection("{SERVER}", {PORT}, ssl=ssl._create_unverified_context())
+    writer.write(open("{FILE}", "rb").read())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+asyncio.run(main())
+"""
 REQUESTS = f"""
 import requests
 requests.post("https://{SERVER}:{PORT}/", data=open("{FILE}", "rb").read(), verify=False)
@@ -317,6 +327,7 @@ PROGRAMS = {
                                 f"{SERVER}:{PORT}"], stdin=FILE),
     "Perl IO::Socket::SSL": Client(["perl", DIR + "/client.pl"], {"client.pl": PERL_CLIENT}),
     "Perl LWP": Client(["perl", DIR + "/lwp.pl"], {"lwp.pl": LWP}, answer=ANSWER),
+    "Python `asyncio`": Client(["python3", DIR + "/asyncio_client.py"], {"asyncio_client.py": ASYNCIO}),
     "Python requests": Client(["python3", DIR + "/post.py"], {"post.py": REQUESTS}, answer=ANSWER),
     "rsyslog-openssl": Client(["rsyslogd", "-n", "-i", DIR + "/rsyslog.pid", "-f", DIR + "/rsyslog.conf"],
                               {"rsyslog.conf": RSYSLOG}, lasts=True),
