@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import lab
-from scene import (CERT, DIR, KEY, LIMIT, LISTEN, PORT, ROOT, SIZE, TIME_WAIT, Peer, connect, listen, note, sockets,
+from scene import (CERT, DIR, KEY, LIMIT, LISTEN, PORT, ROOT, SIZE, TIME_WAIT, Cannot, Peer, connect, listen, note, sockets,
                    start, until)
 from table import PLAIN, PROGRAMS, SERVER, STUNNEL, USER, VSFTPD
 
@@ -103,7 +103,10 @@ class Stage:
         with open("/tmp/client.log", "w+", encoding="utf-8", errors="replace") as log:
             proc = start(lab.CLIENT, argv, log)
             self.procs.append(proc)
-            proc.wait(LIMIT)
+            try:
+                proc.wait(LIMIT)
+            except subprocess.TimeoutExpired as e:
+                raise Cannot(f"{argv[0]} does not end") from e
             log.seek(0)
             return log.read().strip()
 

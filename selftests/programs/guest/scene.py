@@ -14,7 +14,7 @@ import lab
 from table import BOTH, CERT, DIR, FILE, KEY, PORT, SIZE, SMALL, USER
 
 ROOT = "/release"
-LIMIT = 90              # seconds for anything that is waited for, on an emulated CPU
+LIMIT = 240             # seconds for anything that is waited for, on an emulated CPU
 RCVBUF = 16384          # what is not on the path is in the program's send queue, and is lost there
 OP_IGNORE_UNEXPECTED_EOF = 1 << 7
 EXTRA = b"more than the program wants"
