@@ -6,8 +6,8 @@ import subprocess
 import threading
 
 import lab
-from scene import (CERT, DIR, KEY, LIMIT, LISTEN, PORT, ROOT, SIZE, TIME_WAIT, Cannot, Peer, connect, listen, note, sockets,
-                   start, until)
+from scene import (CERT, DIR, KEY, LIMIT, LISTEN, PORT, ROOT, SIZE, TIME_WAIT, Cannot, Peer, connect, listen, new_log,
+                   note, sockets, start, until)
 from table import PLAIN, PROGRAMS, SERVER, STUNNEL, USER, VSFTPD
 
 BIG = DIR + "/big"
@@ -58,8 +58,9 @@ FIXED = f"""<?php
 $context = stream_context_create(["socket" => ["bindto" => "0.0.0.0:40000"],
     "ssl" => ["verify_peer" => false, "verify_peer_name" => false]]);
 for ($i = 1; $i <= 2; $i++) {{
+    error_clear_last();
     $c = @stream_socket_client("tls://{SERVER}:{PORT}", $n, $s, 30, STREAM_CLIENT_CONNECT, $context);
-    echo "$i: ", $c ? "connected" : $s, "\\n";
+    echo "$i: ", error_get_last()["message"] ?? "connected", "\\n";
     if ($c) {{
         fwrite($c, file_get_contents("{BIG}"));
         fclose($c);
@@ -73,7 +74,7 @@ class Stage:
 
     def __init__(self, mode):
         self.procs = []
-        self.log = open("/tmp/example.log", "w+", encoding="utf-8", errors="replace")
+        self.log = new_log()
         for namespace in (lab.CLIENT, lab.SERVER):
             lab.sysctl(namespace, "net.tls_drst.mode", str(mode))
 
@@ -221,33 +222,57 @@ def network_goes():
         lab.sysctl(lab.CLIENT, "net.tls_drst.timeout_ms", "60000")
 
 
-def prepare():
-    with open(ROOT + BIG, "wb") as file:
-        file.write(bytes(BIG_SIZE))
+# ---------------------------------------------------------------- what they come to: good, in words, more of it
+
+def check_early():
+    got = {mode: early_answer(mode) for mode in (0, 2)}
+    return (got[0] < ANSWER_SIZE == got[2], f"an early answer: {got[0]} bytes in mode 0, {got[2]} in mode 2", "")
+
+
+def check_post(argv, notify):
+    found = {mode: post(mode, argv) for mode in (0, 2)}
+    return (all(said != "413" and (news["TlsDrstCloseNotify"] > 0) == notify for said, news in found.values()),
+            f"{argv[0]}: a client that still writes does not see the answer in any mode", found)
+
+
+def check_lighttpd():
+    return check_post(["lighttpd", "-D", "-f", write("small.conf", LIGHTTPD)], True)
+
+
+def check_gunicorn():
+    write("app.py", GUNICORN)
+    return check_post(PROGRAMS["gunicorn"].argv, False)
+
+
+def check_ruby():
+    option = ", options: OpenSSL::SSL::OP_ALL | 8"
+    found = [ruby(0, option), ruby(2, option), ruby(2, "")]
+    return found == ["426", "226", "426"], "Ruby's Net::FTP: 426; with the option 226 in mode 2", found
+
+
+def check_port():
+    second = {mode: fixed_port(mode) for mode in (0, 2)}
+    return second[0] == "2: connected" and "in use" in second[2], "a local port stays taken in mode 2", second
+
+
+def check_plain_leg():
+    found = {mode: plain_leg(mode) for mode in (0, 2)}
+    return (all(got < SIZE and resets for got, resets in found.values()),
+            "a plain backend that resets: the end is lost in any mode", found)
+
+
+def check_network():
+    begun, timed_out, got = network_goes()
+    return (begun == timed_out == 1 and got < SIZE, f"the network goes after the exit: {got} of {SIZE} bytes",
+            f"held {begun}, timed out {timed_out}")
 
 
 def check(ok):
     """Each example, without the module and with it."""
-    prepare()
-    got = {mode: early_answer(mode) for mode in (0, 2)}
-    ok(got[0] < ANSWER_SIZE == got[2], f"an early answer: {got[0]} bytes in mode 0, {got[2]} in mode 2")
-    write("app.py", GUNICORN)
-    for name, argv, notify in (
-            ("lighttpd", ["lighttpd", "-D", "-f", write("small.conf", LIGHTTPD)], True),
-            ("gunicorn", ["gunicorn", "--chdir", DIR, "-b", f"{SERVER}:{PORT}", "--certfile", CERT,
-                          "--keyfile", KEY, "app:app"], False)):
-        for mode in (0, 2):
-            said, news = post(mode, argv)
-            ok(said != "413" and (news["TlsDrstCloseNotify"] > 0) == notify,
-               f"{name}: a client that still writes does not see the answer in mode {mode}", f"{said}\n{news}")
-    found = {(mode, options): ruby(mode, options) for mode, options in
-             ((0, ", options: OpenSSL::SSL::OP_ALL | 8"), (2, ", options: OpenSSL::SSL::OP_ALL | 8"), (2, ""))}
-    ok(list(found.values()) == ["426", "226", "426"], "Ruby's Net::FTP: 426, with the option 226 in mode 2", found)
-    second = {mode: fixed_port(mode) for mode in (0, 2)}
-    ok(second[0] == "2: connected" and "in use" in second[2], "a local port stays taken in mode 2", second)
-    for mode in (0, 2):
-        got, resets = plain_leg(mode)
-        ok(got < SIZE and resets, f"a plain backend that resets: {got} of {SIZE} bytes in mode {mode}")
-    begun, timed_out, got = network_goes()
-    ok(begun == timed_out == 1 and got < SIZE, f"the network goes after the exit: {got} of {SIZE} bytes",
-       f"held {begun}, timed out {timed_out}")
+    with open(ROOT + BIG, "wb") as file:
+        file.write(bytes(BIG_SIZE))
+    for example in (check_early, check_lighttpd, check_gunicorn, check_ruby, check_port, check_plain_leg, check_network):
+        try:
+            ok(*example())
+        except (Cannot, OSError) as e:
+            ok(False, f"{example.__name__} runs", e)

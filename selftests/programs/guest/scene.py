@@ -85,6 +85,12 @@ def files():
     lab.run("chroot", ROOT, "useradd", "--create-home", "--shell", "/bin/sh", "--password", password, USER)
 
 
+def new_log():
+    """What programs say. They append, so that reading it does not move where they write."""
+    with open("/tmp/program.log", "w", encoding="utf-8"):
+        return open("/tmp/program.log", "a+", encoding="utf-8", errors="replace")
+
+
 def start(namespace, argv, log, stdin="/dev/null"):
     """A program of the release, in a namespace."""
     with open(ROOT + stdin, "rb") as given:
