@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import subprocess
+import threading
 import time
 
 os.environ["OPENSSL_CONF"] = "/dev/null"    # the peer's own TLS is in user space
@@ -11,7 +12,7 @@ os.environ["OPENSSL_CONF"] = "/dev/null"    # the peer's own TLS is in user spac
 import ssl
 
 import lab
-from table import BOTH, CERT, DIR, FILE, KEY, PORT, SIZE, SMALL, USER
+from table import BOTH, CERT, DIR, FILE, KEY, PLAIN, PORT, SIZE, SMALL, USER
 
 ROOT = "/release"
 LIMIT = 240             # seconds for anything that is waited for, on an emulated CPU
@@ -53,8 +54,8 @@ def mount_release():
             "lowerdir=/release-low,upperdir=/release-rw/upper,workdir=/release-rw/work", "release", ROOT)
     for folder in ("proc", "dev"):
         lab.run("mount", "--rbind", "/" + folder, f"{ROOT}/{folder}")
-    for folder in ("run", "tmp"):
-        lab.run("mount", "-t", "tmpfs", "-o", "mode=1777", folder, f"{ROOT}/{folder}")
+    for folder, mode in (("run", "755"), ("tmp", "1777")):
+        lab.run("mount", "-t", "tmpfs", "-o", "mode=" + mode, folder, f"{ROOT}/{folder}")
 
 
 def switch_on():
@@ -81,6 +82,8 @@ def files():
         file.write("a line\n" * 1000)
     for name in os.listdir(ROOT + DIR):
         os.chmod(f"{ROOT}{DIR}/{name}", 0o644)
+    with open(ROOT + "/etc/hosts", "w", encoding="ascii") as file:
+        file.write(f"127.0.0.1 localhost {socket.gethostname()}\n")
     password = lab.run("openssl", "passwd", "-6", USER).strip()
     lab.run("chroot", ROOT, "useradd", "--create-home", "--shell", "/bin/sh", "--password", password, USER)
 
@@ -158,6 +161,27 @@ def trusting():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def serve_plain():
+    """A server without TLS, for the programs that want one behind them. It reads to the end, so it never resets."""
+    def answer(sock):
+        with sock, open(ROOT + FILE, "rb") as file:
+            sock.sendall(file.read())
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+
+    def accept():
+        try:
+            while True:
+                threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+        except OSError:     # it is closed
+            pass
+
+    listener = socket.create_server(("127.0.0.1", PLAIN))
+    threading.Thread(target=accept, daemon=True).start()
+    return listener
 
 
 class Peer:
