@@ -23,7 +23,7 @@ help:
 	@echo 'make mutants          wrong versions of the module, and whether a test notices: selftests/mutants'
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
-	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
+	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md; the table of docs/howto.md'
 	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
@@ -89,6 +89,7 @@ model: deps
 
 interop: deps
 	$(MAKE) -C userspace interop
+	@selftests/programs/run
 
 bench: deps
 	@bench/run
