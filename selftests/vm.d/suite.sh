@@ -84,6 +84,7 @@ install_selftests() {
 	local source dir=$out${1:+/$1} programs
 	source=$("$vm" source) || return
 	programs=$("$vm" selftests "${@:2}" --arch "${1:-x86_64}") || return
+	rm -rf "$dir"/{source,kselftest,selftests}
 	mkdir -p "$dir/kselftest" && cp -r "$source" "$dir/source" &&
 		ln -s "$top/selftests" "$dir/source/tools/testing/selftests/tls_drst" &&
 		ln -s "$programs" "$dir/kselftest/tls_drst" &&
