@@ -29,6 +29,7 @@ help:
 	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
 	@echo 'make deb              the Debian packages, in build/deb: docs/install.md'
 	@echo 'make check-packages   builds, installs, boots and purges the packages'
+	@echo 'make check-hosts      make demo and make test set up on fresh Debian 12 and 13; as root, an hour'
 	@echo 'make release          the tarball of a release, tried with make test'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
@@ -109,6 +110,9 @@ deb:
 check-packages: deps
 	@packaging/check/run
 
+check-hosts: deps
+	@selftests/vm.d/check-hosts $(HOSTS)
+
 release: deps
 	@packaging/release
 
@@ -126,4 +130,4 @@ clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
 .PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture coverage mutants torture-ftps check-style model interop bench demo \
-	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache
+	dkms-install dkms-uninstall deb check-packages check-hosts release update-kernels clean clean-cache

@@ -206,7 +206,8 @@ static void work_watch(void)
 {
 	FILE *trace = fopen(TRACEFS "trace", "w");	/* empties it */
 
-	MUST(trace && !fclose(trace));
+	MUST(trace);
+	fclose(trace);
 	MUST(!write_file(WORK_EVENT "enable", "1"));
 }
 

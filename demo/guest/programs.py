@@ -40,9 +40,6 @@ class Transfer:
     server: Server
     client: list
     own: bool = False       # the sender is our helper
-    # The modes in which the module promises a whole file: 1 leaves the RST of an ESTABLISHED
-    # connection alone, which is where most programs close.
-    promised: tuple = ("1", "2")
 
     @property
     def sender(self):
@@ -86,20 +83,19 @@ FTPS_GET = [FTPS, "get", "--json", "--cacert", CERT, "--password-file", PASSWORD
 
 TRANSFERS = [
     Transfer("put-python", "upload: Python ftplib -> vsftpd", True, VSFTPD, PYTHON),
-    Transfer("put-perl", "upload: Perl Net::FTP -> vsftpd", True, VSFTPD, PERL,
-             promised=("2",)),
+    Transfer("put-perl", "upload: Perl Net::FTP -> vsftpd", True, VSFTPD, PERL),
     Transfer("put-perl-half", "upload: Perl, shutdown() before close() -> vsftpd", True, VSFTPD,
              PERL + ["half-close"]),
     Transfer("put-tickets", "upload: ftps --end=tickets-unread -> vsftpd", True, VSFTPD,
-             ftps_put("tickets-unread"), own=True, promised=("2",)),
+             ftps_put("tickets-unread"), own=True),
     Transfer("put-linger0", "upload: ftps --end=linger0 -> vsftpd", True, VSFTPD,
-             ftps_put("linger0"), own=True, promised=("2",)),
+             ftps_put("linger0"), own=True),
     Transfer("put-kill", "upload: ftps --end=kill -> vsftpd", True, VSFTPD,
              ftps_put("kill"), own=True),
     Transfer("get-vsftpd", "download: vsftpd -> curl", False, VSFTPD, CURL),
     Transfer("get-proftpd", "download: proftpd -> curl", False, PROFTPD, CURL),
     Transfer("get-linger0", "download: ftps --end=linger0 -> ftps", False, ftps_serve("linger0"),
-             FTPS_GET, own=True, promised=("2",)),
+             FTPS_GET, own=True),
     Transfer("get-close", "download: ftps --end=close -> curl", False, ftps_serve("close"),
              CURL, own=True),
 ]

@@ -63,6 +63,7 @@ class Connection:
 
     def __init__(self, path, sender):
         self.acks = []              # (time, bytes acknowledged), rising
+        self.heard = []             # (time, with a FIN?) of the receiver's data and FIN
         self.reset = None
         self.began = None
         self.acked = self.sent = 0
@@ -87,6 +88,8 @@ class Connection:
             self.sent = max(self.sent, self._offset(segment.seq) + segment.length)
 
     def _from_receiver(self, segment):
+        if segment.length or segment.flags & FIN:
+            self.heard.append((segment.time, bool(segment.flags & FIN)))
         if self._origin is None or not segment.flags & ACK or segment.flags & RST:
             return
         # a FIN has a number, too, but is no byte

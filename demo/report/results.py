@@ -63,8 +63,27 @@ class Run:
             self.row["delivered"] == self.row["sent"]
 
     @property
+    def last_words(self):
+        """The client's."""
+        return (self.row["output"].strip().splitlines() or ["(nothing)"])[-1]
+
+    @property
     def missing(self):
         return self.row["sent"] - self.row["delivered"]
+
+    @property
+    def in_established(self):
+        """Was it the close() itself that made the RST go out, and neither end had closed before? A
+        RST for what came after close() is another: then the connection is in FIN_WAIT1 or later."""
+        reset, end = self.near.reset, self.trace.end
+        if not reset or reset.source != ADDRESS[self.sender] or end is None or self.trace.shutdown:
+            return False
+        return not any(time <= reset.time and (fin or time > end) for time, fin in self.near.heard)
+
+    @property
+    def promised(self):
+        """Does the module promise a whole file? Mode 1 leaves a RST in ESTABLISHED alone."""
+        return self.mode == "2" or self.mode == "1" and not self.in_established
 
     def socket(self, before=None):
         """The last ss(8) line of the connection, before a moment."""

@@ -81,6 +81,11 @@ def summary(runs):
         cut = [run for run in of_mode if not run.whole]
         text += (f"{MODE_NAME[mode]:<10} {len(cut)} of {len(of_mode)} transfers arrived cut, "
                  f"{number(sum(run.missing for run in cut))} bytes missing.\n")
+    alone = [run.title for run in runs if run.mode == "1" and run.in_established]
+    text += "RST in ESTABLISHED, which mode 1 leaves alone: " + ("; ".join(alone) or "none") + ".\n"
+    ended = [f"{run.title}, {MODE_NAME[run.mode]}: {run.last_words}" for run in runs
+             if run.whole and run.row["status"] > 0]
+    text += "".join(f"Arrived whole, and the client called it an error: {line}\n" for line in ended)
     kept = [run.title for run in runs if run.mode == "vanilla" and run.whole]
     return text + "Lost nothing without the module either: " + ("; ".join(kept) or "none") + ".\n"
 
@@ -109,9 +114,9 @@ def failures(runs):
             wrong.append(f"{name}: kernel TLS was not active, the row shows nothing")
         elif run.row["dropped"]:
             wrong.append(f"{name}: {run.row['dropped']} packets are missing in the captures")
-        elif run.mode in run.row["promised"] and not run.whole:
+        elif run.promised and not run.whole:
             wrong.append(f"{name}: {number(run.missing)} bytes are missing")
-        elif run.mode in run.row["promised"] and run.row["reply"] != 226:
+        elif run.promised and run.row["reply"] != 226:
             wrong.append(f"{name}: the server's reply is {run.row['reply']}")
     lost = [run for run in runs if run.mode == "vanilla" and not run.whole]
     for own, who in ((False, "unmodified program"), (True, "transfer of ftps")):

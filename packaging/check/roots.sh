@@ -5,7 +5,7 @@
 
 # build_root: prints its path. What it has beyond the least is what debian/control asks for.
 build_root() {
-	cached "packaging/build-$(key "$here/roots.sh" "$(build_depends)")" make_build_root
+	cached "packaging/build-$(key "$here/roots.sh" "$vmd/fresh.sh" "$(build_depends)")" make_build_root
 }
 
 build_depends() {
@@ -20,7 +20,7 @@ make_build_root() {
 # machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
 # list, its headers, dkms and openssl; and Prometheus, whose services in-machine starts by hand.
 machine() {
-	cached "packaging/machine-$(key "$here/roots.sh" "$1")" make_machine "$1"
+	cached "packaging/machine-$(key "$here/roots.sh" "$vmd/fresh.sh" "$1")" make_machine "$1"
 }
 
 make_machine() {
@@ -51,10 +51,6 @@ make_system() {
 	local variant=$1 packages=$2 dir=$3
 	shift 3
 
-	say "building a root of Debian to try the packages in (once, some minutes)"
 	deb_lines >"$dir/deb-lines"
-	debian_tree "$dir" --variant="$variant" \
-		--include="$(paste -sd, <<<"${packages// /,}")" "$@" \
-		--customize-hook='rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"' \
-		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*'
+	fresh_root "$dir" --variant="$variant" --include="$(paste -sd, <<<"${packages// /,}")" "$@"
 }

@@ -74,7 +74,7 @@ release_lines() (
 		*) like=$host ;;
 		esac
 		debian_targets "deb [signed-by=$keyring] \$(REPO_URI) $suite \$(COMPONENT)" \
-			"Codename: $like"
+			"Codename: $like" || exit
 	done | sort -u
 )
 
@@ -117,12 +117,13 @@ make_apt_root() {
 }
 
 # with_version PACKAGE...: PACKAGE=VERSION lines of what apt would install; PACKAGE:ARCHITECTURE where
-# that is another.
+# that is another. All, or it fails.
 with_version() {
-	local package
+	local package version
 	for package; do
-		apt-cache show --no-all-versions "$package" |
-			sed -n "s/^Version: /$package${packages_arch:+:$packages_arch}=/p"
+		version=$(apt-cache show --no-all-versions "$package" | sed -n 's/^Version: //p') &&
+			[ -n "$version" ] || return
+		printf '%s\n' "$package${packages_arch:+:$packages_arch}=$version"
 	done
 }
 

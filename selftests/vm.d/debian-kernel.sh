@@ -87,6 +87,7 @@ with_parts() {
 	[ -n "$packages_arch" ] || what+='|kbuild'
 	mapfile -t parts < <(apt-cache depends "$@" |
 		sed -nE "s/^ *Depends: (linux-($what)-[0-9].*)/\\1/p" | sort -u)
+	[ ${#parts[@]} -gt 0 ] || return
 	with_version "$@" "${parts[@]}"
 }
 

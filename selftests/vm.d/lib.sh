@@ -50,7 +50,7 @@ locked() {
 	shift
 	mkdir -p "$cache/lock"
 	(
-		flock 9
+		flock 9 || exit
 		"$@" 9>&-
 	) 9>"$cache/lock/$name"
 }
@@ -71,9 +71,7 @@ fill_entry() {
 	local entry=$1 tmp
 	shift
 	[ ! -e "$entry" ] || return 0
-	mkdir -p "$(dirname "$entry")"
-	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
-	chmod 755 "$tmp"
+	mkdir -p "$(dirname "$entry")" && tmp=$(mktemp -d "$cache/tmp.XXXXXX") && chmod 755 "$tmp" || return
 	# what unpacks an archive into it makes it look old to prune
 	if strictly "$@" "$tmp" >&2 && touch "$tmp" && mv "$tmp" "$entry"; then
 		prune

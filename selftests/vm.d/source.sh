@@ -3,6 +3,7 @@
 # The parts of the kernel's source that the tests are built on and the style is checked with.
 
 source_parts='
+	tools/testing/selftests/Makefile
 	tools/testing/selftests/*.h
 	tools/testing/selftests/lib.mk
 	tools/testing/selftests/kselftest
@@ -19,6 +20,7 @@ source_parts='
 	include/linux/args.h
 	tools/testing/selftests/net/config
 	tools/testing/selftests/net/settings
+	scripts/subarch.include
 	scripts/checkpatch.pl
 	scripts/kernel-doc
 	scripts/spelling.txt

@@ -77,19 +77,19 @@ sum_up() {
 		END { print p " passed, " f " failed, " s " skipped"; exit f > 0 || p == 0 }' "$out/counts"
 }
 
-# install_selftests [ARCH]: a tree as kselftest installs it, for its own run_kselftest.sh: in $out, or
-# $out/ARCH.
+# install_selftests [ARCH]: in $out, or $out/ARCH, by the kernel's own Makefile: our folder is linked into
+# its tree, and what it would build is there already.
 # shellcheck disable=SC2120 # not all who source this give arguments
 install_selftests() {
-	local source dir=$out${1:+/$1}/selftests programs
-	source=$("$vm" source)/tools/testing/selftests || return
+	local source dir=$out${1:+/$1} programs
+	source=$("$vm" source) || return
 	programs=$("$vm" selftests "${@:2}" --arch "${1:-x86_64}") || return
-	mkdir -p "$dir"
-	# all is built; this only copies
-	make -s -C "$top/selftests" KSFT="$source" OUTPUT="$programs" \
-		INSTALL_PATH="$dir/tls_drst" install || return
-	cp -r "$source/kselftest" "$source/run_kselftest.sh" "$dir/"
-	make -s --no-print-directory -C "$top/selftests" list | sed 's/^/tls_drst:/' >"$dir/kselftest-list.txt"
+	rm -rf "$dir"/{source,kselftest,selftests}
+	mkdir -p "$dir/kselftest" && cp -r "$source" "$dir/source" &&
+		ln -s "$top/selftests" "$dir/source/tools/testing/selftests/tls_drst" &&
+		ln -s "$programs" "$dir/kselftest/tls_drst" &&
+		make -s --no-print-directory -C "$dir/source/tools/testing/selftests" TARGETS=tls_drst \
+			O="$dir" KSFT_INSTALL_PATH="$dir/selftests" FORCE_TARGETS=1 install
 }
 
 # own_tests NAME BUILD OPTION...: the helper's own tests, in a guest, whose kernel has kTLS.

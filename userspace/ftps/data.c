@@ -287,7 +287,8 @@ static enum ts_status send_piece(struct data *d, const char *buf, size_t len)
 
 	if (!d->text)
 		return send_chunk(d, buf, len);
-	return send_chunk(d, wire, text_to_wire(buf, len, wire));
+	len = text_to_wire(buf, len, wire);
+	return send_chunk(d, wire, len);
 }
 
 static uint64_t cut_of_file(const struct data *d, int fd)
@@ -337,7 +338,8 @@ static int store_piece(struct data *d, struct store *store, const char *buf, siz
 
 	if (!d->text)
 		return store_write(store, buf, len);
-	return store_write(store, text, text_from_wire(&d->cr, buf, len, text));
+	len = text_from_wire(&d->cr, buf, len, text);
+	return store_write(store, text, len);
 }
 
 /* A last CR has nothing behind it that could make it the end of a line. */

@@ -40,6 +40,7 @@ static void mask(const char *text, size_t len)
 	char last = '\0', last_of_one = '\0', *two = malloc(len + 1), *one = malloc(len + 1);
 	size_t cut = len / 3;
 
+	must(two && one);
 	memcpy(two, text, len);
 	memcpy(one, text, len);
 	text_mask(&last, two, cut, "\n\r\t");
@@ -131,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	text = malloc(size);
+	must(text);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
 	switch (data[0] % 6) {

@@ -445,8 +445,9 @@ void peer_send(struct conn *conn, const void *data, size_t len)
 void peer_record(struct conn *conn, uint8_t type, const void *data, size_t len)
 {
 	uint8_t rec[REC_MAX];
+	size_t sealed = rec_seal(&conn->rx, type, data, len, rec);
 
-	peer_send(conn, rec, rec_seal(&conn->rx, type, data, len, rec));
+	peer_send(conn, rec, sealed);
 }
 
 void peer_reply(struct conn *conn)

@@ -190,7 +190,7 @@ static bool adds_up(long held, char *text, size_t size)
 
 bool drst_adds_up(long held)
 {
-	char text[2048];
+	char text[2048] = "";
 
 	if (!drst_present())
 		return true;

@@ -63,7 +63,7 @@ void fault_below_module(void)
 /* The symbols are sorted: the next one is where the function ends. */
 void fault_below_function(const char *name)
 {
-	unsigned long long start = 0, addr;
+	unsigned long long start = 0, addr = 0;
 	FILE *f = fopen("/proc/kallsyms", "re");
 	char line[512], symbol[256];
 

@@ -44,11 +44,12 @@ const struct flow *wire_flow(struct wire *wire, uint16_t port);
  */
 #define WIRE_AWAIT(wire, port, cond) __extension__ ({			\
 	const struct flow *flow;					\
+	bool __holds;							\
 									\
 	do {								\
 		flow = wire_flow(wire, port);				\
-	} while (!(cond) && wire_next(wire));				\
-	(cond);								\
+	} while (!(__holds = (cond)) && wire_next(wire));		\
+	__holds;							\
 })
 bool wire_next(struct wire *wire);
 
