@@ -110,8 +110,9 @@ variables() {
 }
 
 # Drops what no run has used for two weeks: earlier kernels and images, and what was cut short.
+# What is half made belongs to another run, and an archive gives it and what is in it old times.
 prune() {
-	find "$cache"/*/* -maxdepth 0 -type d -mtime +14 -exec rm -rf {} +
-	find "$cache" -maxdepth 1 -name 'tmp.*' -mtime +1 -exec rm -rf {} +
+	find "$cache" -mindepth 2 -maxdepth 2 ! -path "$cache/tmp.*" -type d -mtime +14 -exec rm -rf {} +
+	find "$cache" -maxdepth 1 -name 'tmp.*' -ctime +1 -exec rm -rf {} +
 	prune_debs
 }

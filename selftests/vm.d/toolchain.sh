@@ -40,7 +40,10 @@ make_toolchain() {
 	# shellcheck disable=SC2086
 	release_lines $suites >"$dir/deb-lines"
 	# perl: W=1 has kernel-doc look at the comments, and 6.12's is in Perl
+	# what this host's apt is told of archives that have not been renewed
 	debian_tree "$dir" --variant=essential \
+		--aptopt="Acquire::Check-Valid-Until \"$(apt-config dump --format '%v' \
+			Acquire::Check-Valid-Until | grep . || echo true)\"" \
 		--include="binutils,make,perl,$(tail -n +2 "$named" | paste -sd,)" \
 		--customize-hook="$without_lists"
 }
