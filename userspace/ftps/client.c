@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +41,7 @@ struct client {
 	uint64_t size;
 	bool has_mtime; /* MDTM told @mtime */
 	time_t mtime;
-	char target[PATH_MAX]; /* get: the file that is written, links followed */
-	char partial[PATH_MAX];
+	char partial[STORE_PARTIAL_MAX]; /* get: the partial file that was kept, or "" */
 	char why[512];
 };
 
@@ -708,12 +705,11 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 	int err;
 
 	if (!deserves_name(cl, xs)) {
-		if (store_abandon(store, cl->o->conddisp))
-			snprintf(cl->partial, sizeof(cl->partial), "%.*s.partial", PATH_MAX - 9,
-				 cl->target);
+		if (!store_abandon(store, cl->o->conddisp, cl->partial))
+			cl->partial[0] = '\0';
 		return xs;
 	}
-	if (cl->has_mtime)
+	if (cl->has_mtime && cl->o->mtime)
 		store_set_time(store, cl->mtime);
 	err = store_commit(store);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
@@ -740,85 +736,51 @@ static enum xs transfer_get(struct client *cl, struct store *store)
 	return finish_get(cl, store, get_status(cl));
 }
 
-/*
- * Follow links to a file, or to where one is going to be: the temporary file has to be
- * beside it. What else a link may lead to is opened as it is.
- */
-static int follow_links(char *file)
+static int open_store(const char *file, struct store **store)
 {
-	char to[PATH_MAX];
-	struct stat sb;
-	ssize_t n = 0;
-
-	if (stat(file, &sb) == 0 && !S_ISREG(sb.st_mode))
-		return 0;
-	for (int i = 0; i < 40; i++) {
-		char *name = strrchr(file, '/');
-
-		n = readlink(file, to, sizeof(to) - 1);
-		if (n < 0)
-			return errno == EINVAL || errno == ENOENT ? 0 : -errno;
-		to[n] = '\0';
-		name = name && *to != '/' ? name + 1 : file;
-		if ((size_t)(name - file) + (size_t)n >= PATH_MAX)
-			return -ENAMETOOLONG;
-		strcpy(name, to);
-	}
-	return -ELOOP;
+	if (strcmp(file, "-"))
+		return store_open_path(file, store);
+	*store = store_fd(STDOUT_FILENO);
+	return *store ? 0 : -ENOMEM;
 }
 
-static int open_store(struct client *cl, int *dir, struct store **store)
+/* What SIZE and MDTM say of the file, and with --resume what is here of the same one. */
+static enum xs prepare_get(struct client *cl, struct store *store)
 {
-	char *file = cl->target, *copy;
-	int err;
+	const struct options *o = cl->o;
+	int64_t there;
 
-	if (!strcmp(cl->o->file, "-")) {
-		*store = store_fd(STDOUT_FILENO);
-		return *store ? 0 : -ENOMEM;
-	}
-	if (strlen(cl->o->file) >= sizeof(cl->target))
-		return -ENAMETOOLONG;
-	strcpy(file, cl->o->file);
-	err = follow_links(file);
-	if (err)
-		return err;
-	copy = strdup(file);
-	if (!copy)
-		return -ENOMEM;
-	*dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (*dir < 0)
-		return -errno;
-	if (cl->o->resume)
-		cl->resume_at = store_partial_size(*dir, url_basename(file));
-	if (cl->resume_at)
-		return store_continue(*dir, url_basename(file), true, cl->resume_at, store);
-	return store_open(*dir, url_basename(file), true, store);
+	/* The size of a text is not that on the wire (RFC 3659 s. 4). */
+	if (!o->ascii)
+		cl->has_size = ask_size(cl, "", &cl->size);
+	if ((o->mtime || o->resume) && strcmp(o->file, "-"))
+		cl->has_mtime = ask_mtime(cl);
+	if (cl->has_size && cl->has_mtime)
+		store_set_source(store, cl->size, cl->mtime);
+	there = o->resume ? store_resume(store) : 0;
+	if (there == -ESTALE || (there > 0 && (uint64_t)there > cl->size))
+		return fail(cl, XS_LOCAL,
+			    "%s.partial is not known to be a part of this file, "
+			    "as it is now: remove it, or get all of it without --resume",
+			    o->file);
+	if (there < 0)
+		return fail(cl, XS_LOCAL, "%s.partial: %s", o->file, strerror((int)-there));
+	cl->resume_at = (uint64_t)there;
+	return XS_COMPLETE;
 }
 
 static enum xs get(struct client *cl)
 {
-	struct store *store = NULL;
-	int dir = -1, err;
+	struct store *store;
+	int err = open_store(cl->o->file, &store);
 	enum xs xs;
 
-	err = open_store(cl, &dir, &store);
-	if (err) {
-		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
-	} else {
-		xs = prepare(cl);
-		/* The size of a text is not that on the wire (RFC 3659 s. 4). */
-		if (!xs && !cl->o->ascii)
-			cl->has_size = ask_size(cl, "", &cl->size);
-		if (!xs && cl->o->mtime && strcmp(cl->o->file, "-"))
-			cl->has_mtime = ask_mtime(cl);
-		if (!xs && cl->has_size && cl->resume_at > cl->size)
-			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file", cl->o->file);
-		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
-	}
-	if (dir >= 0)
-		close(dir);
-	return xs;
+	if (err)
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
+	xs = prepare(cl);
+	if (!xs)
+		xs = prepare_get(cl, store);
+	return xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
 }
 
 static enum xs ls(struct client *cl)
@@ -847,7 +809,7 @@ static enum xs ls(struct client *cl)
 		xs = data_status(cl);
 		xs = xs ? xs : reply_status(cl);
 	}
-	store_abandon(store, CONDDISP_DELETE);
+	store_abandon(store, CONDDISP_DELETE, cl->partial);
 	return xs;
 }
 

@@ -184,7 +184,7 @@ static void run_open(void *arg)
 {
 	struct opening *o = arg;
 
-	o->fd = openat(o->dir, o->name, o->flags);
+	o->fd = openat(o->dir, o->name, o->flags, 0666);
 	if (o->fd < 0)
 		o->fd = -errno;
 }

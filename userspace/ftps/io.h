@@ -96,7 +96,7 @@ int io_call(void (*run)(void *arg), void *arg);
  * io_openat() - openat(2) by io_call(): a FIFO without another end blocks
  * @dir: a descriptor of the folder, or AT_FDCWD
  * @name: the name in it
- * @flags: as openat(2), without O_CREAT
+ * @flags: as openat(2); the mode is 0666
  *
  * Return: the descriptor, or a negative errno (-EINTR: a signal asks us to stop).
  */

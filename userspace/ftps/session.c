@@ -722,14 +722,14 @@ static bool begin_transfer(struct session *s, struct data *d)
 static void store_file(struct session *s, const char *op, struct store *store, const char *path)
 {
 	struct data d = new_data(s);
-	char partial[VFS_PATH_MAX + 16];
+	char partial[STORE_PARTIAL_MAX];
 	bool whole;
 	enum xs xs;
 
 	d.text = s->ascii;
 	begin_report(s, op, path);
 	if (!begin_transfer(s, &d)) {
-		store_abandon(store, s->o->conddisp);
+		store_abandon(store, s->o->conddisp, partial);
 		return;
 	}
 	whole = data_receive(&d, store);
@@ -739,8 +739,7 @@ static void store_file(struct session *s, const char *op, struct store *store, c
 		s->transfer.local_err = -store_commit(store);
 		if (s->transfer.local_err)
 			xs = XS_LOCAL;
-	} else if (store_abandon(store, s->o->conddisp)) {
-		snprintf(partial, sizeof(partial), "%s.partial", path);
+	} else if (store_abandon(store, s->o->conddisp, partial)) {
 		s->report.partial = partial;
 	}
 	reply_outcome(s, xs);
@@ -749,17 +748,16 @@ static void store_file(struct session *s, const char *op, struct store *store, c
 }
 
 /* What the file begins with: nothing, what REST said, or for APPE all that is there. */
-static int open_store(struct session *s, bool append, int dir, const char *name,
+static int open_store(struct session *s, bool append, int dir, const char *path,
 		      struct store **store)
 {
 	uint64_t rest = s->rest;
 	struct stat sb;
 
 	s->rest = 0;
-	if (append && fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
-		return store_continue(dir, name, false, (uint64_t)sb.st_size, store);
-	return rest ? store_continue(dir, name, true, rest, store) :
-		      store_open(dir, name, false, store);
+	if (append && fstatat(dir, vfs_name(path), &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return store_continue(dir, path, false, (uint64_t)sb.st_size, store);
+	return rest ? store_continue(dir, path, true, rest, store) : store_open(dir, path, store);
 }
 
 static void receive_file(struct session *s, const char *arg, bool append)
@@ -776,7 +774,7 @@ static void receive_file(struct session *s, const char *arg, bool append)
 		reply_errno(s, 553, -dir);
 		return;
 	}
-	err = open_store(s, append, dir, name, &store);
+	err = open_store(s, append, dir, path, &store);
 	if (err)
 		reply_errno(s, 553, -err);
 	else

@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,155 @@ def test_resume_put():
            "whole, and no .partial any more", os.listdir(server.dir))
         make_file("up", 100)
         is_status(put(server, up, "--resume"), LOCAL, "the server has more than we")
+
+
+def cut_get(server_file, to):
+    """A get that is cut in the middle. Return: where what came is."""
+    with Server("--end", "rst-middle", "--cut-at", "70000") as server:
+        shutil.copy2(server_file, server.file("f"))
+        r = get(server, "f", to)
+        is_status(r, RESET, "get, cut")
+        return facts(r)["partial"]
+
+
+def test_partial_is_mine():
+    """What a user has as NAME.partial is no business of a get that fails."""
+    f, down = make_file("mine", 200_000), path("taken")
+    mine = make_file("taken.partial", 100)
+    shutil.copy(mine, path("mine.copy"))
+    for i in range(2):
+        part = cut_get(f, down)
+        ok(part == down + ".partial.1" and same(mine, path("mine.copy")),
+           "a user's own .partial stays; what came has another name, and only one", part)
+    ok(os.stat(part).st_mode & 0o777 == 0o600, "and nobody else can read it")
+    for name in os.listdir(WORK):
+        if name.startswith("taken.partial"):
+            os.unlink(path(name))
+    ok(cut_get(f, down) == cut_get(f, down) == down + ".partial", "ours is replaced")
+
+
+def test_resume_other():
+    """Parts of different files are not joined."""
+    f, down = make_file("joined", 200_000), path("join")
+
+    def resume(what, want):
+        with Server() as server:
+            shutil.copy2(f, server.file("f"))
+            r = get(server, "f", down, "--resume")
+        is_status(r, want, "get --resume, " + what)
+        ok(same(f, down) if want == COMPLETE else "without --resume" in r.stderr,
+           "whole, or it is said what to do", r.stderr)
+        ok(want == COMPLETE or (not os.path.exists(down) and same(part, path("kept"))),
+           "and what was there is as it was")
+    part = cut_get(f, down)
+    shutil.copy(part, path("kept"))
+    then = os.stat(f).st_mtime
+    os.utime(f, (then, then - 10))
+    resume("another time", LOCAL)
+    os.truncate(f, 200_001)
+    os.utime(f, (then, then))
+    resume("another size", LOCAL if xattrs(WORK) else COMPLETE)
+    os.truncate(f, 200_000)
+    os.utime(f, (then, then))
+    if not os.geteuid():
+        os.chown(part, 1, 1)
+        resume("a part that somebody else chose", LOCAL)
+        os.chown(part, 0, 0)
+    resume("the same file", COMPLETE)
+    part = make_file("join.partial", 100)
+    shutil.copy(part, path("kept"))
+    os.unlink(down)
+    resume("a part that is none", LOCAL)
+
+
+def xattrs(folder):
+    """Whether a file here can have attributes of its user's."""
+    try:
+        os.setxattr(make_file(os.path.join(folder, "xattr"), 1), "user.test", b"x")
+        return True
+    except OSError:
+        return False
+
+
+ACL = "system.posix_acl_access"
+
+
+def acl(*entries):
+    """An ACL as the kernel has it: tag (1, 2, 4, 8, 16, 32 as in acl(5)), permissions, id."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *e) for e in entries)
+
+
+def attributes(name):
+    sb = os.stat(name)
+    return (oct(sb.st_mode), sb.st_uid, sb.st_gid, sb.st_nlink,
+            {x: os.getxattr(name, x) for x in os.listxattr(name)})
+
+
+def test_attributes():
+    """A file that is replaced keeps all but its content."""
+    new = make_file("new", 200_000)
+
+    def adorn(name, links):
+        make_file(name, 3000)
+        os.chmod(name, 0o604)
+        if not os.geteuid():
+            os.chown(name, 1, 2)
+            os.chmod(name, 0o2640)
+        for attr, value in (("user.test", b"mine"),
+                            (ACL, acl((1, 6, -1), (2, 4, 12), (4, 0, -1), (16, 4, -1), (32, 0, -1)))):
+            try:
+                os.setxattr(name, attr, value)
+            except OSError as e:
+                print(f"# {attr}: {e}")
+        if links:
+            os.link(name, name + ".link")
+        return name
+
+    for links in (False, True):
+        for verb in ("get", "put", "put --append"):
+            what = f"{verb}, {'with' if links else 'without'} another name"
+            with Server() as server:
+                if verb == "get":
+                    os.rename(shutil.copy(new, path("f")), server.file("f"))
+                    there = adorn(path(f"adorned{links}"), links)
+                    before = attributes(there)
+                    r = get(server, "f", there)
+                else:
+                    there = adorn(server.file("new"), links)
+                    before = attributes(there)
+                    r = put(server, new, *verb.split()[1:])
+                is_status(r, COMPLETE, what)
+                ok(attributes(there) == before, f"{what}: all attributes are as before",
+                   (before, attributes(there)))
+                ok(os.path.getsize(there) == 200_000 + 3000 * ("append" in verb), "the data are new")
+                ok(not links or same(there, there + ".link"), "under both names")
+                no_leftovers(os.path.dirname(there))
+
+
+def test_modes():
+    """umask and default ACLs are for what is complete; what is not is its owner's alone."""
+    with Server("--rate", "200000") as server:
+        make_file(server.file("f"), 100_000)
+        folder = tempfile.mkdtemp(dir=WORK)
+        args = [FTPS, "get", "--cacert", CERT, server.url("f")]
+        with subprocess.Popen([*args, "f"], cwd=folder, umask=0o027, stdout=subprocess.DEVNULL) as proc:
+            name = until(lambda: arriving(folder), "the first bytes")
+            mode = os.stat(os.path.join(folder, name)).st_mode
+            proc.wait(LIMIT)
+        ok(mode & 0o777 == 0o600, f"a temporary file has mode {mode & 0o777:o}")
+        mode = os.stat(os.path.join(folder, "f")).st_mode
+        ok(mode & 0o777 == 0o640, f"a new file has mode {mode & 0o777:o}")
+        try:
+            os.setxattr(folder, "system.posix_acl_default",
+                        acl((1, 7, -1), (2, 6, 12), (4, 5, -1), (16, 7, -1), (32, 0, -1)))
+        except OSError as e:
+            skip("a default ACL", f"no ACLs here: {e}")
+            return
+        with open(os.path.join(folder, "like this"), "w"):
+            pass
+        is_status(run(*args[1:], "g", cwd=folder), COMPLETE, "get into a folder with a default ACL")
+        ok(attributes(os.path.join(folder, "g")) == attributes(os.path.join(folder, "like this")),
+           "a new file has what any new file has there", attributes(os.path.join(folder, "g")))
 
 
 def test_append():

@@ -368,6 +368,61 @@ def test_listing_with_commands():
        "escape sequences are masked", shown)
 
 
+# ---------------------------------------------------------------- hostile users of this machine
+
+def set_rule(name, value):
+    """A rule of proc_sys_fs(5). Return: what it was."""
+    with open(f"/proc/sys/fs/{name}", "r+") as f:
+        was = f.read().strip()
+        f.seek(0)
+        f.write(str(value))
+    return was
+
+
+def test_planted():
+    """Somebody else's link or file in a sticky folder: the kernel says who may write to it."""
+    rules = ("protected_symlinks", "protected_regular")
+    try:
+        was = {rule: set_rule(rule, 0) for rule in rules}
+    except OSError as e:
+        skip("files that others planted", f"the kernel's rules cannot be set: {e}")
+        return
+    folder = tempfile.mkdtemp(dir=WORK)
+    os.chmod(folder, 0o1777)
+    mine, link, file = path("root's own"), os.path.join(folder, "x"), os.path.join(folder, "y")
+    nothing = os.path.join(folder, "astray")
+    try:
+        for rule in (0, 1):
+            for name in rules:
+                set_rule(name, rule)
+            for planted in (link, file, nothing):
+                with open(mine, "w") as f:
+                    f.write("as it was")
+                os.symlink(mine if planted == link else path("made"), planted)
+                if planted == file:
+                    os.unlink(planted)
+                    make_file(planted, 10)
+                os.lchown(planted, 65534, 65534)
+                what = f"get to somebody's {os.path.basename(planted)}, rule {rule}"
+                with Server() as server:
+                    make_file(server.file("f"), 1000)
+                    r = get(server, "f", planted)
+                is_status(r, LOCAL if rule else COMPLETE, what)
+                ok(not rule or "Permission denied" in r.stderr, f"{what}: as open(2)", r.stderr)
+                ok(os.path.islink(planted) == (planted != file) and
+                   os.lstat(planted).st_uid == 65534, f"{what}: it stays what it is, and whose")
+                ok((open(mine, "rb").read() == b"as it was") == bool(rule or planted != link) and
+                   os.path.exists(path("made")) == (not rule and planted == nothing),
+                   f"{what}: root's file is as open(2) would have it")
+                os.unlink(planted)
+                if os.path.exists(path("made")):
+                    os.unlink(path("made"))
+            no_leftovers(folder)
+    finally:
+        for rule, value in was.items():
+            set_rule(rule, value)
+
+
 # ---------------------------------------------------------------- hostile clients
 
 def serves_others(server):
