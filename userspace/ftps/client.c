@@ -709,7 +709,7 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 			cl->partial[0] = '\0';
 		return xs;
 	}
-	if (cl->has_mtime && cl->o->mtime)
+	if (cl->has_mtime && !cl->o->no_mtime)
 		store_set_time(store, cl->mtime);
 	err = store_commit(store);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
@@ -753,7 +753,7 @@ static enum xs prepare_get(struct client *cl, struct store *store)
 	/* The size of a text is not that on the wire (RFC 3659 s. 4). */
 	if (!o->ascii)
 		cl->has_size = ask_size(cl, "", &cl->size);
-	if ((o->mtime || o->resume) && strcmp(o->file, "-"))
+	if ((!o->no_mtime || o->resume) && strcmp(o->file, "-"))
 		cl->has_mtime = ask_mtime(cl);
 	if (cl->has_size && cl->has_mtime)
 		store_set_source(store, cl->size, cl->mtime);

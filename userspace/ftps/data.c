@@ -16,7 +16,7 @@
 #define ABORT_MS 200   /* how long to look for the cause of an abort */
 #define LINGER_MS 5000 /* how long END_CLEAN waits for the peer to close */
 
-static const char *const ending_names[END_NR] = {
+const char *const ending_names[END_NR + 1] = {
 	[END_CLEAN] = "clean",
 	[END_TICKETS_UNREAD] = "tickets-unread",
 	[END_CLOSE] = "close",
@@ -28,20 +28,6 @@ static const char *const ending_names[END_NR] = {
 	[END_HALF_CLOSE] = "half-close",
 	[END_SHUT_RDWR] = "shut-rdwr",
 };
-
-const char *ending_name(enum ending ending)
-{
-	return ending_names[ending];
-}
-
-enum ending ending_parse(const char *name)
-{
-	int i = 0;
-
-	while (i < END_NR && strcmp(name, ending_names[i]))
-		i++;
-	return (enum ending)i;
-}
 
 /* ------------------------------------------------------------------ common */
 
@@ -57,13 +43,16 @@ int data_init(struct data *d, struct tls_stream *s, struct transfer *result)
 	result->ktls_rx = tls_stream_ktls(s, false);
 	snprintf(result->version, sizeof(result->version), "%s", tls_stream_version(s));
 	snprintf(result->cipher, sizeof(result->cipher), "%s", tls_stream_cipher(s));
-	d->hash = EVP_MD_CTX_new();
-	return d->hash && EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL) ? 0 : -ENOMEM;
+	d->hash = d->tune->sha256 ? EVP_MD_CTX_new() : NULL;
+	if (!d->tune->sha256 || (d->hash && EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL)))
+		return 0;
+	return -ENOMEM;
 }
 
 static void count(struct data *d, const void *buf, size_t n)
 {
-	EVP_DigestUpdate(d->hash, buf, n);
+	if (d->hash)
+		EVP_DigestUpdate(d->hash, buf, n);
 	d->result->bytes += n;
 	if (d->progress)
 		d->progress(d->watch_arg, d->result->bytes);
@@ -90,7 +79,7 @@ static void settle_time(struct data *d)
 	unsigned int len = 0;
 
 	r->ms = io_now() - d->started;
-	if (EVP_DigestFinal_ex(d->hash, sum, &len))
+	if (d->hash && EVP_DigestFinal_ex(d->hash, sum, &len))
 		for (unsigned int i = 0; i < len && i < 32; i++)
 			snprintf(r->sha256 + 2 * i, 3, "%02x", sum[i]);
 	EVP_MD_CTX_free(d->hash);

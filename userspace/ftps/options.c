@@ -4,110 +4,111 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "credentials.h"
 #include "io.h"
 #include "status.h"
 #include "users.h"
 
-enum opt {
-	OPT_HELP = 'h',
-	OPT_VERBOSE = 'v',
-	OPT_IPV4 = '4',
-	OPT_IPV6 = '6',
-	OPT_FIRST = 256,
-	OPT_VERSION,
-	OPT_TLS,
-	OPT_CACERT,
-	OPT_INSECURE,
-	OPT_NO_KTLS,
-	OPT_NETRC,
-	OPT_NO_EPSV,
-	OPT_IMPLICIT,
-	OPT_CLEAR_DATA,
-	OPT_ACTIVE,
-	OPT_RESUME,
-	OPT_APPEND,
-	OPT_NAMES,
-	OPT_FACTS,
-	OPT_MAX_SIZE,
-	OPT_PASSWORD_FILE,
-	OPT_USER,
-	OPT_ANONYMOUS,
-	OPT_TICKETS,
-	OPT_LISTEN,
-	OPT_CERT,
-	OPT_KEY,
-	OPT_MAX_CLIENTS,
-	OPT_IDLE,
-	OPT_END,
-	OPT_END_DELAY,
-	OPT_CUT_AT,
-	OPT_READ_DELAY,
-	OPT_RATE,
-	OPT_RCVBUF,
-	OPT_SNDBUF,
-	OPT_TIMEOUT,
-	OPT_CONDDISP,
-	OPT_JSON,
-	OPT_ASCII,
-	OPT_NO_PROGRESS,
-	OPT_NO_MTIME,
-	OPT_REQUIRE_REUSE,
-	OPT_USERS,
-	OPT_MAX_PER_HOST,
-	OPT_MAX_SESSION,
+/* Commands, for roles. */
+#define PUT (1u << CMD_PUT)
+#define GET (1u << CMD_GET)
+#define LS (1u << CMD_LS)
+#define SERVE (1u << CMD_SERVE)
+#define CLIENT (PUT | GET | LS)
+#define RECEIVE (GET | LS | SERVE)
+#define ALL (CLIENT | SERVE)
+
+static const char *const commands[] = {
+	[CMD_PUT] = "put",
+	[CMD_GET] = "get",
+	[CMD_LS] = "ls",
+	[CMD_SERVE] = "serve",
 };
 
-static const struct option longs[] = {
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ "verbose", no_argument, NULL, OPT_VERBOSE },
-	{ "ipv4", no_argument, NULL, OPT_IPV4 },
-	{ "ipv6", no_argument, NULL, OPT_IPV6 },
-	{ "tls", required_argument, NULL, OPT_TLS },
-	{ "cacert", required_argument, NULL, OPT_CACERT },
-	{ "insecure", no_argument, NULL, OPT_INSECURE },
-	{ "no-ktls", no_argument, NULL, OPT_NO_KTLS },
-	{ "no-epsv", no_argument, NULL, OPT_NO_EPSV },
-	{ "implicit", no_argument, NULL, OPT_IMPLICIT },
-	{ "clear-data", no_argument, NULL, OPT_CLEAR_DATA },
-	{ "active", no_argument, NULL, OPT_ACTIVE },
-	{ "resume", no_argument, NULL, OPT_RESUME },
-	{ "append", no_argument, NULL, OPT_APPEND },
-	{ "names", no_argument, NULL, OPT_NAMES },
-	{ "facts", no_argument, NULL, OPT_FACTS },
-	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
-	{ "netrc-file", required_argument, NULL, OPT_NETRC },
-	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
-	{ "user", required_argument, NULL, OPT_USER },
-	{ "anonymous", no_argument, NULL, OPT_ANONYMOUS },
-	{ "tickets", required_argument, NULL, OPT_TICKETS },
-	{ "listen", required_argument, NULL, OPT_LISTEN },
-	{ "cert", required_argument, NULL, OPT_CERT },
-	{ "key", required_argument, NULL, OPT_KEY },
-	{ "max-clients", required_argument, NULL, OPT_MAX_CLIENTS },
-	{ "idle", required_argument, NULL, OPT_IDLE },
-	{ "end", required_argument, NULL, OPT_END },
-	{ "end-delay", required_argument, NULL, OPT_END_DELAY },
-	{ "cut-at", required_argument, NULL, OPT_CUT_AT },
-	{ "read-delay", required_argument, NULL, OPT_READ_DELAY },
-	{ "rate", required_argument, NULL, OPT_RATE },
-	{ "rcvbuf", required_argument, NULL, OPT_RCVBUF },
-	{ "sndbuf", required_argument, NULL, OPT_SNDBUF },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "conddisp", required_argument, NULL, OPT_CONDDISP },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "ascii", no_argument, NULL, OPT_ASCII },
-	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
-	{ "no-mtime", no_argument, NULL, OPT_NO_MTIME },
-	{ "require-reuse", no_argument, NULL, OPT_REQUIRE_REUSE },
-	{ "users", required_argument, NULL, OPT_USERS },
-	{ "max-per-host", required_argument, NULL, OPT_MAX_PER_HOST },
-	{ "max-session", required_argument, NULL, OPT_MAX_SESSION },
-	{ NULL, 0, NULL, 0 },
+enum kind {
+	SET,	/* a bool: true */
+	CHOICE, /* an int: @min */
+	TEXT,	/* from here on with a value */
+	WORD,	/* one of @words, to an int: its index, and @min */
+	NUMBER, /* an int, @min to @max, times @scale */
+	BYTES,	/* a uint64_t, @min to INT64_MAX */
+};
+
+static const char *const versions[] = { "1.2", "1.3", NULL }; /* their numbers follow each other */
+static const char *const dispositions[] = { "catlg", "delete", NULL };
+
+#define ROW(name, roles, kind, member, ...)                                                        \
+	{                                                                                          \
+		name, roles, kind, offsetof(struct options, member), __VA_ARGS__                   \
+	}
+#define FLAG(name, roles, member) ROW(name, roles, SET, member, 0, 0, 0, NULL)
+#define VALUE(name, roles, member) ROW(name, roles, TEXT, member, 0, 0, 0, NULL)
+
+static const struct opt {
+	const char *name;
+	unsigned int roles;
+	enum kind kind;
+	size_t at;
+	int64_t min;
+	int max, scale;
+	const char *const *words;
+} table[] = {
+	/* clang-format off */
+	/* The first have letters, see options_parse(). */
+	FLAG("help", ALL, help),
+	FLAG("verbose", ALL, verbose),
+	ROW("ipv4", CLIENT, CHOICE, family, AF_INET, 0, 0, NULL),
+	ROW("ipv6", CLIENT, CHOICE, family, AF_INET6, 0, 0, NULL),
+	FLAG("version", ALL, version),
+	FLAG("json", ALL, json),
+	ROW("tls", ALL, WORD, tls.version, TLS1_2_VERSION, 0, 0, versions),
+	FLAG("implicit", ALL, implicit),
+	FLAG("clear-data", ALL, clear_data),
+	FLAG("no-ktls", ALL, tune.no_ktls),
+	VALUE("cert", ALL, tls.cert_file),
+	VALUE("key", ALL, tls.key_file),
+	VALUE("password-file", ALL, password_file),
+	ROW("timeout", ALL, NUMBER, tune.timeout_ms, 1, INT_MAX / 1000, 1000, NULL),
+	ROW("conddisp", GET | SERVE, WORD, conddisp, 0, 0, 0, dispositions),
+	VALUE("netrc-file", CLIENT, netrc),
+	VALUE("cacert", CLIENT, tls.ca_file),
+	FLAG("insecure", CLIENT, tls.insecure),
+	FLAG("no-epsv", CLIENT, no_epsv),
+	FLAG("active", CLIENT, active),
+	FLAG("sha256", PUT | GET | SERVE, tune.sha256),
+	FLAG("resume", PUT | GET, resume),
+	FLAG("append", PUT, append),
+	FLAG("atomic", PUT, atomic),
+	FLAG("ascii", PUT | GET, ascii),
+	FLAG("no-mtime", GET, no_mtime),
+	FLAG("no-progress", PUT | GET, no_progress),
+	ROW("names", LS, CHOICE, ls, LS_NAMES, 0, 0, NULL),
+	ROW("facts", LS, CHOICE, ls, LS_FACTS, 0, 0, NULL),
+	VALUE("listen", SERVE, listen),
+	VALUE("user", SERVE, user),
+	VALUE("users", SERVE, users),
+	FLAG("anonymous", SERVE, anonymous),
+	FLAG("require-reuse", SERVE, require_reuse),
+	ROW("max-clients", SERVE, NUMBER, max_clients, 1, INT_MAX, 1, NULL),
+	ROW("max-per-host", SERVE, NUMBER, max_per_host, 1, INT_MAX, 1, NULL),
+	ROW("max-session", SERVE, NUMBER, max_session, 1, INT_MAX, 1, NULL),
+	ROW("max-size", SERVE, BYTES, max_size, 1, 0, 0, NULL),
+	ROW("idle", SERVE, NUMBER, idle_ms, 1, INT_MAX / 1000, 1000, NULL),
+	ROW("tickets", SERVE, NUMBER, tls.data_tickets, 0, 16, 1, NULL),
+	ROW("end", ALL, WORD, tune.ending, 0, 0, 0, ending_names),
+	ROW("end-delay", ALL, NUMBER, tune.end_delay_ms, 0, INT_MAX, 1, NULL),
+	ROW("cut-at", ALL, BYTES, tune.cut_at, 1, 0, 0, NULL),
+	ROW("read-delay", RECEIVE, NUMBER, tune.read_delay_ms, 0, INT_MAX, 1, NULL),
+	ROW("rate", ALL, BYTES, tune.rate, 1, 0, 0, NULL),
+	ROW("rcvbuf", ALL, NUMBER, tune.buffers.rcvbuf, 1, INT_MAX, 1, NULL),
+	ROW("sndbuf", ALL, NUMBER, tune.buffers.sndbuf, 1, INT_MAX, 1, NULL),
+	/* clang-format on */
 };
 
 static const char usage[] =
@@ -122,12 +123,16 @@ static const char usage[] =
 	"      --json              summary (serve: a line for each transfer) as JSON\n"
 	"  -4, --ipv4, -6, --ipv6  this family only\n"
 	"      --tls 1.2|1.3       this version only\n"
-	"      --implicit          TLS from the start, without AUTH (port 990)\n"
+	"      --implicit          TLS from the start, without AUTH (as at port 990)\n"
 	"      --clear-data        data without TLS (PROT C); serve: allow that\n"
 	"      --no-ktls           leave TLS records to user space\n"
 	"      --timeout SECONDS   give up after so long without progress (60)\n"
 	"      --conddisp catlg|delete\n"
-	"                          keep a partial file as FILE.partial (default), or not\n"
+	"                          get, serve: keep a partial file as FILE.partial\n"
+	"                          (default), or not\n"
+	"      --cert FILE, --key FILE\n"
+	"                          certificate chain and key (PEM); serve needs them\n"
+	"      --sha256            but for ls: tell the checksum of the data\n"
 	"put, get and ls:\n"
 	"      --password-file F   F's first line is the password (never in the URL);\n"
 	"                          else ~/.netrc has it, else you are asked\n"
@@ -138,14 +143,13 @@ static const char usage[] =
 	"      --active            let the server connect to us (PORT, EPRT)\n"
 	"      --resume            go on where the partial file ends (REST)\n"
 	"      --append            put: add to the end of the file (APPE)\n"
+	"      --atomic            put: another name until it is complete (RNFR, RNTO)\n"
 	"      --ascii             put, get: a text, its line ends converted (TYPE A)\n"
 	"      --no-mtime          get: leave the file's time as it comes, without MDTM\n"
 	"      --no-progress       no bar on a terminal\n"
 	"      --names, --facts    ls: NLST, MLSD instead of LIST\n"
 	"serve:\n"
 	"      --listen ADDR:PORT  where (127.0.0.1:2121); port 0: any, and it is printed\n"
-	"      --cert FILE, --key FILE\n"
-	"                          certificate chain and key, PEM\n"
 	"      --user NAME --password-file F\n"
 	"                          who may log in; F's first line is the password\n"
 	"      --users FILE        or several: lines NAME:HASH (openssl passwd -6)\n"
@@ -179,9 +183,9 @@ static void help(FILE *to)
 	xs_table(to);
 }
 
-static int bad(const char *what, const char *value)
+static int bad(const char *what, const char *why)
 {
-	io_say("%s: %s", what, value);
+	io_say("%s: %s", what, why);
 	io_say("ftps --help tells more");
 	return XS_USAGE;
 }
@@ -208,192 +212,71 @@ static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	return *out >= min;
 }
 
-static bool number_int(const char *text, int min, int scale, int *out)
+/* Return: whether the value was understood. */
+static bool set(struct options *o, const struct opt *opt, const char *value)
 {
+	void *at = (char *)o + opt->at;
 	uint64_t n;
 
-	if (!number(text, (uint64_t)min, (uint64_t)(INT_MAX / scale), &n))
+	switch (opt->kind) {
+	case SET:
+		*(bool *)at = true;
+		return true;
+	case CHOICE:
+		*(int *)at = (int)opt->min;
+		return true;
+	case TEXT:
+		*(const char **)at = value;
+		return true;
+	case WORD:
+		for (int i = 0; opt->words[i]; i++) {
+			*(int *)at = (int)opt->min + i;
+			if (!strcmp(value, opt->words[i]))
+				return true;
+		}
 		return false;
-	*out = (int)n * scale;
-	return true;
-}
-
-static bool read_password(const char *name, char *password)
-{
-	FILE *f = fopen(name, "re");
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = fgets(password, URL_PART_MAX, f) != NULL;
-	fclose(f);
-	password[strcspn(password, "\r\n")] = '\0';
-	return ok;
-}
-
-static bool set_tls(struct options *o, const char *version)
-{
-	if (!strcmp(version, "1.2"))
-		o->tls.version = TLS1_2_VERSION;
-	else if (!strcmp(version, "1.3"))
-		o->tls.version = TLS1_3_VERSION;
-	else
-		return false;
-	return true;
-}
-
-static bool set_conddisp(struct options *o, const char *disp)
-{
-	o->conddisp = !strcmp(disp, "delete") ? CONDDISP_DELETE : CONDDISP_CATLG;
-	return o->conddisp == CONDDISP_DELETE || !strcmp(disp, "catlg");
-}
-
-/* Options of the data connections. Return: whether the value was understood. */
-static bool set_tuning(struct tuning *t, int opt, const char *value)
-{
-	switch (opt) {
-	case OPT_END:
-		t->ending = ending_parse(value);
-		return t->ending != END_NR;
-	case OPT_END_DELAY:
-		return number_int(value, 0, 1, &t->end_delay_ms);
-	case OPT_CUT_AT:
-		return number(value, 1, INT64_MAX, &t->cut_at);
-	case OPT_READ_DELAY:
-		return number_int(value, 0, 1, &t->read_delay_ms);
-	case OPT_RATE:
-		return number(value, 1, INT64_MAX / 1000, &t->rate);
-	case OPT_RCVBUF:
-		return number_int(value, 1, 1, &t->buffers.rcvbuf);
-	case OPT_SNDBUF:
-		return number_int(value, 1, 1, &t->buffers.sndbuf);
-	case OPT_TIMEOUT:
-		return number_int(value, 1, 1000, &t->timeout_ms);
-	default:
-		return false;
+	case NUMBER:
+		if (!number(value, (uint64_t)opt->min, (uint64_t)opt->max, &n))
+			return false;
+		*(int *)at = (int)n * opt->scale;
+		return true;
+	case BYTES:
+		return number(value, (uint64_t)opt->min, INT64_MAX, at);
 	}
+	return false;
 }
 
-/* Options with a value. Return: whether it was understood. */
-static bool set_value(struct options *o, int opt, const char *value)
+static int bad_value(const struct opt *opt, const char *value)
 {
-	switch (opt) {
-	case OPT_TLS:
-		return set_tls(o, value);
-	case OPT_CONDDISP:
-		return set_conddisp(o, value);
-	case OPT_PASSWORD_FILE:
-		return read_password(value, o->password);
-	case OPT_MAX_CLIENTS:
-		return number_int(value, 1, 1, &o->max_clients);
-	case OPT_MAX_PER_HOST:
-		return number_int(value, 1, 1, &o->max_per_host);
-	case OPT_MAX_SESSION:
-		return number_int(value, 1, 1, &o->max_session);
-	case OPT_USERS:
-		o->users = value;
-		return true;
-	case OPT_MAX_SIZE:
-		return number(value, 1, INT64_MAX, &o->max_size);
-	case OPT_IDLE:
-		return number_int(value, 1, 1000, &o->idle_ms);
-	case OPT_TICKETS:
-		return number_int(value, 0, 1, &o->tls.data_tickets) && o->tls.data_tickets <= 16;
-	case OPT_NETRC:
-		o->netrc = value;
-		return true;
-	case OPT_CACERT:
-		o->tls.ca_file = value;
-		return true;
-	case OPT_CERT:
-		o->tls.cert_file = value;
-		return true;
-	case OPT_KEY:
-		o->tls.key_file = value;
-		return true;
-	case OPT_LISTEN:
-		o->listen = value;
-		return true;
-	case OPT_USER:
-		o->user = value;
-		return true;
-	default:
-		return set_tuning(&o->tune, opt, value);
-	}
+	char want[256] = "a number of bytes, at least 1, with K, M or G behind it if you like";
+	size_t n = 0;
+
+	if (opt->kind == NUMBER)
+		snprintf(want, sizeof(want), "a whole number from %d to %d", (int)opt->min,
+			 opt->max);
+	for (int i = 0; opt->kind == WORD && opt->words[i]; i++)
+		n += (size_t)snprintf(want + n, sizeof(want) - n, "%s%s", i ? ", " : "one of ",
+				      opt->words[i]);
+	io_say("--%s: \"%s\" is not %s", opt->name, value, want);
+	return XS_USAGE;
 }
 
-static bool set_client_flag(struct options *o, int opt)
+/* What has no effect is not what the user meant. */
+static int check_roles(enum command command, const bool *given)
 {
-	switch (opt) {
-	case OPT_NO_EPSV:
-		o->no_epsv = true;
-		return true;
-	case OPT_ACTIVE:
-		o->active = true;
-		return true;
-	case OPT_RESUME:
-		o->resume = true;
-		return true;
-	case OPT_APPEND:
-		o->append = true;
-		return true;
-	case OPT_ASCII:
-		o->ascii = true;
-		return true;
-	case OPT_NO_MTIME:
-		o->mtime = false;
-		return true;
-	case OPT_NO_PROGRESS:
-		o->no_progress = true;
-		return true;
-	case OPT_NAMES:
-		o->ls = LS_NAMES;
-		return true;
-	case OPT_FACTS:
-		o->ls = LS_FACTS;
-		return true;
-	default:
-		return false;
-	}
-}
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char whose[64] = "";
 
-/* Options without a value. Return: whether it is one. */
-static bool set_flag(struct options *o, int opt)
-{
-	switch (opt) {
-	case OPT_VERBOSE:
-		io_verbose = true;
-		return true;
-	case OPT_JSON:
-		o->json = true;
-		return true;
-	case OPT_IPV4:
-		o->family = AF_INET;
-		return true;
-	case OPT_IPV6:
-		o->family = AF_INET6;
-		return true;
-	case OPT_INSECURE:
-		o->tls.insecure = true;
-		return true;
-	case OPT_NO_KTLS:
-		o->tune.no_ktls = true;
-		return true;
-	case OPT_ANONYMOUS:
-		o->anonymous = true;
-		return true;
-	case OPT_REQUIRE_REUSE:
-		o->require_reuse = true;
-		return true;
-	case OPT_IMPLICIT:
-		o->implicit = true;
-		return true;
-	case OPT_CLEAR_DATA:
-		o->clear_data = true;
-		return true;
-	default:
-		return set_client_flag(o, opt);
+		if (!given[i] || table[i].roles & 1u << command)
+			continue;
+		for (int c = CMD_PUT; c <= CMD_SERVE; c++)
+			if (table[i].roles & 1u << c)
+				strcat(strcat(whose, " "), commands[c]);
+		io_say("--%s is not for %s: it is an option of%s", table[i].name, commands[command],
+		       whose);
+		return XS_USAGE;
 	}
+	return -1;
 }
 
 static int set_url(struct options *o, const char *text)
@@ -402,42 +285,55 @@ static int set_url(struct options *o, const char *text)
 
 	if (why)
 		return bad("URL", why);
+	/* Port 990 is the one for it (RFC 4217 s. 15.3). */
+	o->implicit = o->implicit || !strcmp(o->url.port, "990");
 	if (!*o->url.port)
 		strcpy(o->url.port, o->implicit ? "990" : "21");
-	if (*o->password) {
-		memcpy(o->url.password, o->password, sizeof(o->password));
-		o->url.has_password = true;
-	}
-	OPENSSL_cleanse(o->password, sizeof(o->password));
+	why = o->password_file ? credentials_read(o->password_file, o->url.password) : NULL;
+	o->url.has_password = o->password_file;
+	if (why)
+		return bad(o->password_file, why);
+	if (o->tls.key_file && !o->tls.cert_file)
+		return bad("--key", "needs --cert");
 	return -1;
 }
 
 /* Where a text was cut cannot be told from the sizes on both sides. */
-static bool resumes_text(const struct options *o)
+static int check_resume(const struct options *o)
 {
-	return o->ascii && o->resume;
+	if (o->ascii && o->resume)
+		return bad("--ascii", "does not go with --resume");
+	if (o->append && (o->resume || o->atomic))
+		return bad("--append", "goes neither with --resume nor with --atomic");
+	if (o->resume && !strcmp(o->file, "-"))
+		return bad("--resume", "needs a file: - has no place to go on from");
+	return -1;
 }
 
 static int finish_put(struct options *o, int n, char **arg)
 {
 	const char *base;
+	struct stat sb;
 	int status;
 
 	if (n != 2)
 		return bad("put", "needs FILE and URL");
-	if (resumes_text(o))
-		return bad("--ascii", "does not go with --resume");
-	if (o->append && o->resume)
-		return bad("--append", "does not go with --resume");
+	o->file = arg[0];
 	status = set_url(o, arg[1]);
+	if (status < 0)
+		status = check_resume(o);
 	if (status >= 0)
 		return status;
-	o->file = arg[0];
+	if (strcmp(o->file, "-") && stat(o->file, &sb) == 0 && S_ISDIR(sb.st_mode))
+		return bad(o->file, "is a folder: put sends one file");
 	base = url_basename(o->file);
 	if (*url_basename(o->url.path))
 		return -1;
 	if (!strcmp(o->file, "-") || strlen(o->url.path) + strlen(base) >= sizeof(o->url.path))
 		return bad("URL", "ends in /, and there is no name to put behind it");
+	if (strpbrk(base, "\r\n"))
+		return bad(o->file, "has a line break in its name, which FTP cannot send: give the "
+				    "URL another one");
 	strcat(o->url.path, base);
 	return -1;
 }
@@ -448,15 +344,13 @@ static int finish_get(struct options *o, int n, char **arg)
 
 	if (n != 1 && n != 2)
 		return bad("get", "needs URL, and perhaps FILE");
-	if (resumes_text(o))
-		return bad("--ascii", "does not go with --resume");
 	status = set_url(o, arg[0]);
 	if (status >= 0)
 		return status;
 	if (!*url_basename(o->url.path))
-		return bad("URL", "has no file name");
+		return bad("URL", "has no file name behind the last /");
 	o->file = n == 2 ? arg[1] : url_basename(o->url.path);
-	return -1;
+	return check_resume(o);
 }
 
 static int finish_ls(struct options *o, int n, char **arg)
@@ -464,12 +358,15 @@ static int finish_ls(struct options *o, int n, char **arg)
 	return n == 1 ? set_url(o, arg[0]) : bad("ls", "needs URL");
 }
 
-static int finish_login(const struct options *o)
+static int finish_login(struct options *o)
 {
 	const char *why = o->users ? users_check(o->users) : NULL;
 
 	if (why)
 		return bad(o->users, why);
+	why = o->password_file ? credentials_read(o->password_file, o->password) : NULL;
+	if (why)
+		return bad(o->password_file, why);
 	if (o->users && (o->user || o->anonymous))
 		return bad("--users", "does not go with --user or --anonymous");
 	if (!o->users && !o->anonymous && (!o->user || !*o->password))
@@ -490,28 +387,23 @@ static int finish_serve(struct options *o, int n, char **arg)
 	return finish_login(o);
 }
 
-static int finish(struct options *o, int n, char **arg)
+static int finish(struct options *o, int n, char **arg, const bool *given)
 {
-	const char *verb = n ? arg[0] : "";
+	static int (*const finishers[])(struct options *, int, char **) = {
+		[CMD_PUT] = finish_put,
+		[CMD_GET] = finish_get,
+		[CMD_LS] = finish_ls,
+		[CMD_SERVE] = finish_serve,
+	};
+	int status;
 
-	if (!strcmp(verb, "put")) {
-		o->command = CMD_PUT;
-		return finish_put(o, n - 1, arg + 1);
-	}
-	if (!strcmp(verb, "get")) {
-		o->command = CMD_GET;
-		return finish_get(o, n - 1, arg + 1);
-	}
-	if (!strcmp(verb, "ls")) {
-		o->command = CMD_LS;
-		return finish_ls(o, n - 1, arg + 1);
-	}
-	if (!strcmp(verb, "serve")) {
-		o->command = CMD_SERVE;
-		return finish_serve(o, n - 1, arg + 1);
-	}
-	return bad(n ? "no such command" : "a command is missing",
-		   n ? verb : "put, get, ls or serve");
+	for (int c = CMD_PUT; n && c <= CMD_SERVE; c++)
+		if (!strcmp(arg[0], commands[c]))
+			o->command = (enum command)c;
+	if (o->command == CMD_NONE)
+		return bad(n ? arg[0] : "ftps", "put, get, ls or serve is wanted");
+	status = check_roles(o->command, given);
+	return status < 0 ? finishers[o->command](o, n - 1, arg + 1) : status;
 }
 
 static void defaults(struct options *o)
@@ -519,7 +411,6 @@ static void defaults(struct options *o)
 	memset(o, 0, sizeof(*o));
 	o->family = AF_UNSPEC;
 	o->conddisp = CONDDISP_CATLG;
-	o->mtime = true;
 	o->tune.timeout_ms = 60000;
 	o->tune.end_delay_ms = 200;
 	o->listen = "127.0.0.1:2121";
@@ -529,22 +420,30 @@ static void defaults(struct options *o)
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-	int opt;
+	static const char letters[] = "hv46";
+	enum { N = sizeof(table) / sizeof(*table), LONG = 256 };
+	struct option longs[N + 1] = { 0 };
+	bool given[N] = { false };
+	int c;
 
 	defaults(o);
-	while ((opt = getopt_long(argc, argv, "hv46", longs, NULL)) != -1) {
-		if (opt == OPT_HELP) {
-			help(stdout);
-			return 0;
-		}
-		if (opt == OPT_VERSION) {
-			puts("ftps " FTPS_VERSION);
-			return 0;
-		}
-		if (opt == '?')
+	for (int i = 0; i < N; i++)
+		longs[i] = (struct option){ table[i].name, table[i].kind >= TEXT, NULL, LONG + i };
+	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		int i = c - LONG;
+
+		if (c == '?')
 			return bad("options", "not understood");
-		if (!set_flag(o, opt) && !(optarg && set_value(o, opt, optarg)))
-			return bad("not a good value", optarg ? optarg : "?");
+		if (i < 0)
+			i = (int)(strchr(letters, c) - letters);
+		given[i] = true;
+		if (!set(o, &table[i], optarg))
+			return bad_value(&table[i], optarg);
 	}
-	return finish(o, argc - optind, argv + optind);
+	io_verbose = o->verbose;
+	if (o->help)
+		help(stdout);
+	else if (o->version)
+		puts("ftps " FTPS_VERSION);
+	return o->help || o->version ? 0 : finish(o, argc - optind, argv + optind, given);
 }

@@ -27,6 +27,7 @@ enum listing {
 
 struct options {
 	enum command command;
+	bool help, version, verbose;
 	struct tls_config tls;
 	struct tuning tune;
 	enum conddisp conddisp;
@@ -34,6 +35,7 @@ struct options {
 	int family;	 /* AF_UNSPEC, AF_INET, AF_INET6 */
 	bool implicit;	 /* TLS from the first byte, without AUTH */
 	bool clear_data; /* client: PROT C; server: allow it */
+	const char *password_file;
 	/* put, get, ls */
 	struct url url;
 	const char *file;  /* local file; "-": standard input or output */
@@ -42,9 +44,10 @@ struct options {
 	bool active;	   /* the server connects to us: PORT, EPRT */
 	bool resume;	   /* go on where a partial file ends */
 	bool append;	   /* APPE */
+	bool atomic;	   /* put: under another name until it is complete */
 	enum listing ls;
-	bool mtime; /* get: the file's time is the server's (MDTM) */
-	bool ascii; /* TYPE A: line ends are converted */
+	bool no_mtime; /* get: the file's time is not the server's (MDTM) */
+	bool ascii;    /* TYPE A: line ends are converted */
 	bool no_progress;
 	/* serve */
 	const char *dir;

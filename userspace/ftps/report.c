@@ -63,14 +63,14 @@ static const char *end_word(const struct transfer *t)
 static json_t *transfer_json(const struct transfer *t)
 {
 	/* clang-format off */
-	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:s, s:b, s:I, s:I}",
+	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:o, s:b, s:I, s:I}",
 			 "bytes", (json_int_t)t->bytes,
 			 "end", end_word(t),
 			 "ktls", "tx", t->ktls_tx, "rx", t->ktls_rx,
 			 "tls", t->version,
 			 "cipher", t->cipher,
 			 "seconds", (double)t->ms / 1000,
-			 "sha256", t->sha256,
+			 "sha256", text(*t->sha256 ? t->sha256 : NULL),
 			 "close_notify_sent", t->notified,
 			 "unacked", (json_int_t)t->missing,
 			 "unread", (json_int_t)t->unread);
@@ -88,7 +88,7 @@ static void print_json(const struct report *r, int fd)
 			      "exit", (int)r->status,
 			      "reply", r->reply,
 			      "reply_text", text(r->reply_text),
-			      "ending", ending_name(r->ending),
+			      "ending", ending_names[r->ending],
 			      "partial", text(r->partial),
 			      "error", text(r->why));
 	/* clang-format on */

@@ -30,12 +30,12 @@ from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 def test_both_ways():
     for host in ("127.0.0.1", "::1"):
-        with Server(host=host) as server:
+        with Server("--sha256", host=host) as server:
             for tls in ("1.2", "1.3"):
                 for size in (0, 1, 100_000, 3_000_000):
                     what = f"{host}, TLS {tls}, {size} bytes"
                     up = make_file("up", size)
-                    r = put(server, up, "--tls", tls)
+                    r = put(server, up, "--tls", tls, "--sha256")
                     is_status(r, COMPLETE, "put " + what)
                     ok(same(up, server.file("up")), f"put {what}: same on the server")
                     f, there = facts(r), server.line()
@@ -813,9 +813,8 @@ def test_refused():
         is_status(r, REFUSED, "get what is not there")
         ok(facts(r)["reply"] == 550, "550")
         is_status(put(server, up, name="no/dir"), REFUSED, "put where no folder is")
-        with open(path("wrong"), "w") as f:
-            f.write("wrong\n")
-        r = run("put", "--cacert", CERT, "--password-file", path("wrong"), up, server.url("x"))
+        wrong = make_secret("wrong", "wrong\n")
+        r = run("put", "--cacert", CERT, "--password-file", wrong, up, server.url("x"))
         is_status(r, REFUSED, "wrong password")
         ok("530" in r.stderr, "530", r.stderr)
         no_leftovers(WORK)
@@ -872,7 +871,9 @@ def test_bad_pem():
 def test_local():
     with Server() as server:
         is_status(put(server, path("none")), LOCAL, "put what is not there")
-        is_status(put(server, WORK), LOCAL, "put a folder")
+        r = put(server, WORK, name="up")
+        is_status(r, USAGE, "put a folder")
+        ok("is a folder" in r.stderr, "and it is said why", r.stderr)
         up = make_file("up", 10)
         put(server, up)
         is_status(get(server, "up", path("no/dir/x")), LOCAL, "get to where no folder is")

@@ -76,6 +76,13 @@ def make_file(name, size):
     return path(name)
 
 
+def make_secret(name, text):
+    """A file that others cannot read."""
+    with open(path(name), "w", opener=lambda *a: os.open(*a, 0o600)) as f:
+        f.write(text)
+    return path(name)
+
+
 def sha(name):
     with open(name, "rb") as f:
         return hashlib.sha256(f.read()).hexdigest()
@@ -321,13 +328,11 @@ def until(condition, what):
 
 def run_tests(tests):
     """All functions test_*, or those whose name contains a word of the command line."""
-    with open(path("password"), "w") as f:
-        f.write(PASSWORD + "\n")
+    make_secret("password", PASSWORD + "\n")
     # Where no test says otherwise the netrc knows the password.
     os.mkdir(path("home"))
     os.environ["HOME"] = path("home")
-    with open(path("home/.netrc"), "w", opener=lambda *a: os.open(*a, 0o600)) as f:
-        f.write(f'default login {USER} password "{PASSWORD}"\n')
+    make_secret("home/.netrc", f'default login {USER} password "{PASSWORD}"\n')
     make_cert(CERT, KEY, "IP:127.0.0.1,IP:::1,DNS:localhost")
     # Ignored where nohup(1), or a shell's &, has started us; and then by ftps, too.
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
