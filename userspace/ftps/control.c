@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +11,19 @@
 
 #include "io.h"
 
+#define KEEPALIVE_S 60 /* firewalls are said to wait for 5 minutes */
+
 struct control *control_new(struct tls_stream *s, int timeout_ms)
 {
 	struct control *c = calloc(1, sizeof(*c));
+	int on = 1, idle = KEEPALIVE_S, fd = tls_stream_fd(s);
 
 	if (!c) {
 		tls_stream_free(s);
 		return NULL;
 	}
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	c->s = s;
 	c->timeout_ms = timeout_ms;
 	return c;

@@ -68,8 +68,9 @@ static void settle(struct data *d, enum ts_status end)
 	if (end != TS_OK)
 		snprintf(r->why, sizeof(r->why), "%s",
 			 end == TS_TIMEOUT ? "no progress for too long" :
-			 end == TS_STOPPED ? "stopped" :
-					     tls_stream_why(d->s));
+			 end != TS_STOPPED ? tls_stream_why(d->s) :
+			 r->local_err	   ? strerror(r->local_err) :
+					     "stopped");
 }
 
 static void settle_time(struct data *d)
@@ -149,6 +150,12 @@ static enum ts_status pace(struct data *d)
 	if (!rate)
 		return TS_OK;
 	return pause_until(d, d->started + (int64_t)(d->result->bytes * 1000 / rate));
+}
+
+/* TYPE A of what is no text damages it, and nobody notices. */
+static void look_for_nul(struct data *d, const char *buf, size_t len)
+{
+	d->result->nul = d->result->nul || memchr(buf, '\0', len);
 }
 
 static size_t chunk(const struct data *d)
@@ -276,23 +283,41 @@ static enum ts_status send_piece(struct data *d, const char *buf, size_t len)
 
 	if (!d->text)
 		return send_chunk(d, buf, len);
+	look_for_nul(d, buf, len);
 	return send_chunk(d, wire, text_to_wire(buf, len, wire));
 }
 
-static uint64_t cut_of_file(const struct data *d, int fd)
+/* How much of a file is left from here on, -1 where it has no size. */
+static int64_t left_of(int fd)
 {
 	struct stat sb;
+	off_t at = lseek(fd, 0, SEEK_CUR);
 
+	return at >= 0 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) ? sb.st_size - at : -1;
+}
+
+static uint64_t cut_of_file(const struct data *d, int64_t left)
+{
 	if (d->tune->cut_at)
 		return d->tune->cut_at;
-	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode))
-		return (uint64_t)sb.st_size / 2;
-	return CUT_DEFAULT;
+	return left < 0 ? CUT_DEFAULT : (uint64_t)left / 2;
+}
+
+/* Nothing is left to read. Return: whether it is all that there was at the beginning. */
+static bool all_sent(struct data *d, int64_t left)
+{
+	if (left <= 0)
+		return true;
+	d->result->local_err = EIO;
+	settle(d, TS_STOPPED);
+	snprintf(d->result->why, sizeof(d->result->why), "the file has become shorter meanwhile");
+	return false;
 }
 
 bool data_send(struct data *d, int fd)
 {
-	uint64_t cut_after = cut_of_file(d, fd);
+	int64_t left = left_of(fd);
+	uint64_t cut_after = cut_of_file(d, left);
 	char buf[CHUNK];
 
 	d->result->sending = true;
@@ -309,7 +334,8 @@ bool data_send(struct data *d, int fd)
 			want = (size_t)(cut_after - d->result->bytes);
 		n = read_file(d, fd, buf, want);
 		if (n == 0)
-			return true;
+			return all_sent(d, left);
+		left -= n;
 		st = n < 0 ? TS_STOPPED : send_piece(d, buf, (size_t)n);
 		if (st != TS_OK) {
 			settle(d, st);
@@ -326,6 +352,7 @@ static int store_piece(struct data *d, struct store *store, const char *buf, siz
 
 	if (!d->text)
 		return store_write(store, buf, len);
+	look_for_nul(d, buf, len);
 	return store_write(store, text, text_from_wire(&d->cr, buf, len, text));
 }
 

@@ -83,6 +83,7 @@ struct transfer {
 	int64_t ms;	 /* from the first byte's turn to data_end() */
 	int local_err;	 /* errno of the local file, 0: none */
 	bool aborted;	 /* data.watch() said so */
+	bool nul;	 /* a text has a NUL in it */
 	enum ts_fault fault;
 	char why[256];
 };

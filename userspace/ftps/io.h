@@ -31,12 +31,13 @@ extern bool io_verbose;
 int io_init(void);
 
 /**
- * io_catch() - have one more signal end io_poll() without asking us to stop
+ * io_catch() - have one more signal end io_poll(), without asking us to stop
  * @sig: the signal, e.g. SIGCHLD
+ * @handler: called with it inside io_poll()
  *
  * Return: 0, or a negative errno.
  */
-int io_catch(int sig);
+int io_catch(int sig, void (*handler)(int));
 
 /**
  * io_stop_after() - have SIGALRM ask us to stop

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "credentials.h"
 #include "io.h"
@@ -94,7 +96,12 @@ static const struct opt {
 	VALUE("user", SERVE, user),
 	VALUE("users", SERVE, users),
 	FLAG("anonymous", SERVE, anonymous),
-	FLAG("require-reuse", SERVE, require_reuse),
+	FLAG("anonymous-write", SERVE, anonymous_write),
+	VALUE("run-as", SERVE, run_as),
+	ROW("require-reuse", SERVE, CHOICE, require_reuse, 1, 0, 0, NULL),
+	ROW("no-require-reuse", SERVE, CHOICE, require_reuse, 0, 0, 0, NULL),
+	VALUE("pasv-ports", SERVE, pasv_ports),
+	VALUE("pasv-address", SERVE, pasv_address),
 	ROW("max-clients", SERVE, NUMBER, max_clients, 1, INT_MAX, 1, NULL),
 	ROW("max-per-host", SERVE, NUMBER, max_per_host, 1, INT_MAX, 1, NULL),
 	ROW("max-session", SERVE, NUMBER, max_session, 1, INT_MAX, 1, NULL),
@@ -153,11 +160,15 @@ static const char usage[] =
 	"      --user NAME --password-file F\n"
 	"                          who may log in; F's first line is the password\n"
 	"      --users FILE        or several: lines NAME:HASH (openssl passwd -6)\n"
-	"      --anonymous         everyone may, and may write\n"
-	"      --require-reuse     data connections must resume the control connection's\n"
-	"                          TLS session\n"
+	"      --anonymous         everyone may read; root needs --run-as for it\n"
+	"      --anonymous-write   and write\n"
+	"      --run-as USER       give up root's rights for this user's\n"
+	"      --no-require-reuse  data connections need not resume the control\n"
+	"                          connection's TLS session\n"
+	"      --pasv-ports A-B    data connections come to these ports (any)\n"
+	"      --pasv-address ADDR what PASV says, behind NAT\n"
 	"      --max-clients N     so many at once (32)\n"
-	"      --max-per-host N    so many from one address\n"
+	"      --max-per-host N    so many from one address (8)\n"
 	"      --max-session SECONDS\n"
 	"                          no client may stay longer\n"
 	"      --max-size BYTES    no file may be larger\n"
@@ -358,9 +369,38 @@ static int finish_ls(struct options *o, int n, char **arg)
 	return n == 1 ? set_url(o, arg[0]) : bad("ls", "needs URL");
 }
 
+static int finish_run_as(struct options *o)
+{
+	const struct passwd *pw = o->run_as ? getpwnam(o->run_as) : NULL;
+
+	if (o->run_as && (!pw || !pw->pw_uid))
+		return bad("--run-as", pw ? "that is root again" : "there is no such user");
+	if (o->anonymous && !pw && !geteuid())
+		return bad("--anonymous", "root needs --run-as USER for it");
+	if (pw) {
+		o->uid = pw->pw_uid;
+		o->gid = pw->pw_gid;
+	}
+	return -1;
+}
+
+static int finish_pasv(struct options *o)
+{
+	int used = 0;
+
+	if (o->pasv_ports &&
+	    (sscanf(o->pasv_ports, "%5u-%5u%n", &o->pasv_first, &o->pasv_last, &used) != 2 ||
+	     o->pasv_ports[used] || !o->pasv_first || o->pasv_first > o->pasv_last ||
+	     o->pasv_last > 65535))
+		return bad("--pasv-ports", "the first and the last one are wanted: 50000-50099");
+	if (o->pasv_address && !net_parse(o->pasv_address, AF_INET, 0, &o->pasv_nat))
+		return bad("--pasv-address", "an address of IPv4 is wanted, in digits");
+	return finish_run_as(o);
+}
+
 static int finish_login(struct options *o)
 {
-	const char *why = o->users ? users_check(o->users) : NULL;
+	const char *why = o->users ? users_load(o->users, &o->users_text) : NULL;
 
 	if (why)
 		return bad(o->users, why);
@@ -376,15 +416,16 @@ static int finish_login(struct options *o)
 
 static int finish_serve(struct options *o, int n, char **arg)
 {
+	int status;
+
 	if (n != 1)
 		return bad("serve", "needs DIR");
 	o->dir = arg[0];
 	if (!o->tls.cert_file)
 		return bad("serve", "needs --cert");
-	/* Without TLS nothing is resumed, and nothing proves whose data they are. */
-	if (o->require_reuse && o->clear_data)
-		return bad("--require-reuse", "does not go with --clear-data");
-	return finish_login(o);
+	o->anonymous = o->anonymous || o->anonymous_write;
+	status = finish_login(o);
+	return status < 0 ? finish_pasv(o) : status;
 }
 
 static int finish(struct options *o, int n, char **arg, const bool *given)
@@ -415,6 +456,8 @@ static void defaults(struct options *o)
 	o->tune.end_delay_ms = 200;
 	o->listen = "127.0.0.1:2121";
 	o->max_clients = 32;
+	o->max_per_host = 8;
+	o->require_reuse = true;
 	o->idle_ms = 300000;
 }
 

@@ -55,10 +55,17 @@ struct options {
 	const char *user;
 	char password[URL_PART_MAX];
 	const char *users; /* a file of several; NULL: @user alone */
-	bool anonymous;
-	bool require_reuse; /* data connections resume the control connection's session */
+	char *users_text;  /* what is in it */
+	bool anonymous, anonymous_write;
+	int require_reuse;  /* data connections resume the control connection's session */
+	const char *run_as; /* become this user; NULL: stay */
+	uid_t uid;	    /* who that is */
+	gid_t gid;
+	const char *pasv_ports, *pasv_address;
+	unsigned int pasv_first, pasv_last; /* ports of data connections; 0: any */
+	union net_addr pasv_nat;	    /* what PASV tells; AF_UNSPEC: where it listens */
 	int max_clients;
-	int max_per_host;  /* 0: as many as there may be at all */
+	int max_per_host;
 	int max_session;   /* seconds; 0: without end */
 	uint64_t max_size; /* of a file that is stored; 0: any */
 	int idle_ms;	   /* a control connection may be silent for so long */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -52,6 +53,19 @@ static json_t *text(const char *s)
 	return json_string(safe);
 }
 
+#define TIME_MAX 32
+
+/* The time of day, UTC, as ISO 8601 has it. */
+static const char *now(char *text)
+{
+	time_t t = time(NULL);
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(text, TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		*text = '\0';
+	return text;
+}
+
 /* The end in one word: what was seen by a receiver, what was achieved by a sender. */
 static const char *end_word(const struct transfer *t)
 {
@@ -93,7 +107,14 @@ static void print_json(const struct report *r, int fd)
 			      "error", text(r->why));
 	/* clang-format on */
 	json_t *t = j && r->transfer ? transfer_json(r->transfer) : NULL;
+	char when[TIME_MAX];
 
+	if (j && r->user) {
+		json_object_set_new(j, "time", json_string(now(when)));
+		json_object_set_new(j, "user", text(r->user));
+	}
+	if (j && r->from)
+		json_object_set_new(j, "from", text(r->from));
 	if (t) {
 		json_object_update(j, t);
 		json_decref(t);
@@ -113,10 +134,15 @@ static const char *ktls_words(const struct transfer *t)
 static void print_words(const struct report *r, int fd)
 {
 	const struct transfer *t = r->transfer;
-	char line[4096], last = '\0';
-	size_t n, room = sizeof(line) - 2;
+	char line[4096], last = '\0', when[TIME_MAX];
+	size_t n = 0, room = sizeof(line) - 2;
 
-	n = (size_t)snprintf(line, room, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
+	if (r->user)
+		n = (size_t)snprintf(line, room, "%s %s \"%s\" ", now(when), r->peer, r->user);
+	n += (size_t)snprintf(line + n, room - n, "%s %.1024s: %s", r->op, r->path,
+			      xs_name(r->status));
+	if (r->from)
+		n += (size_t)snprintf(line + n, room - n, ", from %.1024s", r->from);
 	if (t)
 		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes, %s, %s %s, %s",
 				      t->bytes, end_word(t), t->version, t->cipher, ktls_words(t));
@@ -145,6 +171,23 @@ void report_print(const struct report *r, bool json, int fd)
 		print_json(r, fd);
 	else
 		print_words(r, fd);
+}
+
+void report_event(const char *event, const char *peer, const char *user, const char *detail,
+		  bool json)
+{
+	char line[1024], when[TIME_MAX], last = '\0';
+
+	if (json) {
+		put_json(STDOUT_FILENO,
+			 json_pack("{s:s, s:s, s:o, s:o, s:o}", "time", now(when), "event", event,
+				   "peer", text(peer), "user", text(user), "detail", text(detail)));
+		return;
+	}
+	snprintf(line, sizeof(line) - 1, "%s %s \"%s\" %s: %s", now(when), peer, user, event,
+		 detail);
+	text_mask(&last, line, strlen(line), "");
+	put_line(STDOUT_FILENO, line);
 }
 
 void report_listening(const char *address, unsigned int port, bool json)

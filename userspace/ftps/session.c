@@ -27,6 +27,8 @@
 
 #define LOGIN_TRIES 3
 #define LOGIN_DELAY_MS 1000 /* after a wrong password */
+#define LOGIN_MS 30000	    /* from the connection to the login, at most, see --timeout */
+#define BAD_COMMANDS 10	    /* and it is no client of FTP */
 #define ACCEPT_MS 30000	    /* for a client to open its data connection, at most, see --timeout */
 
 struct session {
@@ -38,11 +40,14 @@ struct session {
 	char peer_text[NET_TEXT_MAX];
 	bool tls, pbsz, prot_set, prot_p;
 	bool logged_in, leaving;
-	int failures; /* logins */
+	int64_t login_by;
+	int failures;	  /* logins */
+	int bad_commands; /* since the last good one of a client that has logged in */
 	char user[URL_PART_MAX];
 	char cwd[VFS_PATH_MAX];
-	int pasv_fd;	     /* listening for the data connection, or -1 */
-	union net_addr port; /* where PORT or EPRT said to connect to */
+	char from[VFS_PATH_MAX]; /* what RNFR said, or "" */
+	int pasv_fd;		 /* listening for the data connection, or -1 */
+	union net_addr port;	 /* where PORT or EPRT said to connect to */
 	bool has_port;
 	bool epsv_all; /* EPSV ALL: no other way (RFC 2428 s. 4) */
 	bool ascii;    /* TYPE A, which is where RFC 959 begins */
@@ -66,6 +71,11 @@ static void gone(struct session *s, enum ctl_status st)
 }
 
 #define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
+
+static void event(const struct session *s, const char *what, const char *detail)
+{
+	report_event(what, s->peer_text, s->user, detail, s->o->json);
+}
 
 /*
  * A failure with a file. @refusal is the reply to what will not do however often it is tried,
@@ -92,7 +102,7 @@ static void reply_errno(struct session *s, int refusal, int err)
 		break;
 	case EXDEV:
 	case ELOOP:
-		reply(s, "%d Not in this folder", refusal);
+		reply(s, "%d Not in this folder, or on another file system", refusal);
 		break;
 	default:
 		reply(s, "%d %s", refusal, strerror(err));
@@ -104,12 +114,11 @@ static void reply_errno(struct session *s, int refusal, int err)
 static void start_tls(struct session *s)
 {
 	struct tls_start how = { .ctx = s->ctx, .server = true, .tickets = -1 };
-	enum ts_status st = tls_stream_start(s->c->s, &how, s->o->tune.timeout_ms);
 
-	s->tls = st == TS_OK;
+	s->tls = tls_stream_start(s->c->s, &how, io_left(s->login_by)) == TS_OK;
 	if (s->tls)
 		return;
-	io_say("%s: control connection: %s", s->peer_text, tls_stream_why(s->c->s));
+	event(s, "no TLS", tls_stream_why(s->c->s));
 	s->leaving = true;
 }
 
@@ -184,10 +193,13 @@ static void cmd_user(struct session *s, const char *arg)
 {
 	if (s->logged_in) {
 		reply(s, "530 Logged in already");
-		return;
+	} else if (strlen(arg) >= sizeof(s->user) || strchr(arg, '"') || !vfs_printable(arg)) {
+		/* A log shows it in quotes. */
+		reply(s, "501 This is no user name");
+	} else {
+		strcpy(s->user, arg);
+		reply(s, "331 Password, please");
 	}
-	snprintf(s->user, sizeof(s->user), "%s", arg);
-	reply(s, "331 Password, please");
 }
 
 static bool same_text(const char *a, const char *b)
@@ -205,7 +217,7 @@ static bool may_log_in(const struct session *s, const char *secret)
 	if (o->anonymous)
 		return true;
 	if (o->users)
-		return users_login(o->users, s->user, secret);
+		return users_login(o->users_text, s->user, secret);
 	user = same_text(s->user, o->user);
 	password = same_text(secret, o->password);
 	return user && password;
@@ -218,11 +230,11 @@ static void cmd_pass(struct session *s, const char *arg)
 		return;
 	}
 	s->logged_in = may_log_in(s, arg);
+	event(s, "login", s->logged_in ? "accepted" : "refused");
 	if (s->logged_in) {
 		reply(s, "230 Welcome");
 		return;
 	}
-	io_say("%s: login refused", s->peer_text);
 	io_poll(NULL, 0, LOGIN_DELAY_MS);
 	s->leaving = ++s->failures >= LOGIN_TRIES;
 	reply(s, s->leaving ? "421 Too many tries" : "530 Login incorrect");
@@ -237,16 +249,10 @@ static void cmd_quit(struct session *s, const char *arg)
 	s->leaving = true;
 }
 
-static void cmd_noop(struct session *s, const char *arg)
+/* All that there is to say. */
+static void cmd_say(struct session *s, const char *text)
 {
-	(void)arg;
-	reply(s, "200 OK");
-}
-
-static void cmd_syst(struct session *s, const char *arg)
-{
-	(void)arg;
-	reply(s, "215 UNIX Type: L8");
+	reply(s, "%s", text);
 }
 
 static void cmd_feat(struct session *s, const char *arg)
@@ -292,12 +298,6 @@ static void cmd_mode(struct session *s, const char *arg)
 static void cmd_stru(struct session *s, const char *arg)
 {
 	reply(s, strcasecmp(arg, "F") ? "504 STRU F is all there is" : "200 OK");
-}
-
-static void cmd_abor(struct session *s, const char *arg)
-{
-	(void)arg;
-	reply(s, "226 Nothing to abort");
 }
 
 /* ------------------------------------------------------------------ folders */
@@ -346,12 +346,6 @@ static void cmd_cwd(struct session *s, const char *arg)
 	close(fd);
 	strcpy(s->cwd, path);
 	reply(s, "250 OK");
-}
-
-static void cmd_cdup(struct session *s, const char *arg)
-{
-	(void)arg;
-	cmd_cwd(s, "..");
 }
 
 /* Open a regular file to read. Return: the descriptor, or -1 with the reply sent. */
@@ -418,12 +412,19 @@ static void close_pasv(struct session *s)
 	s->has_port = false;
 }
 
+/* A port that is free; of --pasv-ports one that nobody can foretell. */
 static bool listen_data(struct session *s, union net_addr *at)
 {
+	unsigned int first = s->o->pasv_first, n = s->o->pasv_last - first + 1, at_random;
+
 	close_pasv(s);
 	*at = s->local;
-	net_set_port(at, 0);
-	s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+	if (RAND_bytes((unsigned char *)&at_random, sizeof(at_random)) != 1)
+		at_random = 0;
+	for (unsigned int i = 0; i < n && s->pasv_fd < 0; i++) {
+		net_set_port(at, first + (at_random % n + i) % n);
+		s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+	}
 	if (s->pasv_fd >= 0 && net_local(s->pasv_fd, at) == 0)
 		return true;
 	close_pasv(s);
@@ -447,8 +448,10 @@ static void cmd_epsv(struct session *s, const char *arg)
 
 static void cmd_pasv(struct session *s, const char *arg)
 {
+	const union net_addr *nat = &s->o->pasv_nat;
 	union net_addr at;
-	const unsigned char *a = (const unsigned char *)&at.in.sin_addr;
+	const unsigned char *a =
+		(const unsigned char *)&(nat->sa.sa_family ? nat : &at)->in.sin_addr;
 
 	(void)arg;
 	if (s->epsv_all)
@@ -467,7 +470,7 @@ static void set_port(struct session *s, bool good, const union net_addr *addr)
 	if (s->epsv_all || !good) {
 		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
 	} else if (!net_same_host(addr, &s->peer) || net_port(addr) < 1024) {
-		io_say("%s: a data connection to elsewhere refused", s->peer_text);
+		event(s, "data", "refused: to elsewhere");
 		reply(s, "504 Only to yourself, and not below port 1024");
 	} else {
 		s->port = *addr;
@@ -541,12 +544,12 @@ static struct tls_stream *open_data(struct session *s)
 	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK) {
 		if (!s->o->require_reuse || SSL_session_reused(tls_stream_ssl(data)))
 			return data;
-		io_say("%s: data connection with a TLS session of its own refused", s->peer_text);
+		event(s, "data", "refused: with a TLS session of its own");
 		reply(s, "522 Data connections must resume this connection's TLS session");
 		tls_stream_free(data);
 		return NULL;
 	}
-	io_say("%s: data connection: %s", s->peer_text, tls_stream_why(data));
+	event(s, "data", tls_stream_why(data));
 	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
 	tls_stream_free(data);
 	return NULL;
@@ -654,7 +657,7 @@ static void reply_outcome(struct session *s, enum xs xs)
 		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
 	} else if (xs == XS_LOCAL) {
 		s->report.reply = reply_code_of(t->local_err);
-		reply(s, "%d %s", s->report.reply, strerror(t->local_err));
+		reply(s, "%d %s", s->report.reply, *t->why ? t->why : strerror(t->local_err));
 	} else if (s->abor) {
 		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
 	} else {
@@ -669,6 +672,7 @@ static void begin_report(struct session *s, const char *op, const char *path)
 		.op = op,
 		.path = path,
 		.peer = s->peer_text,
+		.user = s->user,
 		.transfer = &s->transfer,
 		.ending = s->o->tune.ending,
 	};
@@ -680,6 +684,8 @@ static void end_report(struct session *s, enum xs xs)
 	if (xs)
 		s->report.why = s->transfer.why[0] ? s->transfer.why : xs_name(xs);
 	report_print(&s->report, s->o->json, STDOUT_FILENO);
+	if (s->transfer.nul)
+		event(s, "warning", "TYPE A of a file with a NUL: is it a text?");
 	if (s->abor)
 		reply(s, "226 Abort done");
 	s->abor = false;
@@ -895,57 +901,169 @@ static void cmd_mlst(struct session *s, const char *arg)
 		close(fd);
 }
 
+/* ------------------------------------------------------------------ changes of folders */
+
+/* @run: 0, or -1 with errno, as the system call that it is made of */
+static void change(struct session *s, const char *op, const char *arg,
+		   int (*run)(struct session *s, int dir, const char *name))
+{
+	char path[VFS_PATH_MAX];
+	const char *name;
+	int dir, err;
+
+	if (!resolve(s, arg, path))
+		return;
+	begin_report(s, op, path);
+	dir = vfs_open_parent(s->root, path, &name);
+	err = dir < 0 ? -dir : run(s, dir, name) < 0 ? errno : 0;
+	if (dir >= 0)
+		close(dir);
+	if (err)
+		reply_errno(s, 550, err);
+	else if (!strcmp(op, "MKD"))
+		reply_path(s, path);
+	else
+		reply(s, "250 Done");
+	s->report.from = *s->from ? s->from : NULL;
+	s->report.transfer = NULL;
+	s->report.why = err ? strerror(err) : NULL;
+	s->report.status = err ? XS_LOCAL : XS_COMPLETE;
+	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
+static int make_dir(struct session *s, int dir, const char *name)
+{
+	(void)s;
+	return mkdirat(dir, name, 0777);
+}
+
+static int remove_dir(struct session *s, int dir, const char *name)
+{
+	(void)s;
+	return unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static int remove_file(struct session *s, int dir, const char *name)
+{
+	(void)s;
+	return unlinkat(dir, name, 0);
+}
+
+/* A file that has the new name already is replaced, as rename(2) does it. */
+static int rename_to(struct session *s, int dir, const char *name)
+{
+	const char *old;
+	int from = vfs_open_parent(s->root, s->from, &old), r;
+
+	if (from < 0) {
+		errno = -from;
+		return -1;
+	}
+	r = renameat(from, old, dir, name);
+	close(from);
+	return r;
+}
+
+static void cmd_mkd(struct session *s, const char *arg)
+{
+	change(s, "MKD", arg, make_dir);
+}
+
+static void cmd_rmd(struct session *s, const char *arg)
+{
+	change(s, "RMD", arg, remove_dir);
+}
+
+static void cmd_dele(struct session *s, const char *arg)
+{
+	change(s, "DELE", arg, remove_file);
+}
+
+static void cmd_rnfr(struct session *s, const char *arg)
+{
+	const char *name;
+	struct stat sb;
+	int dir;
+
+	if (!resolve(s, arg, s->from))
+		return;
+	dir = vfs_open_parent(s->root, s->from, &name);
+	if (dir >= 0 && fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0) {
+		reply(s, "350 RNTO is next");
+	} else {
+		reply_errno(s, 550, dir < 0 ? -dir : errno);
+		s->from[0] = '\0';
+	}
+	if (dir >= 0)
+		close(dir);
+}
+
+static void cmd_rnto(struct session *s, const char *arg)
+{
+	if (*s->from)
+		change(s, "RNTO", arg, rename_to);
+	else
+		reply(s, "503 RNFR first");
+}
+
 /* ------------------------------------------------------------------ commands */
 
 #define NEED_TLS 1
 #define NEED_LOGIN 2
 #define NEED_ARG 4
 #define SECRET 8
+#define WRITES 16
 
 static const struct verb {
 	char name[5];
 	unsigned int flags;
 	void (*run)(struct session *s, const char *arg);
+	const char *arg; /* in place of the client's */
 } commands[] = {
-	{ "ABOR", 0, cmd_abor },
-	{ "APPE", NEED_LOGIN | NEED_ARG, cmd_appe },
-	{ "AUTH", NEED_ARG, cmd_auth },
-	{ "CCC", 0, cmd_ccc },
-	{ "CDUP", NEED_LOGIN, cmd_cdup },
-	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd },
-	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt },
-	{ "EPSV", NEED_LOGIN, cmd_epsv },
-	{ "FEAT", 0, cmd_feat },
-	{ "LIST", NEED_LOGIN, cmd_list },
-	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm },
-	{ "MLSD", NEED_LOGIN, cmd_mlsd },
-	{ "MLST", NEED_LOGIN, cmd_mlst },
-	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode },
-	{ "NLST", NEED_LOGIN, cmd_nlst },
-	{ "NOOP", 0, cmd_noop },
-	{ "OPTS", NEED_ARG, cmd_opts },
-	{ "PASS", NEED_TLS | SECRET, cmd_pass },
-	{ "PASV", NEED_LOGIN, cmd_pasv },
-	{ "PBSZ", NEED_ARG, cmd_pbsz },
-	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port },
-	{ "PROT", NEED_ARG, cmd_prot },
-	{ "PWD", NEED_LOGIN, cmd_pwd },
-	{ "QUIT", 0, cmd_quit },
-	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest },
-	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr },
-	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size },
-	{ "STOR", NEED_LOGIN | NEED_ARG, cmd_stor },
-	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru },
-	{ "SYST", 0, cmd_syst },
-	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type },
-	{ "USER", NEED_TLS | NEED_ARG, cmd_user },
+	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
+	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_appe, NULL },
+	{ "AUTH", NEED_ARG, cmd_auth, NULL },
+	{ "CCC", 0, cmd_ccc, NULL },
+	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
+	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd, NULL },
+	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_dele, NULL },
+	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt, NULL },
+	{ "EPSV", NEED_LOGIN, cmd_epsv, NULL },
+	{ "FEAT", 0, cmd_feat, NULL },
+	{ "LIST", NEED_LOGIN, cmd_list, NULL },
+	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
+	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_mkd, NULL },
+	{ "MLSD", NEED_LOGIN, cmd_mlsd, NULL },
+	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
+	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
+	{ "NLST", NEED_LOGIN, cmd_nlst, NULL },
+	{ "NOOP", 0, cmd_say, "200 OK" },
+	{ "OPTS", NEED_ARG, cmd_opts, NULL },
+	{ "PASS", NEED_TLS | SECRET, cmd_pass, NULL },
+	{ "PASV", NEED_LOGIN, cmd_pasv, NULL },
+	{ "PBSZ", NEED_ARG, cmd_pbsz, NULL },
+	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
+	{ "PROT", NEED_ARG, cmd_prot, NULL },
+	{ "PWD", NEED_LOGIN, cmd_pwd, NULL },
+	{ "QUIT", 0, cmd_quit, NULL },
+	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
+	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr, NULL },
+	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_rmd, NULL },
+	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
+	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnto, NULL },
+	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
+	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru, NULL },
+	{ "SYST", 0, cmd_say, "215 UNIX Type: L8" },
+	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type, NULL },
+	{ "USER", NEED_TLS | NEED_ARG, cmd_user, NULL },
 };
 
 /* What RFC 959, 2228, 2640 and 7151 have besides: 502, where what is no command gets 500. */
 static const char elsewhere[][5] = {
 	/* clang-format off */
-	"ACCT", "ADAT", "ALLO", "CONF", "DELE", "ENC", "HELP", "HOST", "LANG", "MIC", "MKD", "REIN",
-	"RMD", "RNFR", "RNTO", "SITE", "SMNT", "STAT", "STOU",
+	"ACCT", "ADAT", "ALLO", "CONF", "ENC", "HELP", "HOST", "LANG", "MIC", "REIN", "SITE", "SMNT",
+	"STAT", "STOU",
 	/* clang-format on */
 };
 
@@ -965,25 +1083,49 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* What is wrong with a command. Return: the reply, NULL where it may run. */
+static const char *refusal(const struct session *s, const struct verb *cmd, const char *arg)
+{
+	if (!cmd)
+		return "500 No such command";
+	if (cmd->flags & NEED_TLS && !s->tls)
+		return "530 AUTH TLS first";
+	if (cmd->flags & NEED_LOGIN && !s->logged_in)
+		return "530 Log in first";
+	return cmd->flags & NEED_ARG && !*arg ? "501 Something is missing behind it" : NULL;
+}
+
+/* A browser, whose lines somebody else has written, sends a dozen that are none of ours (ALPACA). */
+static void refuse_command(struct session *s, const char *why)
+{
+	s->leaving = ++s->bad_commands >= BAD_COMMANDS;
+	reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
+}
+
 static void run_command(struct session *s, char *line)
 {
 	char *arg = line + strcspn(line, " ");
 	const struct verb *cmd;
+	const char *why;
 
 	if (*arg)
 		*arg++ = '\0';
 	cmd = find_verb(line);
+	why = refusal(s, cmd, arg);
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
-	if (!cmd)
-		reply(s, is_elsewhere(line) ? "502 Not done here" : "500 No such command");
-	else if (cmd->flags & NEED_TLS && !s->tls)
-		reply(s, "530 AUTH TLS first");
-	else if (cmd->flags & NEED_LOGIN && !s->logged_in)
-		reply(s, "530 Log in first");
-	else if (cmd->flags & NEED_ARG && !*arg)
-		reply(s, "501 Something is missing behind %s", cmd->name);
-	else
-		cmd->run(s, arg);
+	if (!cmd && is_elsewhere(line)) {
+		reply(s, "502 Not done here");
+	} else if (why) {
+		refuse_command(s, why);
+	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
+		reply(s, "550 Reading is all that you may");
+	} else {
+		cmd->run(s, cmd->arg ? cmd->arg : arg);
+		if (s->logged_in)
+			s->bad_commands = 0;
+	}
+	if (!cmd || cmd->run != cmd_rnfr)
+		s->from[0] = '\0';
 }
 
 static enum ctl_status next_line(struct session *s, char *line)
@@ -994,6 +1136,13 @@ static enum ctl_status next_line(struct session *s, char *line)
 		return CTL_OK;
 	}
 	s->c->timeout_ms = s->o->idle_ms;
+	if (!s->logged_in) {
+		/* Whatever it says meanwhile: lines that are here already need no wait. */
+		if (!io_left(s->login_by))
+			return CTL_TIMEOUT;
+		if (io_left(s->login_by) < s->c->timeout_ms)
+			s->c->timeout_ms = io_left(s->login_by);
+	}
 	return control_line(s->c, line);
 }
 
@@ -1003,7 +1152,7 @@ static void say_why_leaving(struct session *s, enum ctl_status st)
 	if (st == CTL_STOPPED && io_stop == SIGALRM)
 		reply(s, "421 This session has lasted too long");
 	else if (st == CTL_TIMEOUT)
-		reply(s, "421 Silent for too long");
+		reply(s, "421 %s", s->logged_in ? "Silent for too long" : "No login for too long");
 	else if (st == CTL_PROTOCOL)
 		reply(s, "500 %s", s->c->why);
 	else if (st == CTL_STOPPED)
@@ -1078,6 +1227,7 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	s->root = root;
 	s->pasv_fd = -1;
 	s->ascii = true;
+	s->login_by = io_now() + (o->tune.timeout_ms < LOGIN_MS ? o->tune.timeout_ms : LOGIN_MS);
 	strcpy(s->cwd, "/");
 	bound_replies(fd, (unsigned int)o->tune.timeout_ms);
 	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {

@@ -70,6 +70,23 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 	return NULL;
 }
 
+/*
+ * A browser that was lured here has said that it wants HTTP (ALPACA). FileZilla asks for ftp-data
+ * on its data connections.
+ */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *len,
+			   const unsigned char *in, unsigned int in_len, void *arg)
+{
+	static const unsigned char ours[] = "\3ftp\10ftp-data";
+	unsigned char *chosen = NULL;
+	int r = SSL_select_next_proto(&chosen, len, ours, sizeof(ours) - 1, in, in_len);
+
+	(void)ssl;
+	(void)arg;
+	*out = chosen;
+	return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 {
 	/* Sessions are resumed from the control connection on data connections. */
@@ -77,6 +94,8 @@ SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	*why = "no TLS context";
+	if (ctx)
+		SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	if (ctx && set_versions(ctx, config->version) &&
 	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) && load_pair(ctx, config, why))
 		return ctx;

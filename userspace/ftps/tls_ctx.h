@@ -31,6 +31,8 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why);
  * @config: see above
  * @why: out: where NULL is returned, what is wrong
  *
+ * A client that names protocols (ALPN) must name FTP.
+ *
  * Return: the context, or NULL.
  */
 SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why);

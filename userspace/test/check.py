@@ -8,12 +8,15 @@ Client and server are checked against each other, against Python's ftplib and cu
 and against a server written here that misbehaves on purpose. Where the kernel has no
 kTLS the same tests run with user-space TLS.
 """
+import calendar
 import fcntl
 import ftplib
 import hashlib
 import json
 import os
 import pty
+import pwd
+import re
 import resource
 import shutil
 import signal
@@ -23,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import types
 
 from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -110,7 +114,8 @@ def test_clear_data():
 
 
 def test_ls():
-    with Server() as server:
+    # Python's ftplib resumes no session.
+    with Server("--no-require-reuse") as server:
         os.mkdir(server.file("dir"))
         for name in ("one", "dir/two", "dir/thr ee"):
             make_file(os.path.join(server.dir, name), 1234)
@@ -455,7 +460,7 @@ def test_names():
 
 def test_ftplib():
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        with Server() as server:
+        with Server("--no-require-reuse") as server:
             ctx = ssl.create_default_context(cafile=CERT)
             ctx.minimum_version = ctx.maximum_version = version
             ftp = ftplib.FTP_TLS(context=ctx)
@@ -555,10 +560,10 @@ def test_ascii():
 
 
 def test_require_reuse():
-    with Server("--require-reuse") as server:
+    with Server() as server:
         up = make_file("up", 100_000)
         for tls, version in (("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)):
-            is_status(put(server, up, "--tls", tls), COMPLETE, f"put to --require-reuse, TLS {tls}")
+            is_status(put(server, up, "--tls", tls), COMPLETE, f"put, TLS {tls}")
             is_status(get(server, "up", path("down"), "--tls", tls), COMPLETE, "get, too")
             ctx = client_context(version)
             one, two = Raw(server, ctx=ctx), Raw(server, ctx=ctx)
@@ -580,8 +585,15 @@ def test_require_reuse():
                 whose = "no" if not session else "its own" if session is raw.sock.session else \
                     "another's"
                 ok(got[0].startswith(want), f"TLS {tls}, {whose} session: {got[0]}", got)
-    is_status(run("serve", "--cert", CERT, "--anonymous", "--require-reuse", "--clear-data", WORK),
-              USAGE, "--require-reuse with --clear-data")
+    with Server("--no-require-reuse") as server:
+        raw = Raw(server)
+        raw.protect()
+        port = raw.epsv()
+        raw.sock.sendall(b"LIST\r\n")
+        raw.reply()
+        with raw.data(port, None) as data:
+            data.unwrap()
+        ok(raw.reply().startswith("226"), "--no-require-reuse: a session of its own will do")
 
 
 def test_users():
@@ -668,6 +680,386 @@ def test_progress():
             ok(status == COMPLETE and shown == b"", f"none with {[term, *more]}", shown)
         r = run(*base)
         ok(r.returncode == COMPLETE and r.stderr == "", "none without a terminal", r.stderr)
+
+
+# ---------------------------------------------------------------- tests: the server
+
+# Anonymous clients of root's server need somebody to be.
+NOBODY = ("--run-as", "nobody") if os.geteuid() == 0 else ()
+
+
+def anonymous(*options):
+    """A server whose folder its user may write to."""
+    server = Server(*options, *NOBODY, login=())
+    if NOBODY:
+        shutil.chown(server.dir, "nobody")
+    return server
+
+
+def test_mirror():
+    if not shutil.which("lftp"):
+        skip("lftp mirrors a tree both ways", "no lftp here")
+        return
+    tree = path("tree")
+    for folder in ("a/b/c d", "empty", "\u00e4"):
+        os.makedirs(os.path.join(tree, folder))
+    for name in ("one", "a/two", "a/b/c d/thr ee", "\u00e4/\u00f6"):
+        make_file(os.path.join(tree, name), 10_000)
+    with Server() as server:
+        def mirror(*more):
+            return subprocess.run(
+                ["lftp", "--norc", "-c", f"set ssl:ca-file {CERT}; set ftp:ssl-force true;"
+                 "set ftp:ssl-protect-data true; set net:max-retries 1; set cmd:fail-exit true;"
+                 f"open -u {USER},'{PASSWORD}' -p {server.port} {server.host};"
+                 f"mirror {' '.join(more)}"], capture_output=True, text=True, timeout=LIMIT)
+        for name in ("old", "a/old"):
+            os.makedirs(server.file(name))
+            make_file(server.file(name + "/file"), 10)
+        r = mirror("-R", "--delete", tree, "/")
+        is_status(r, 0, "lftp mirror -R")
+        done = subprocess.run(["diff", "-r", tree, server.dir], capture_output=True, text=True)
+        is_status(done, 0, "the tree is there, and what was there is not")
+        r = mirror("/", path("back"))
+        is_status(r, 0, "lftp mirror")
+        done = subprocess.run(["diff", "-r", tree, path("back")], capture_output=True, text=True)
+        is_status(done, 0, "and the tree is back")
+
+
+def test_create_dirs():
+    if not shutil.which("curl"):
+        skip("curl --ftp-create-dirs", "no curl here")
+        return
+    up = make_file("up", 1000)
+    with Server() as server:
+        for _ in range(2):
+            r = subprocess.run(["curl", "-sS", "--ssl-reqd", "--cacert", CERT, "-u",
+                                f"{USER}:{PASSWORD}", "--ftp-create-dirs", "-T", up,
+                                f"ftp://{server.host}:{server.port}/new/deep/up"],
+                               capture_output=True, text=True)
+            ok(r.returncode == 0 and same(up, server.file("new/deep/up")),
+               "curl --ftp-create-dirs", r.stderr)
+
+
+def test_changes():
+    with Server() as server:
+        raw = Raw(server)
+        for line, want in (('MKD d"d', '257 "/d""d"'), ('MKD d"d', "550"), ("MKD e/f", "550"),
+                           ("MKD e", "257"), ("CWD e", "250"), ("MKD f", '257 "/e/f"'),
+                           ("CDUP", "250"), ("RMD e", "550"), ("DELE e", "550"), ("DELE x", "550"),
+                           ("RNTO y", "503"), ("RNFR x", "550"), ("RNTO y", "503"),
+                           ("RNFR e", "350"), ("NOOP", "200"), ("RNTO y", "503"),
+                           ("RNFR e", "350"), ("RNTO y", "250"), ("RNFR y/f", "350"),
+                           ("RNTO y/f/g", "550"), ("RMD y/f", "250"), ("RMD y", "250"),
+                           ('RMD d"d', "250"), ("RMD /", "550"), ("DELE /", "550"),
+                           ("MKD /", "550"), ("MKD", "501")):
+            got = raw.ask(line)
+            ok(got.startswith(want), f"{line}: {got}")
+        make_file(server.file("a"), 10)
+        make_file(server.file("b"), 20)
+        raw.ask("RNFR a")
+        ok(raw.ask("RNTO b").startswith("250") and os.listdir(server.dir) == ["b"] and
+           os.path.getsize(server.file("b")) == 10, "RNTO replaces a file")
+        ok(raw.ask("DELE b").startswith("250") and not os.listdir(server.dir), "DELE")
+        lines = []
+        while not lines or lines[-1]["path"] != "/b" or lines[-1]["op"] != "DELE":
+            lines.append(server.line())
+        ok([line["op"] for line in lines[:3]] == ["MKD"] * 3 and
+           [line["result"] for line in lines[:3]] == ["complete", "local", "local"] and
+           (lines[-2]["op"], lines[-2]["from"], lines[-2]["path"]) == ("RNTO", "/a", "/b"),
+           "each is in the log", lines)
+
+
+def test_anonymous():
+    root = run("serve", "--anonymous", "--cert", CERT, WORK)
+    if NOBODY:
+        is_status(root, USAGE, "root serves --anonymous")
+        ok("--run-as" in root.stderr, "what to do is said", root.stderr)
+        is_status(run("serve", "--anonymous-write", "--run-as", "root", "--cert", CERT, WORK), USAGE,
+                  "--run-as root")
+    is_status(run("serve", "--anonymous", "--run-as", "no-such-user", "--cert", CERT, WORK), USAGE,
+              "--run-as nobody there")
+    with anonymous("--anonymous") as server:
+        make_file(server.file("f"), 100)
+        is_status(get(server, "f", path("down")), COMPLETE, "--anonymous reads")
+        raw = Raw(server)
+        raw.protect()
+        for line in ("STOR x", "APPE f", "MKD x", "RMD x", "DELE f", "RNFR f", "RNTO y"):
+            raw.ask("EPSV")
+            got = raw.ask(line)
+            ok(got.startswith("550"), f"--anonymous, {line}: {got}")
+        ok(os.listdir(server.dir) == ["f"], "and writes nothing")
+    with anonymous("--anonymous-write") as server:
+        is_status(put(server, path("down")), COMPLETE, "--anonymous-write writes")
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def test_run_as():
+    """All of root's rights are gone, and what was opened before stays usable."""
+    if not NOBODY:
+        is_status(run("serve", "--anonymous", "--run-as", "nobody", "--listen", "127.0.0.1:0",
+                      "--cert", CERT, "--key", KEY, WORK), LOCAL, "--run-as without root")
+        return
+    up, who = make_file("up", 1000), pwd.getpwnam("nobody")
+    # Nobody may look into such a process, the leak checker neither.
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+    with Server(*NOBODY, program=("setpriv", "--groups", "0,4", FTPS)) as server:
+        del os.environ["ASAN_OPTIONS"]
+        os.chmod(server.dir, 0o777)
+        is_status(put(server, up), COMPLETE, "put to --run-as")
+        file = os.stat(server.file("up"))
+        ok((file.st_uid, file.st_gid) == (who.pw_uid, who.pw_gid), "the file is the user's", file)
+        os.chmod(make_file(server.file("secret"), 10), 0o600)
+        raw = Raw(server)
+        raw.ask("TYPE I")
+        ok(raw.ask("SIZE up") == "213 1000" and raw.ask("SIZE secret").startswith("550"),
+           "root's files are not to be read")
+        for pid in (server.proc.pid, *server.sessions()):
+            status = status_of(pid)
+            ok({*status["Uid"].split()} == {str(who.pw_uid)} and
+               {*status["Gid"].split()} == {str(who.pw_gid)} and not status["Groups"].strip() and
+               status["NoNewPrivs"] == "1" and
+               not any(int(status["Cap" + kind], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")),
+               "a process of it has none of root's rights", status)
+
+
+def test_login_deadline():
+    with Server("--timeout", "1") as server:
+        raw = Raw(server, login=False)
+        heard = []
+        while raw.file and not (heard and heard[-1][:3] in ("421", "")):
+            heard.append(raw.ask("NOOP"))
+        ok(heard[-1].startswith("421"), f"NOOP without a login, {len(heard)} times: {heard[-1]}")
+        raw = Raw(server, tls=False, login=False)
+        raw.sock.sendall(b"NOOP\r\n" * 100_000)
+        until(lambda: not server.sessions(), "the end of it")
+        ok(True, "nor does a flood of them last longer")
+    with Server() as server:
+        socks = [socket.create_connection((server.host, server.port)) for _ in range(9)]
+        said = sorted(s.recv(3) for s in socks)
+        ok(said == [b"220"] * 8 + [b"421"], "8 from one host unless told otherwise", said)
+        ok(server.line("refused")["peer"].startswith("127.0.0.1:"), "the ninth is in the log")
+        for s in socks:
+            s.close()
+
+
+def test_bad_commands():
+    http = b"POST / HTTP/1.1\r\n" + b"Host: x\r\n" * 200
+    with Server() as server:
+        for tls, login in ((False, False), (True, False), (True, True)):
+            raw = Raw(server, tls=tls, login=login)
+            raw.sock.sendall(http)
+            replies = []
+            while not (replies and replies[-1][:3] in ("421", "")):
+                replies.append(raw.reply())
+            ok([r[:3] for r in replies] == ["500"] * 9 + ["421"],
+               f"HTTP, TLS {tls}, login {login}: the tenth line ends it", replies)
+        raw = Raw(server)
+        ok(all(raw.ask("FOO").startswith("500") and raw.ask("NOOP").startswith("200")
+               for _ in range(15)), "good ones between them")
+        ok(all(raw.ask("ALLO 5").startswith("502") for _ in range(15)),
+           "what RFC 959 has and we have not is no bad one")
+
+
+def test_alpn():
+    with Server() as server:
+        for names, want in ((["ftp"], "ftp"), (["http/1.1"], None), (["http/1.1", "ftp"], "ftp"),
+                            (["ftp-data"], "ftp-data"), ([], "none")):
+            ctx = client_context()
+            ctx.set_alpn_protocols(names)
+            try:
+                got = Raw(server, login=False, ctx=ctx).sock.selected_alpn_protocol() or "none"
+            except ssl.SSLError:
+                got = None
+            ok(got == want, f"ALPN {names}: {got}")
+
+
+def timers(port):
+    """What timers run on the connections of a local port (proc(5)): 2 is keepalive."""
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f][1:]
+    return {row[5].split(":")[0] for row in rows
+            if int(row[1].split(":")[1], 16) == port and row[3] == "01"}
+
+
+def test_keepalive():
+    with Server() as server:
+        raw = Raw(server)
+        ok(until(lambda: timers(server.port) == {"02"}, "the keepalive timer"),
+           "the server's control connection has keepalive")
+        raw.close()
+
+
+def test_shrinks():
+    """A file becomes shorter while it is sent: it must not look complete."""
+    with Server("--rate", "200000") as server:
+        for verb in ("RETR f", "TYPE A"):
+            make_file(server.file("f"), 100_000)
+            raw = Raw(server)
+            raw.protect()
+            raw.ask("TYPE I" if verb == "RETR f" else verb)
+            with raw.begin("RETR f") as data:
+                data.recv(1)
+                os.truncate(server.file("f"), 50_000)
+                try:
+                    while data.recv(65536):
+                        pass
+                    ended = "close_notify"
+                except ssl.SSLError:
+                    ended = "cut"
+                got = raw.reply()
+            ok(got.startswith("451") and "shorter" in got and ended == "cut", f"{verb}: {got}", ended)
+            ok(server.line()["result"] == "local", "and the log has it")
+
+
+def test_reload():
+    """SIGHUP: new certificate and users for those who come; what runs goes on."""
+    cert, key, users = path("reload.pem"), path("reload.key"), path("reload.users")
+
+    def renew(name):
+        make_cert(cert, key, "IP:127.0.0.1")
+        done = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD + "\n",
+                              capture_output=True, text=True, check=True)
+        with open(users, "w", opener=lambda *a: os.open(*a, 0o600)) as f:
+            f.write(f"{name}:{done.stdout}")
+
+    def look(server):
+        """Return: (its certificate, whether the second user may log in)."""
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+        raw = Raw(server, login=False, ctx=ctx)
+        raw.ask("USER second")
+        found = raw.sock.getpeercert(True), raw.ask("PASS " + PASSWORD)[:3]
+        raw.close()
+        return found
+    renew(USER)
+    with Server("--rate", "50000", "--cert", cert, "--key", key, "--users", users,
+                login=()) as server:
+        make_file(server.file("f"), 50_000)
+        with subprocess.Popen([FTPS, "get", "--insecure", server.url("f"), path("down")],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              stdin=subprocess.DEVNULL) as proc:
+            until(server.sessions, "the transfer's session")
+            server.line("login")
+            renew("second")
+            for pid in (*server.sessions(), server.proc.pid):
+                os.kill(int(pid), signal.SIGHUP)
+            second = until(lambda: look(server)[1] == "230" and look(server), "the new user")
+            with open(cert) as f:
+                ok(second[0] == ssl.PEM_cert_to_DER_cert(f.read()), "the certificate is new, too")
+            status = proc.wait(LIMIT)
+        ok(status == COMPLETE and same(path("down"), server.file("f")),
+           f"the transfer went on to its end: {status}")
+        with open(key, "w") as f:
+            f.write("no key\n")
+        os.unlink(users)
+        server.proc.send_signal(signal.SIGHUP)
+        said = until(lambda: (s := open(server.errors.name).read()).count("SIGHUP") == 2 and s,
+                     "two complaints")
+        ok(key in said and users in said and look(server) == second,
+           "what cannot be loaded is named, and all stays as it is", said)
+
+
+def test_audit():
+    with Server() as server:
+        raw = Raw(server, login=False)
+        for name, want in (("a\tb", "501"), ('a" b', "501"), ("x" * 2000, "501"), ("eve", "331")):
+            got = raw.ask("USER " + name)
+            ok(got.startswith(want), f"USER {name[:9]!r}: {got}")
+        raw.ask("PASS wrong")
+        raw.ask("USER " + USER)
+        raw.ask("PASS " + PASSWORD)
+        raw.protect()
+        make_file(server.file("f"), 10)
+        raw.fetch("RETR f")
+        seen = [server.line("login"), server.line("login"), server.line()]
+        ok([(x["user"], x.get("detail")) for x in seen] ==
+           [("eve", "refused"), (USER, "accepted"), (USER, None)], "logins and users", seen)
+        now = time.time()
+        ok(all(abs(calendar.timegm(time.strptime(x["time"], "%Y-%m-%dT%H:%M:%SZ")) - now) < LIMIT
+               for x in seen), "and when it was", seen)
+        ok(all(x["peer"] == "%s:%d" % raw.sock.getsockname() for x in seen), "and from where", seen)
+    with subprocess.Popen([FTPS, "serve", "--listen", "127.0.0.1:0", "--cert", CERT, "--key", KEY,
+                           "--user", USER, "--password-file", path("password"), WORK],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          errors="replace") as proc:
+        try:
+            server = types.SimpleNamespace(host="127.0.0.1",
+                                           port=int(proc.stdout.readline().rsplit(":", 1)[1]))
+            raw = Raw(server, login=False)
+            raw.ask("USER ev\xc2\x9b2J login: accepted")
+            raw.ask("PASS x")
+            got = proc.stdout.readline()
+            ok(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:]{8}Z 127\.0\.0\.1:\d+ '
+                            r'"ev\S+2J login: accepted" login: refused\n', got) and "\x9b" not in got,
+               f"in words: {got!r}")
+        finally:
+            proc.terminate()
+
+
+def test_nul_in_a_text():
+    with Server() as server:
+        for data, want in ((b"a text\n", False), (b"no\0text\n", True)):
+            with open(server.file("f"), "wb") as f:
+                f.write(data)
+            up = server.file("f")
+            for verb in (lambda: get(server, "f", path("down"), "--ascii"),
+                         lambda: put(server, up, "--ascii", name="g")):
+                is_status(verb(), COMPLETE, f"{data} as a text")
+            make_file(server.file("f"), 10)
+        # Of four transfers the last two have a warning.
+        lines = [json.loads(server.proc.stdout.readline()) for _ in range(10)]
+        seen = [x.get("op") or x["event"] for x in lines if x.get("event") != "login"]
+        ok(seen == ["RETR", "STOR", "RETR", "warning", "STOR", "warning"], "NULs are in the log", lines)
+
+
+def test_links_are_listed():
+    with Server() as server:
+        os.mkdir(server.file("dir"))
+        make_file(server.file("dir/f"), 123)
+        for name, target in (("in", "dir/f"), ("dir/up", "../in"), ("folder", "dir"), ("out", "/etc"),
+                             ("dir/out", "../../x"), ("none", "nothing"), ("loop", "loop"),
+                             ("above", ".."), ("absolute", server.file("dir/f"))):
+            os.symlink(target, server.file(name))
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        got, _ = raw.fetch("NLST")
+        ok(got.split() == [b"dir", b"folder", b"in"], "links inside are listed, others not", got)
+        for name in got.split()[1:]:
+            ok(raw.ask("MLST " + name.decode()).startswith("250"), "and can be looked at")
+        ok(raw.fetch("NLST dir")[0].split() == [b"f", b"up"], "in a folder below, too")
+        got = raw.fetch("LIST")[0].decode().splitlines()
+        ok([x.split(None, 8)[8] for x in got] == ["dir", "folder -> dir", "in -> dir/f"] and
+           [x[0] for x in got] == ["d", "l", "l"], "LIST says what they are", got)
+        got = raw.fetch("MLSD")[0].decode().splitlines()
+        ok([x.split(";")[0] for x in got] ==
+           ["type=dir", "type=OS.unix=slink:dir", "type=OS.unix=slink:dir/f"], "so does MLSD", got)
+        ok(len(raw.fetch("RETR in")[0]) == 123, "and they can be fetched")
+
+
+def test_pasv_ports():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        base = min(sock.getsockname()[1], 65530)
+    with Server("--pasv-ports", f"{base}-{base + 2}", "--pasv-address", "192.0.2.7") as server:
+        up = make_file("up", 1000)
+        for _ in range(3):
+            is_status(put(server, up), COMPLETE, "put to one of three ports")
+        raw = [Raw(server) for _ in range(4)]
+        ports = sorted(r.epsv() for r in raw[:3])
+        ok(ports == [base, base + 1, base + 2], "all three are used", ports)
+        ok(raw[3].ask("EPSV").startswith("425"), "a fourth there is not")
+        raw[0].ask("QUIT")
+        port = until(lambda: (r := raw[3].ask("PASV")).startswith("227") and r, "a free port")
+        ok("(192,0,2,7," in port, f"--pasv-address: {port}")
+    for args in (["--pasv-ports", "5000"], ["--pasv-ports", "6000-5000"], ["--pasv-ports", "0-10"],
+                 ["--pasv-ports", "1-65536"], ["--pasv-ports", "1-2x"], ["--pasv-address", "here"],
+                 ["--pasv-address", "::1"]):
+        is_status(run("serve", *args, "--cert", CERT, "--user", "x", "--password-file",
+                      path("password"), WORK), USAGE, " ".join(args))
 
 
 # ---------------------------------------------------------------- tests: endings
@@ -854,12 +1246,13 @@ def test_bad_pem():
     up = make_file("up", 10)
     with open(path("no.pem"), "w") as f:
         f.write("this is no PEM\n")
+    login = ("--user", USER, "--password-file", path("password"))
     with Server() as server:
         for name, why in ((path("none.pem"), "No such file"), (path("no.pem"), ""), (WORK, "")):
             said = []
             for args in (["put", "--cacert", name, up, server.url()],
-                         ["serve", "--anonymous", "--cert", name, WORK],
-                         ["serve", "--anonymous", "--cert", CERT, "--key", name, WORK]):
+                         ["serve", *login, "--cert", name, WORK],
+                         ["serve", *login, "--cert", CERT, "--key", name, WORK]):
                 r = run(*args)
                 is_status(r, LOCAL, f"{args[0]} with a bad {args[-3]}")
                 ok(f"{name}: " in r.stderr and why in r.stderr and " lib" not in r.stderr,
@@ -1239,7 +1632,7 @@ def test_order():
         for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
                            ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "533"), ("PBSZ", "501"),
                            ("AUTH GSSAPI", "504"), ("FOO", "500"), ("", "500"), (" NOOP", "500"),
-                           ("DELE x", "502"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
+                           ("DELE x", "530"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
             got = raw.ask(line)
             ok(got.startswith(want), f"without TLS, \"{line}\": {got}")
         raw.sock.sendall(b"AUTH TLS\r\nUSER joe\r\n")
@@ -1380,8 +1773,7 @@ def test_bounce():
             except ConnectionResetError:
                 gone = True
             ok(gone, "a data connection from elsewhere is sent away")
-        data = raw.ctx.wrap_socket(socket.create_connection(("127.0.0.1", port)),
-                                   server_hostname="127.0.0.1")
+        data = raw.data(port)
         data.sendall(b"hello")
         data.unwrap()
         ok(raw.reply().startswith("226"), "and the right one is still awaited")
@@ -1405,11 +1797,7 @@ def test_abor():
         make_file(os.path.join(server.dir, "f"), 2_000_000)
         raw = Raw(server)
         raw.protect()
-        port = raw.epsv()
-        raw.sock.sendall(b"RETR f\r\n")
-        raw.reply()
-        data = raw.ctx.wrap_socket(socket.create_connection((server.host, port)),
-                                   server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        data = raw.begin("RETR f")
         data.recv(1000)
         first, second = raw.ask("ABOR"), raw.reply()
         ok(first.startswith("426") and second.startswith("226"), f"ABOR: {first}; {second}")

@@ -146,9 +146,12 @@ class Server:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             return f.read().split()
 
-    def line(self):
-        """The report of the next transfer."""
-        return json.loads(self.proc.stdout.readline())
+    def line(self, wanted="op"):
+        """The report of the next transfer or change, or of another event."""
+        while True:
+            line = json.loads(self.proc.stdout.readline())
+            if wanted in line or line.get("event") == wanted:
+                return line
 
 
 def run(*args, timeout=LIMIT, **more):
@@ -304,11 +307,26 @@ class Raw:
     def epsv(self):
         return int(self.ask("EPSV").split("|")[3])
 
-    def data(self, port, session=None):
-        """A data connection with TLS."""
+    def data(self, port, session="ours"):
+        """A data connection with TLS, by default resuming our session."""
         raw = socket.create_connection((self.sock.getpeername()[0], port), timeout=LIMIT)
-        return self.ctx.wrap_socket(raw, server_hostname=raw.getpeername()[0], session=session,
+        return self.ctx.wrap_socket(raw, server_hostname=raw.getpeername()[0],
+                                    session=self.sock.session if session == "ours" else session,
                                     suppress_ragged_eofs=False)
+
+    def begin(self, command):
+        """A transfer, up to its data connection."""
+        port = self.epsv()
+        self.sock.sendall(command.encode("latin-1") + b"\r\n")
+        self.reply()
+        return self.data(port)
+
+    def fetch(self, command):
+        """Return: (what it sends, its reply)."""
+        with self.begin(command) as data:
+            got = b"".join(iter(lambda: data.recv(65536), b""))
+            data.unwrap()
+        return got, self.reply()
 
     def close(self):
         self.sock.close()
