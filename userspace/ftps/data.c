@@ -385,6 +385,22 @@ static enum ts_status receive_chunk(struct data *d, struct store *store, char *b
 	return d->result->local_err ? TS_STOPPED : pace(d);
 }
 
+/* What REST leaves as it is may have to be copied, which takes its time. */
+static enum ts_status fill(struct data *d, struct store *store)
+{
+	short revents;
+	int more;
+
+	while ((more = store_fill(store)) > 0) {
+		enum ts_status st = await(d, 0, 0, &revents);
+
+		if (st != TS_OK && st != TS_TIMEOUT)
+			return st;
+	}
+	d->result->local_err = -more;
+	return more < 0 ? TS_STOPPED : TS_OK;
+}
+
 bool data_receive(struct data *d, struct store *store)
 {
 	uint64_t cut_after = d->tune->cut_at ? d->tune->cut_at : CUT_DEFAULT;
@@ -392,6 +408,8 @@ bool data_receive(struct data *d, struct store *store)
 	char buf[CHUNK];
 	bool whole;
 
+	if (st == TS_OK)
+		st = fill(d, store);
 	while (st == TS_OK) {
 		if (cut_here(d, cut_after)) {
 			cut(d);

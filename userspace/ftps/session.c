@@ -757,13 +757,15 @@ static void store_file(struct session *s, const char *op, struct store *store, c
 static int open_store(struct session *s, bool append, int dir, const char *path,
 		      struct store **store)
 {
-	uint64_t rest = s->rest;
-	struct stat sb;
+	int err = store_open(dir, path, append, store);
 
+	if (!err && s->rest && !append) {
+		err = store_restart(*store, s->rest);
+		if (err)
+			store_abandon(*store, CONDDISP_DELETE, NULL);
+	}
 	s->rest = 0;
-	if (append && fstatat(dir, vfs_name(path), &sb, AT_SYMLINK_NOFOLLOW) == 0)
-		return store_continue(dir, path, false, (uint64_t)sb.st_size, store);
-	return rest ? store_continue(dir, path, true, rest, store) : store_open(dir, path, store);
+	return err;
 }
 
 static void receive_file(struct session *s, const char *arg, bool append)

@@ -19,6 +19,7 @@
 #include "url.h"
 
 #define PARTIAL ".partial"
+#define PIECE (8u << 20)
 #define PARTIALS 10 /* NAME.partial, then NAME.partial.1 to .9 */
 #define PARTIAL_NAME (NAME_MAX + sizeof(PARTIAL) + 2)
 #define ACL "system.posix_acl_access"
@@ -32,14 +33,15 @@ struct store {
 	mode_t mode; /* what open(2) gives a new file here, and its ACL */
 	char acl[1024];
 	ssize_t acl_len;
-	uint64_t keep;	   /* bytes that were there before, and remain */
-	bool mask;	   /* a terminal: no control characters */
-	char last;	   /* of what was masked */
-	bool used_partial; /* NAME.partial is in it, and done with once it is complete */
-	char source[48];   /* see SOURCE */
+	int from;	 /* REST: whose first bytes are copied to @fd, or -1 */
+	uint64_t rest;	 /* REST: bytes to copy still, or where to go on in NAME.partial */
+	uint64_t keep;	 /* bytes that were there before, and remain */
+	bool mask;	 /* a terminal: no control characters */
+	char last;	 /* of what was masked */
+	char source[48]; /* see SOURCE */
 	time_t when;
 	const char *name;	 /* the last segment of @path */
-	char temp[PARTIAL_NAME]; /* the name of @fd's file until it is complete */
+	char temp[PARTIAL_NAME]; /* the name of @fd's file until it is complete; "": APPE */
 	char path[PATH_MAX];
 };
 
@@ -53,6 +55,7 @@ static struct store *new_store(int dir, int fd, int old)
 		st->dir = dir;
 		st->fd = fd;
 		st->old = old;
+		st->from = -1;
 		strcpy(st->source, "-");
 	}
 	return st;
@@ -60,9 +63,9 @@ static struct store *new_store(int dir, int fd, int old)
 
 static void discard(struct store *st)
 {
-	int fds[] = { st->dir, st->fd, st->old };
+	int fds[] = { st->dir, st->fd, st->old, st->from };
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	free(st);
@@ -101,10 +104,8 @@ static int learn_mode(struct store *st)
 	return err;
 }
 
-static int begin(struct store *st, const char *path)
+static int set_path(struct store *st, const char *path)
 {
-	int err = 0;
-
 	if (strlen(path) >= sizeof(st->path))
 		return -ENAMETOOLONG;
 	strcpy(st->path, path);
@@ -113,30 +114,63 @@ static int begin(struct store *st, const char *path)
 		return -EISDIR;
 	if (strlen(st->name) > NAME_MAX - strlen(PARTIAL))
 		return -ENAMETOOLONG;
-	if (st->old < 0)
+	return 0;
+}
+
+static int begin(struct store *st, const char *path)
+{
+	int err = set_path(st, path);
+
+	if (!err && st->old < 0)
 		err = learn_mode(st);
 	return err ? err : make_temp(st, 0600);
 }
 
-static int open_confined(struct store *st, const char *path)
+/* Go on in a file of which nobody else writes an end. Return: 0 or a negative errno. */
+static int go_on_in(struct store *st, int fd)
+{
+	off_t end;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		return -errno;
+	if (st->fd >= 0) {
+		unlinkat(st->dir, st->temp, 0);
+		close(st->fd);
+	}
+	st->fd = fd;
+	st->keep = (uint64_t)end;
+	st->rest = st->keep;
+	return 0;
+}
+
+static int open_confined(struct store *st, const char *path, bool append)
 {
 	struct stat sb;
+	int err = set_path(st, path);
 
-	if (st->dir < 0)
-		return -errno;
-	st->old = openat(st->dir, url_basename(path),
+	if (err)
+		return err;
+	st->old = openat(st->dir, st->name,
 			 O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (st->old < 0 && errno != ENOENT)
 		return errno == ELOOP || errno == ENXIO ? -EEXIST : -errno;
 	if (st->old >= 0 && (fstat(st->old, &sb) < 0 || !S_ISREG(sb.st_mode)))
 		return -EEXIST;
-	return begin(st, path);
+	if (!append || st->old < 0)
+		return begin(st, path);
+	err = go_on_in(st, st->old);
+	if (!err)
+		st->old = -1;
+	return err;
 }
 
-int store_open(int dir, const char *path, struct store **store)
+int store_open(int dir, const char *path, bool append, struct store **store)
 {
 	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1, -1);
-	int err = st ? open_confined(st, path) : -ENOMEM;
+	int err = !st ? -ENOMEM : st->dir < 0 ? -EMFILE : open_confined(st, path, append);
 
 	if (err && st)
 		discard(st);
@@ -250,31 +284,82 @@ static bool is_part(const struct store *st, int fd)
 	return !strcmp(source, st->source);
 }
 
-int64_t store_resume(struct store *st)
+/*
+ * Go on in NAME.partial of @least bytes, in place. Others must neither have chosen what is in it,
+ * nor be at work on it.
+ */
+static int go_on_in_part(struct store *st, uint64_t least, bool of_source)
 {
 	char part[PARTIAL_NAME];
 	struct stat sb;
-	int fd;
+	int fd, err = -ESTALE;
 
-	if (st->dir < 0 || *st->source == '-')
-		return -ESTALE;
 	snprintf(part, sizeof(part), "%.*s" PARTIAL, NAME_MAX, st->name);
 	fd = openat(st->dir, part, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	/* Others must neither have chosen what is in it, nor be at work on it. */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) ||
-	    sb.st_uid != geteuid() || sb.st_nlink != 1 || !is_part(st, fd) ||
-	    lseek(fd, 0, SEEK_END) < 0) {
+		return -errno;
+	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= least &&
+	    sb.st_uid == geteuid() && sb.st_nlink == 1 && (!of_source || is_part(st, fd)))
+		err = go_on_in(st, fd);
+	if (err)
 		close(fd);
-		return errno == EWOULDBLOCK ? -EBUSY : -ESTALE;
+	else
+		strcpy(st->temp, part);
+	return err;
+}
+
+int64_t store_resume(struct store *st)
+{
+	int err;
+
+	if (st->dir < 0 || *st->source == '-')
+		return -ESTALE;
+	err = go_on_in_part(st, 0, true);
+	return err && err != -ENOENT ? err : (int64_t)st->keep;
+}
+
+int store_restart(struct store *st, uint64_t offset)
+{
+	int err = go_on_in_part(st, offset, false);
+	struct stat sb;
+
+	st->rest = offset;
+	if (!err || err == -EBUSY)
+		return err;
+	st->from = openat(st->dir, st->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (st->from < 0 || fstat(st->from, &sb) < 0)
+		return -errno;
+	return S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= offset ? 0 : -EINVAL;
+}
+
+/* A piece of @from; the file system may share it rather than copy. Return: its size. */
+static ssize_t copy_piece(int from, int to, uint64_t size)
+{
+	char buf[65536];
+	ssize_t n = copy_file_range(from, NULL, to, NULL, size < PIECE ? size : PIECE, 0);
+
+	if (n <= 0) {
+		n = read(from, buf, size < sizeof(buf) ? size : sizeof(buf));
+		if (n > 0)
+			n = write(to, buf, (size_t)n);
 	}
-	unlinkat(st->dir, st->temp, 0);
-	close(st->fd);
-	st->fd = fd;
-	strcpy(st->temp, part);
-	st->keep = (uint64_t)sb.st_size;
-	return sb.st_size;
+	return n > 0 ? n : n < 0 ? -errno : -EIO;
+}
+
+int store_fill(struct store *st)
+{
+	ssize_t n;
+
+	if (st->from >= 0) {
+		n = copy_piece(st->from, st->fd, st->rest);
+		st->rest -= n > 0 ? (uint64_t)n : 0;
+		return n < 0 ? (int)n : st->rest > 0;
+	}
+	if (st->rest == st->keep)
+		return 0;
+	st->keep = st->rest;
+	return ftruncate(st->fd, (off_t)st->keep) < 0 || lseek(st->fd, 0, SEEK_END) < 0 ? -errno :
+											  0;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -362,39 +447,24 @@ static int dress(struct store *st)
 	return err || fchmod(st->fd, sb.st_mode & 07777) == 0 ? err : -errno;
 }
 
-/* All that is there of @from; the file system may share it rather than copy. */
-static int copy_bytes(int from, int to, uint64_t size)
-{
-	char buf[65536];
-
-	while (size) {
-		ssize_t n = copy_file_range(from, NULL, to, NULL, size, 0);
-
-		if (n <= 0) {
-			n = read(from, buf, size < sizeof(buf) ? size : sizeof(buf));
-			if (n > 0)
-				n = write(to, buf, (size_t)n);
-		}
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		size -= (uint64_t)n;
-	}
-	return 0;
-}
-
 /* For a file with other names, or whose attributes no other file can have: its room first. */
 static int write_over(struct store *st)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat sb;
-	int err;
+	int err = 0;
 
 	if (fstat(st->fd, &sb) < 0 ||
 	    (sb.st_size && fallocate(st->old, FALLOC_FL_KEEP_SIZE, 0, sb.st_size) < 0 &&
 	     errno != EOPNOTSUPP) ||
 	    lseek(st->fd, 0, SEEK_SET) < 0)
 		return -errno;
-	err = copy_bytes(st->fd, st->old, (uint64_t)sb.st_size);
+	for (off_t left = sb.st_size; !err && left;) {
+		ssize_t n = copy_piece(st->fd, st->old, (uint64_t)left);
+
+		left -= n > 0 ? n : 0;
+		err = n < 0 ? (int)n : 0;
+	}
 	times[1] = sb.st_mtim;
 	if (!err && (ftruncate(st->old, sb.st_size) < 0 || futimens(st->old, times) < 0 ||
 		     fsync(st->old) < 0))
@@ -408,16 +478,14 @@ static int give_name(struct store *st)
 {
 	struct stat sb;
 
+	if (!*st->temp)
+		return fsync(st->fd) < 0 ? -errno : 0;
 	if (st->old >= 0 && (fstat(st->old, &sb) < 0 || sb.st_nlink > 1 || dress(st)))
 		return write_over(st);
 	if (st->old < 0)
 		dress(st);
 	if (fsync(st->fd) < 0 || renameat(st->dir, st->temp, st->dir, st->name) < 0)
 		return -errno;
-	if (st->used_partial) {
-		snprintf(st->temp, sizeof(st->temp), "%.200s" PARTIAL, st->name);
-		unlinkat(st->dir, st->temp, 0);
-	}
 	/* The file is whole and has its name: only a crash could tell. */
 	if (fsync(st->dir) < 0 && errno != EINVAL && errno != EBADF)
 		io_say("%s: fsync of its folder: %s", st->path, strerror(errno));
@@ -500,7 +568,11 @@ bool store_abandon(struct store *st, enum conddisp disp, char *partial)
 
 	if (!st)
 		return false;
-	if (st->dir >= 0) {
+	if (st->dir >= 0 && !*st->temp) {
+		if (ftruncate(st->fd, (off_t)st->keep) < 0)
+			io_say("%s: half of what was to be appended stays: %s", st->path,
+			       strerror(errno));
+	} else if (st->dir >= 0) {
 		/* What was there before stays. */
 		if (disp == CONDDISP_DELETE && st->keep && ftruncate(st->fd, (off_t)st->keep) == 0)
 			disp = CONDDISP_CATLG;
@@ -512,48 +584,4 @@ bool store_abandon(struct store *st, enum conddisp disp, char *partial)
 	}
 	discard(st);
 	return kept;
-}
-
-/* Open a regular file of at least @size bytes. Return: it, or a negative errno. */
-static int open_source(int dir, const char *name, uint64_t size)
-{
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat sb;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= size)
-		return fd;
-	close(fd);
-	return -EINVAL;
-}
-
-static int copy_source(struct store *st, bool partial, uint64_t offset)
-{
-	char name[NAME_MAX + sizeof(PARTIAL)];
-	int from = -ENOENT, err;
-
-	snprintf(name, sizeof(name), "%s" PARTIAL, st->name);
-	if (partial)
-		from = open_source(st->dir, name, offset);
-	st->used_partial = from >= 0;
-	if (from < 0)
-		from = open_source(st->dir, st->name, offset);
-	if (from < 0)
-		return from;
-	err = copy_bytes(from, st->fd, offset);
-	close(from);
-	return err;
-}
-
-int store_continue(int dir, const char *path, bool partial, uint64_t offset, struct store **store)
-{
-	char waste[STORE_PARTIAL_MAX];
-	int err = store_open(dir, path, store);
-
-	if (!err)
-		err = copy_source(*store, partial, offset);
-	if (err)
-		store_abandon(*store, CONDDISP_DELETE, waste);
-	return err;
 }

@@ -31,15 +31,16 @@ struct store;
  * store_open() - begin a file
  * @dir: a descriptor of the folder
  * @path: how to call the file; its last segment is the name in @dir
+ * @append: write to the end of what is there, in place; store_abandon() takes that away again
  * @store: out: the file; NULL where this fails
  *
  * A file that has the name already must be regular, and we must be able to write it. Only then
  * is it replaced, and keeps owner, mode, ACL and attributes. A link is not followed.
  *
  * Return: 0, or a negative errno: -EISDIR or -EEXIST where the name is something that
- * must not be replaced.
+ * must not be replaced; -EBUSY where somebody else appends.
  */
-int store_open(int dir, const char *path, struct store **store);
+int store_open(int dir, const char *path, bool append, struct store **store);
 
 /**
  * store_open_path() - begin a file that a user of this machine names
@@ -72,18 +73,24 @@ void store_set_source(struct store *store, uint64_t size, time_t when);
 int64_t store_resume(struct store *store);
 
 /**
- * store_continue() - begin a file with what is there of it already
- * @dir: as store_open()
- * @path: as store_open()
- * @partial: take NAME.partial where it is long enough, else NAME
- * @offset: how many bytes of it to keep; more than there are is -EINVAL
- * @store: out: the file
+ * store_restart() - go on behind the first bytes of what is there (REST)
+ * @store: the file, nothing written to it
+ * @offset: how many bytes; more than 0
  *
- * What is there is copied, and stays as it is until store_commit().
+ * They are NAME.partial's where that is long enough, which is written to in place; else NAME's,
+ * which stays as it is until store_commit(). Neither changes before store_fill().
  *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno: -EINVAL where nothing is so long, -EBUSY as store_resume().
  */
-int store_continue(int dir, const char *path, bool partial, uint64_t offset, struct store **store);
+int store_restart(struct store *store, uint64_t offset);
+
+/**
+ * store_fill() - have a piece of what store_restart() said there
+ * @store: the file; after others than store_restart() there is nothing to do
+ *
+ * Return: 1 where there is more to do, 0 where it is all there, or a negative errno.
+ */
+int store_fill(struct store *store);
 
 /**
  * store_fd() - begin a "file" on a descriptor that is open already, such as a pipe
