@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,15 +26,17 @@
 #define QUIT_MS 2000
 /* Replies that promise another one; no honest server needs so many. */
 #define PRELIMINARY_MAX 64
+#define COMPARED 65536 /* bytes of a part that put --resume looks at */
 
 struct client {
 	struct options *o;
 	SSL_CTX *ctx;
 	struct control *c;
 	struct transfer transfer;
-	bool began; /* @transfer has something to say */
-	int reply;  /* the final reply, 0: none yet */
-	char reply_text[512];
+	bool began;		      /* @transfer has something to say */
+	char path[URL_PART_MAX + 32]; /* the remote file that is transferred */
+	int reply;		      /* the final reply, 0: none yet */
+	char reply_text[1024];
 	int preliminary;    /* replies 1xx so far */
 	bool lost_control;  /* no final reply will come */
 	uint64_t resume_at; /* bytes that are there already */
@@ -42,7 +46,7 @@ struct client {
 	bool has_mtime; /* MDTM told @mtime */
 	time_t mtime;
 	char partial[STORE_PARTIAL_MAX]; /* get: the partial file that was kept, or "" */
-	char why[512];
+	char why[1536];
 };
 
 static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
@@ -114,14 +118,29 @@ static int code(const struct client *cl)
 	return cl->c->reply.code;
 }
 
+/* The reply in words: all its lines, for the last one may say no more than "451 0.3 s". */
+static void keep_reply(struct client *cl)
+{
+	size_t n = 0, room = sizeof(cl->reply_text);
+
+	cl->reply = code(cl);
+	for (const char *line = cl->c->reply.text; *line && n < room;) {
+		size_t len = strcspn(line, "\n"), skip = 0;
+
+		if (atoi(line) == cl->reply && strcspn(line, " -") == 3)
+			skip = 4;
+		n += (size_t)snprintf(cl->reply_text + n, room - n, "%s%.*s", n ? "; " : "",
+				      (int)(len - skip), line + skip);
+		line += len + (line[len] != '\0');
+	}
+}
+
 /* What a reply other than the one wanted means. */
 static enum xs refused(struct client *cl, const char *what)
 {
-	enum xs status = code(cl) >= 400 ? XS_REFUSED : XS_PROTOCOL;
-
-	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
-	cl->reply = code(cl);
-	return fail(cl, status, "%s: server said %d %.400s", what, code(cl), cl->c->reply.last);
+	keep_reply(cl);
+	return fail(cl, cl->reply >= 400 ? XS_REFUSED : XS_PROTOCOL, "%s: server said %d %s", what,
+		    cl->reply, cl->reply_text);
 }
 
 /* Send a command that is to be answered by 2xx. */
@@ -230,12 +249,12 @@ static enum xs prepare(struct client *cl)
 }
 
 /* Ask for the file's size. Return: whether the server knows it. */
-static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
+static bool ask_size(struct client *cl, uint64_t *size)
 {
 	char *end;
 
-	if (control_send(cl->c, "SIZE %s%s", cl->o->url.path, suffix) != CTL_OK ||
-	    control_reply(cl->c) != CTL_OK || code(cl) != 213)
+	if (control_send(cl->c, "SIZE %s", cl->path) != CTL_OK || control_reply(cl->c) != CTL_OK ||
+	    code(cl) != 213)
 		return false;
 	errno = 0;
 	*size = strtoull(cl->c->reply.last, &end, 10);
@@ -244,7 +263,7 @@ static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
 
 static bool ask_mtime(struct client *cl)
 {
-	return control_send(cl->c, "MDTM %s", cl->o->url.path) == CTL_OK &&
+	return control_send(cl->c, "MDTM %s", cl->path) == CTL_OK &&
 	       control_reply(cl->c) == CTL_OK && code(cl) == 213 &&
 	       control_mdtm_time(cl->c->reply.last, &cl->mtime);
 }
@@ -318,7 +337,7 @@ static enum xs listen_data(struct client *cl, int *fd)
 /* STOR or RETR, and the preliminary reply. */
 static enum xs command_transfer(struct client *cl, const char *verb)
 {
-	const char *path = cl->o->url.path;
+	const char *path = cl->path;
 	enum xs xs = control_failed(cl, *path ? control_send(cl->c, "%s %s", verb, path) :
 						control_send(cl->c, "%s", verb));
 
@@ -415,12 +434,6 @@ static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_st
 
 /* ------------------------------------------------------------------ the outcome */
 
-static void final_reply(struct client *cl)
-{
-	cl->reply = code(cl);
-	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
-}
-
 /* The control connection spoke during an upload. Return: whether to stop. */
 static bool watch_control(void *arg)
 {
@@ -437,12 +450,13 @@ static bool watch_control(void *arg)
 			return true;
 		}
 		if (code(cl) >= 200)
-			final_reply(cl);
+			keep_reply(cl);
 		if (code(cl) >= 400)
 			return true;
 	}
 }
 
+/* Where the data failed they are the failure to tell, and no reply need come. */
 static void await_final_reply(struct client *cl, bool well)
 {
 	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
@@ -452,9 +466,10 @@ static void await_final_reply(struct client *cl, bool well)
 
 		if (st != CTL_OK) {
 			cl->lost_control = true;
-			control_failed(cl, st);
+			if (well)
+				control_failed(cl, st);
 		} else if (code(cl) >= 200) {
-			final_reply(cl);
+			keep_reply(cl);
 		}
 	}
 }
@@ -467,7 +482,7 @@ static enum xs why_stopped(struct client *cl)
 		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(t->local_err));
 	if (t->aborted && !cl->lost_control)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
-	return fail(cl, XS_NETWORK, "control connection lost, or stopped");
+	return fail(cl, XS_NETWORK, "stopped by a signal");
 }
 
 /* What the end of the data connection says by itself. */
@@ -515,7 +530,7 @@ static bool reset_after_all(struct client *cl)
 
 	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2)
 		return false;
-	return ask_size(cl, "", &size) && size == cl->resume_at + t->bytes;
+	return ask_size(cl, &size) && size == cl->resume_at + t->bytes;
 }
 
 static enum xs put_status(struct client *cl)
@@ -525,11 +540,11 @@ static enum xs put_status(struct client *cl)
 	if (reset_after_all(cl))
 		return XS_COMPLETE;
 	/*
-	 * A permanent no says more than how the data connection went down with it (RFC 959
-	 * s. 4.2.1): by a reset, or by what OpenSSL makes of one that it has met before.
+	 * A no says more than how the data connection went down with it, by a reset or by a
+	 * time-out: a full disk, for one. But 425 and 426 are about that connection.
 	 */
-	if ((cl->transfer.end == TS_END_RESET || cl->transfer.end == TS_ERROR) &&
-	    cl->transfer.fault != TS_FAULT_CERT && cl->reply / 100 == 5)
+	if (cl->transfer.end != TS_OK && !cl->transfer.local_err && cl->reply >= 400 &&
+	    cl->reply != 425 && cl->reply != 426)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
 	xs = data_status(cl);
 	return xs ? xs : reply_status(cl);
@@ -619,6 +634,32 @@ static struct data new_data(struct client *cl)
 	return d;
 }
 
+/* --atomic: only what is complete gets the name, by one command. */
+static enum xs finish_atomic(struct client *cl, enum xs xs)
+{
+	enum ctl_status st;
+
+	if (xs && (cl->lost_control || io_stop))
+		return xs;
+	st = control_send(cl->c, "%s %s", xs ? "DELE" : "RNFR", cl->path);
+	if (st == CTL_OK)
+		st = control_reply(cl->c);
+	if (xs)
+		return xs;
+	if (st == CTL_OK && code(cl) == 350)
+		st = control_send(cl->c, "RNTO %s", cl->o->url.path);
+	if (st == CTL_OK && code(cl) == 350)
+		st = control_reply(cl->c);
+	if (st != CTL_OK)
+		control_failed(cl, st);
+	else if (code(cl) / 100 != 2)
+		refused(cl, "RNFR and RNTO");
+	if (!cl->why[0])
+		return XS_COMPLETE;
+	io_say("the file is complete, but the server has it as %s", cl->path);
+	return XS_UNCONFIRMED;
+}
+
 static enum xs transfer_put(struct client *cl, int fd)
 {
 	struct data d = new_data(cl);
@@ -640,25 +681,76 @@ static enum xs transfer_put(struct client *cl, int fd)
 	progress_end(&cl->progress);
 	data_close(&d, tls_stream_fd(cl->c->s));
 	await_final_reply(cl, whole && cl->transfer.end == TS_OK);
-	return put_status(cl);
+	xs = put_status(cl);
+	return cl->o->atomic ? finish_atomic(cl, xs) : xs;
+}
+
+/* Whether the last bytes that the server has are those that we have there. */
+static enum xs compare_end(struct client *cl, int fd, uint64_t there)
+{
+	char ours[COMPARED], theirs[COMPARED];
+	uint64_t len = there < COMPARED ? there : COMPARED;
+	int mem = memfd_create("end", MFD_CLOEXEC);
+	struct store *store = mem < 0 ? NULL : store_fd(mem);
+	struct transfer transfer;
+	struct data d = new_data(cl);
+	struct tls_stream *s;
+	enum xs xs;
+	bool same;
+
+	cl->resume_at = there - len;
+	xs = store ? begin_transfer(cl, "RETR", &s) : fail(cl, XS_LOCAL, "no memory");
+	if (!xs && data_init(&d, s, &transfer) < 0)
+		xs = fail(cl, XS_LOCAL, "no memory");
+	if (!xs) {
+		data_end(&d, data_receive(&d, store));
+		data_close(&d, tls_stream_fd(cl->c->s));
+		xs = hear(cl);
+		same = transfer.bytes == len &&
+		       pread(mem, theirs, len, 0) == pread(fd, ours, len, (off_t)(there - len)) &&
+		       !memcmp(ours, theirs, len);
+		if (!xs && !same)
+			xs = fail(cl, XS_LOCAL,
+				  "%s is no part of %s: remove it, or put all of the "
+				  "file without --resume",
+				  cl->path, cl->o->file);
+	}
+	store_abandon(store, CONDDISP_DELETE, cl->partial);
+	if (mem >= 0)
+		close(mem);
+	return xs;
 }
 
 /* What the server has of the file: under its name, or where ftps serve keeps it. */
 static enum xs resume_put(struct client *cl, int fd)
 {
+	size_t len = strlen(cl->path);
 	uint64_t there = 0;
 	struct stat sb;
+	enum xs xs = XS_COMPLETE;
 
 	if (!cl->o->resume)
 		return XS_COMPLETE;
-	if (!ask_size(cl, "", &there) && !ask_size(cl, ".partial", &there))
-		there = 0;
+	if (!ask_size(cl, &there)) {
+		strcpy(cl->path + len, ".partial");
+		if (!ask_size(cl, &there))
+			there = 0;
+	}
 	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < there)
 		return fail(cl, XS_LOCAL, "%s: the server has more of it than we", cl->o->file);
-	if (lseek(fd, (off_t)there, SEEK_SET) < 0)
-		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
+	/* Its clock need not be right, hence both. */
+	if (there && ask_mtime(cl) && cl->mtime < sb.st_mtime)
+		xs = fail(cl, XS_LOCAL,
+			  "%s was changed after the server's part was sent: put all of "
+			  "it without --resume",
+			  cl->o->file);
+	if (there && !xs)
+		xs = compare_end(cl, fd, there);
+	cl->path[len] = '\0';
+	if (!xs && lseek(fd, (off_t)there, SEEK_SET) < 0)
+		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
 	cl->resume_at = there;
-	return XS_COMPLETE;
+	return xs;
 }
 
 static int open_source(const char *file)
@@ -671,6 +763,17 @@ static int open_source(const char *file)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Beside the file, under a name that nobody has. */
+static enum xs choose_name(struct client *cl)
+{
+	unsigned int random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return fail(cl, XS_LOCAL, "no random number");
+	snprintf(cl->path + strlen(cl->path), 16, ".new.%08x", random);
+	return XS_COMPLETE;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
@@ -680,6 +783,8 @@ static enum xs put(struct client *cl)
 	if (fd < 0)
 		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(-fd));
 	xs = prepare(cl);
+	if (!xs && cl->o->atomic)
+		xs = choose_name(cl);
 	if (!xs)
 		xs = resume_put(cl, fd);
 	if (!xs)
@@ -752,7 +857,7 @@ static enum xs prepare_get(struct client *cl, struct store *store)
 
 	/* The size of a text is not that on the wire (RFC 3659 s. 4). */
 	if (!o->ascii)
-		cl->has_size = ask_size(cl, "", &cl->size);
+		cl->has_size = ask_size(cl, &cl->size);
 	if ((!o->no_mtime || o->resume) && strcmp(o->file, "-"))
 		cl->has_mtime = ask_mtime(cl);
 	if (cl->has_size && cl->has_mtime)
@@ -837,6 +942,16 @@ static void quit(struct client *cl)
 	control_free(cl->c);
 }
 
+/* What the server says of a failure is told, too. */
+static void add_reply(struct client *cl)
+{
+	size_t n = strlen(cl->why);
+
+	if (cl->reply >= 400 && !strstr(cl->why, "server said"))
+		snprintf(cl->why + n, sizeof(cl->why) - n, "; server said %d %s", cl->reply,
+			 cl->reply_text);
+}
+
 enum xs client_run(struct options *o)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
@@ -846,6 +961,7 @@ enum xs client_run(struct options *o)
 	if (!cl)
 		return XS_LOCAL;
 	cl->o = o;
+	strcpy(cl->path, o->url.path);
 	if (o->tls.insecure)
 		io_say("WARNING: --insecure: nothing proves that this is the right server");
 	if (o->clear_data)
@@ -859,6 +975,7 @@ enum xs client_run(struct options *o)
 	else
 		xs = run(cl);
 	quit(cl);
+	add_reply(cl);
 	if (xs)
 		io_say("%s", cl->why);
 	report(cl, xs);

@@ -155,11 +155,11 @@ def test_ls():
 def test_resume_get():
     with Server("--end", "rst-middle", "--cut-at", "70000") as server:
         f = make_file(os.path.join(server.dir, "f"), 200_000)
-        keep = shutil.copy(f, path("keep"))
+        keep = shutil.copy2(f, path("keep"))
         is_status(get(server, "f", path("part")), RESET, "get, cut")
     have = os.path.getsize(path("part.partial"))
     with Server() as server:
-        shutil.copy(keep, server.file("f"))
+        shutil.copy2(keep, server.file("f"))
         r = get(server, "f", path("part"), "--resume")
         is_status(r, COMPLETE, f"get --resume from {have}")
         ok(facts(r)["bytes"] == 200_000 - have > 0, "only the rest was sent")
