@@ -155,6 +155,15 @@ static enum xs ask(struct client *cl, const char *command)
 	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, command);
 }
 
+/* What to do about a failure, where it tells. */
+static enum xs advise(struct client *cl, enum xs xs, const char *advice)
+{
+	size_t n = strlen(cl->why);
+
+	snprintf(cl->why + n, sizeof(cl->why) - n, ": %s", advice);
+	return xs;
+}
+
 static enum xs connect_control(struct client *cl)
 {
 	const struct url *u = &cl->o->url;
@@ -223,11 +232,22 @@ static enum xs secure_control(struct client *cl)
 
 	if (cl->o->implicit) {
 		xs = start_tls(cl);
+		if (xs == XS_PROTOCOL)
+			advise(cl, xs,
+			       "does it begin without TLS, as at port 21? Then leave "
+			       "--implicit out");
 		return xs ? xs : greet(cl);
 	}
 	xs = greet(cl);
+	if (xs == XS_TIMEOUT)
+		return advise(cl, xs,
+			      "does it begin with TLS, as at port 990? Then say --implicit");
 	if (!xs)
 		xs = ask(cl, "AUTH TLS");
+	if (xs == XS_REFUSED && code(cl) >= 500)
+		return advise(cl, xs,
+			      "it has no explicit TLS, and gets no password without; its "
+			      "port 990 may have --implicit TLS");
 	return xs ? xs : start_tls(cl);
 }
 

@@ -40,6 +40,16 @@ static void amount(char *out, size_t size, uint64_t bytes)
 	snprintf(out, size, "%" PRIu64 "%c", bytes, units[unit]);
 }
 
+static void time_left(char *out, size_t size, uint64_t s)
+{
+	if (s >= 360000) /* 100 hours: who knows */
+		snprintf(out, size, "--:--");
+	else if (s >= 3600)
+		snprintf(out, size, "%d:%02d:%02d", (int)s / 3600, (int)s / 60 % 60, (int)s % 60);
+	else
+		snprintf(out, size, "%02d:%02d", (int)s / 60, (int)s % 60);
+}
+
 static void bar(char *out, uint64_t part, uint64_t total)
 {
 	int full = (int)((double)part / (double)total * BAR);
@@ -53,7 +63,7 @@ void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int wid
 		   int size)
 {
 	uint64_t rate = ms > 0 ? bytes * 1000 / (uint64_t)ms : 0, done = p->begin + bytes;
-	char moved[16], speed[16], name[NAME + 1], ruler[BAR + 1];
+	char moved[16], speed[16], left[16], name[NAME + 1], ruler[BAR + 1];
 
 	snprintf(name, sizeof(name), "%s", p->name);
 	/* Bytes of other alphabets may be wider or narrower than a column, or none at all. */
@@ -65,8 +75,9 @@ void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int wid
 	/* The file may have grown since its size was asked for. */
 	if (p->total && done <= p->total) {
 		bar(ruler, done, p->total);
-		snprintf(line, (size_t)size, "%s %3d%% [%s] %s %s/s", name,
-			 (int)((double)done / (double)p->total * 100), ruler, moved, speed);
+		time_left(left, sizeof(left), rate ? (p->total - done) / rate : UINT64_MAX);
+		snprintf(line, (size_t)size, "%s %3d%% [%s] %s %s/s %s", name,
+			 (int)((double)done / (double)p->total * 100), ruler, moved, speed, left);
 	} else {
 		snprintf(line, (size_t)size, "%s %s %s/s", name, moved, speed);
 	}
