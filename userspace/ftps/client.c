@@ -143,16 +143,24 @@ static enum xs refused(struct client *cl, const char *what)
 		    cl->reply, cl->reply_text);
 }
 
-/* Send a command that is to be answered by 2xx. */
-static enum xs ask(struct client *cl, const char *command)
-{
-	enum xs xs = control_failed(cl, control_send(cl->c, "%s", command));
+static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
+/* Send a command; @want is how the code of its reply is to begin. */
+static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
+{
+	char line[CONTROL_LINE_MAX];
+	va_list ap;
+	enum xs xs;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	xs = control_failed(cl, control_send(cl->c, "%s", line));
 	if (!xs)
 		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, command);
+	line[strcspn(line, " ")] = '\0';
+	return xs || !strncmp(cl->c->reply.text, want, strlen(want)) ? xs : refused(cl, line);
 }
 
 /* What to do about a failure, where it tells. */
@@ -210,10 +218,8 @@ static enum xs start_tls(struct client *cl)
 static enum xs log_in(struct client *cl)
 {
 	struct url *u = &cl->o->url;
-	enum xs xs = control_failed(cl, control_send(cl->c, "USER %s", u->user));
+	enum xs xs = ask(cl, "", "USER %s", u->user);
 
-	if (!xs)
-		xs = hear(cl);
 	if (!xs && code(cl) == 331) {
 		xs = control_failed(cl, control_send_secret(cl->c, "PASS", u->password));
 		if (!xs)
@@ -243,7 +249,7 @@ static enum xs secure_control(struct client *cl)
 		return advise(cl, xs,
 			      "does it begin with TLS, as at port 990? Then say --implicit");
 	if (!xs)
-		xs = ask(cl, "AUTH TLS");
+		xs = ask(cl, "2", "AUTH TLS");
 	if (xs == XS_REFUSED && code(cl) >= 500)
 		return advise(cl, xs,
 			      "it has no explicit TLS, and gets no password without; its "
@@ -260,11 +266,11 @@ static enum xs prepare(struct client *cl)
 	if (!xs)
 		xs = log_in(cl);
 	if (!xs)
-		xs = ask(cl, "PBSZ 0");
+		xs = ask(cl, "2", "PBSZ 0");
 	if (!xs)
-		xs = ask(cl, cl->o->clear_data ? "PROT C" : "PROT P");
+		xs = ask(cl, "2", "PROT %c", cl->o->clear_data ? 'C' : 'P');
 	if (!xs)
-		xs = ask(cl, cl->o->ascii || cl->o->command == CMD_LS ? "TYPE A" : "TYPE I");
+		xs = ask(cl, "2", "TYPE %c", cl->o->ascii || cl->o->command == CMD_LS ? 'A' : 'I');
 	return xs;
 }
 
@@ -296,9 +302,7 @@ static enum xs ask_port(struct client *cl, const union net_addr *server, unsigne
 	enum xs xs;
 
 	if (!cl->o->no_epsv || server->sa.sa_family == AF_INET6) {
-		xs = control_failed(cl, control_send(cl->c, "EPSV"));
-		if (!xs)
-			xs = hear(cl);
+		xs = ask(cl, "", "EPSV");
 		if (xs)
 			return xs;
 		*port = code(cl) == 229 ? control_epsv_port(cl->c->reply.last) : 0;
@@ -307,7 +311,7 @@ static enum xs ask_port(struct client *cl, const union net_addr *server, unsigne
 		if (code(cl) < 500 || server->sa.sa_family == AF_INET6)
 			return refused(cl, "EPSV");
 	}
-	xs = ask(cl, "PASV");
+	xs = ask(cl, "2", "PASV");
 	if (xs)
 		return xs;
 	*port = control_pasv_port(cl->c->reply.last);
@@ -354,20 +358,6 @@ static enum xs listen_data(struct client *cl, int *fd)
 	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, "PORT");
 }
 
-/* STOR or RETR, and the preliminary reply. */
-static enum xs command_transfer(struct client *cl, const char *verb)
-{
-	const char *path = cl->path;
-	enum xs xs = control_failed(cl, *path ? control_send(cl->c, "%s %s", verb, path) :
-						control_send(cl->c, "%s", verb));
-
-	if (!xs)
-		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) / 100 == 1 ? XS_COMPLETE : refused(cl, verb);
-}
-
 /* Many servers demand the control connection's session, as proof of who we are. */
 static enum xs secure_data(struct client *cl, struct tls_stream *data)
 {
@@ -394,18 +384,6 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 	return XS_COMPLETE;
 }
 
-/* Begin in the middle (RFC 3659 s. 5). */
-static enum xs ask_rest(struct client *cl)
-{
-	enum xs xs = control_failed(cl, control_send(cl->c, "REST %" PRIu64, cl->resume_at));
-
-	if (!xs)
-		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) == 350 ? XS_COMPLETE : refused(cl, "REST");
-}
-
 /* The command, its preliminary reply, and where we listened the connection. */
 static enum xs command_data(struct client *cl, const char *verb, const union net_addr *server,
 			    int *fd)
@@ -414,9 +392,9 @@ static enum xs command_data(struct client *cl, const char *verb, const union net
 	int conn;
 
 	if (cl->resume_at)
-		xs = ask_rest(cl);
+		xs = ask(cl, "350", "REST %" PRIu64, cl->resume_at);
 	if (!xs)
-		xs = command_transfer(cl, verb);
+		xs = ask(cl, "1", "%s%s%s", verb, *cl->path ? " " : "", cl->path);
 	if (xs || !cl->o->active)
 		return xs;
 	conn = net_accept(*fd, server, cl->o->tune.timeout_ms);
@@ -657,24 +635,12 @@ static struct data new_data(struct client *cl)
 /* --atomic: only what is complete gets the name, by one command. */
 static enum xs finish_atomic(struct client *cl, enum xs xs)
 {
-	enum ctl_status st;
-
-	if (xs && (cl->lost_control || io_stop))
-		return xs;
-	st = control_send(cl->c, "%s %s", xs ? "DELE" : "RNFR", cl->path);
-	if (st == CTL_OK)
-		st = control_reply(cl->c);
+	if (xs && !cl->lost_control && !io_stop &&
+	    control_send(cl->c, "DELE %s", cl->path) == CTL_OK)
+		control_reply(cl->c);
 	if (xs)
 		return xs;
-	if (st == CTL_OK && code(cl) == 350)
-		st = control_send(cl->c, "RNTO %s", cl->o->url.path);
-	if (st == CTL_OK && code(cl) == 350)
-		st = control_reply(cl->c);
-	if (st != CTL_OK)
-		control_failed(cl, st);
-	else if (code(cl) / 100 != 2)
-		refused(cl, "RNFR and RNTO");
-	if (!cl->why[0])
+	if (!ask(cl, "350", "RNFR %s", cl->path) && !ask(cl, "2", "RNTO %s", cl->o->url.path))
 		return XS_COMPLETE;
 	io_say("the file is complete, but the server has it as %s", cl->path);
 	return XS_UNCONFIRMED;

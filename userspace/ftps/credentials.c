@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -161,53 +161,24 @@ static const char *from_netrc(struct url *url, const char *netrc)
 
 /* ------------------------------------------------------------------ the terminal */
 
-static bool read_line(int tty, char *to, size_t size)
-{
-	size_t n = 0;
-
-	while (n + 1 < size) {
-		int r = io_wait(tty, POLLIN, -1);
-
-		if (r == -EINTR && !io_stop)
-			continue;
-		if (r <= 0 || read(tty, to + n, 1) != 1)
-			break;
-		if (to[n] == '\n') {
-			to[n] = '\0';
-			return true;
-		}
-		n++;
-	}
-	to[n] = '\0';
-	return false;
-}
-
-static bool ask_without_echo(int tty, const struct url *url, char *to)
-{
-	struct termios old, quiet;
-	bool ok;
-
-	if (tcgetattr(tty, &old) < 0)
-		return false;
-	quiet = old;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
-		return false;
-	dprintf(tty, "Password of %s at %s: ", url->user, url->host);
-	ok = read_line(tty, to, URL_PART_MAX);
-	tcsetattr(tty, TCSAFLUSH, &old);
-	dprintf(tty, "\n");
-	return ok;
-}
-
+/* OpenSSL would ask standard input where there is no terminal: that may be the file. */
 static bool ask_terminal(struct url *url)
 {
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	char prompt[2 * URL_PART_MAX + 32];
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r;
+	sigset_t was;
 
 	if (tty < 0)
 		return false;
-	url->has_password = ask_without_echo(tty, url, url->password);
 	close(tty);
+	snprintf(prompt, sizeof(prompt), "Password of %s at %s: ", url->user, url->host);
+	io_unblock(&was);
+	r = EVP_read_pw_string_min(url->password, 0, URL_PART_MAX - 1, prompt, 0);
+	io_restore(&was);
+	/* It catches signals itself, and says so. */
+	if (r == -2)
+		io_stop = SIGINT;
+	url->has_password = !r;
 	return url->has_password;
 }
 
