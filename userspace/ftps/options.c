@@ -314,8 +314,8 @@ static int check_resume(const struct options *o)
 {
 	if (o->ascii && o->resume)
 		return bad("--ascii", "does not go with --resume");
-	if (o->append && (o->resume || o->atomic))
-		return bad("--append", "goes neither with --resume nor with --atomic");
+	if (o->append + o->resume + o->atomic > 1)
+		return bad("put", "only one of --append, --resume and --atomic");
 	if (o->resume && !strcmp(o->file, "-"))
 		return bad("--resume", "needs a file: - has no place to go on from");
 	return -1;

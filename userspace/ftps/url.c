@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define FORM "the form is ftps://USER@HOST[:PORT]/PATH"
+#define FORM "the form is ftps://USER@HOST[:PORT]/PATH, an IPv6 address in brackets"
 
 /* Decode @len bytes of @from. Return: NULL, or what is wrong with them. */
 static const char *decode(char *to, const char *from, size_t len)
@@ -76,8 +76,7 @@ static const char *parse_port(const char *rest, size_t len, struct url *url)
 	if (*rest != ':' || !isdigit((unsigned char)rest[1]) ||
 	    sscanf(rest, ":%5u%n", &port, &used) != 1 || (size_t)used != len || !port ||
 	    port > 65535)
-		return "behind the host a port is wanted, from 1 to 65535, or nothing; an IPv6 "
-		       "address stands in brackets";
+		return "behind the host comes a port from 1 to 65535, or none: " FORM;
 	snprintf(url->port, sizeof(url->port), "%u", port);
 	return NULL;
 }

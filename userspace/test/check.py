@@ -181,6 +181,19 @@ def test_resume_put():
            "whole, and no .partial any more", os.listdir(server.dir))
         make_file("up", 100)
         is_status(put(server, up, "--resume"), LOCAL, "the server has more than we")
+    with Server() as server:
+        for newer in (True, False):
+            up = make_file("up", 200_000)
+            is_status(put(server, up, "--end", "rst-middle"), RESET, "put, cut")
+            part = sha(server.file("up.partial"))
+            then = os.stat(server.file("up.partial")).st_mtime
+            if not newer:
+                make_file("up", 200_000)
+            os.utime(up, (then, then + (10 if newer else -10)))
+            r = put(server, up, "--resume")
+            is_status(r, LOCAL, "put --resume of a file that is " + ("newer" if newer else "another"))
+            ok("without --resume" in r.stderr and sha(server.file("up.partial")) == part and
+               not os.path.exists(server.file("up")), "nothing is joined, and it is said what to do", r.stderr)
 
 
 def cut_get(server_file, to):
@@ -877,12 +890,12 @@ def test_alpn():
             ok(got == want, f"ALPN {names}: {got}")
 
 
-def timers(port):
-    """What timers run on the connections of a local port (proc(5)): 2 is keepalive."""
+def timers(port, end=1):
+    """What timers run on the connections of a port, local (1) or remote (2), see proc(5): 2 is keepalive."""
     with open("/proc/net/tcp") as f:
         rows = [line.split() for line in f][1:]
     return {row[5].split(":")[0] for row in rows
-            if int(row[1].split(":")[1], 16) == port and row[3] == "01"}
+            if int(row[end].split(":")[1], 16) == port and row[3] == "01"}
 
 
 def test_keepalive():
@@ -891,6 +904,10 @@ def test_keepalive():
         ok(until(lambda: timers(server.port) == {"02"}, "the keepalive timer"),
            "the server's control connection has keepalive")
         raw.close()
+    seen = []
+    with Fake(lambda f: (seen.append(until(lambda: timers(f.port, 2), "a timer")), f.say("421 bye"))) as server:
+        run("ls", "--cacert", CERT, server.url())
+    ok(seen == [{"02"}], "and so has the client's", seen)
 
 
 def test_shrinks():
@@ -1196,6 +1213,236 @@ def test_usage():
     r = run("--help")
     ok(r.returncode == 0 and "unconfirmed" in r.stdout, "--help has the exit statuses")
     ok(max(map(len, r.stdout.splitlines())) <= 80, "--help fits 80 columns")
+
+
+def test_roles():
+    """An option that has no effect is refused, and it is said whose it is."""
+    up = make_file("up", 10)
+    url = "ftps://joe@127.0.0.1:1/x"
+    for args, whose in ((["get", "--append", url], "put"), (["get", "--max-size=1K", url], "serve"),
+                        (["put", "--anonymous", up, url], "serve"), (["put", "--tickets=2", up, url], "serve"),
+                        (["put", "--conddisp=delete", up, url], "get serve"),
+                        (["put", "--read-delay=1", up, url], "get ls serve"),
+                        (["put", "--no-mtime", up, url], "get"), (["ls", "--resume", url], "put get"),
+                        (["get", "--facts", url], "ls"), (["serve", "--insecure", WORK], "put get ls"),
+                        (["serve", "--cacert", CERT, WORK], "put get ls")):
+        r = run(*args)
+        is_status(r, USAGE, " ".join(args[:2]))
+        ok(f"not for {args[0]}: it is an option of {whose}\n" in r.stderr, f"whose it is: {whose}", r.stderr)
+
+
+def test_advice():
+    """What is said says what to do."""
+    up = make_file("up", 10)
+    broken = make_file("broken\nname", 10)
+    url = "ftps://joe@127.0.0.1:1/x"
+
+    def says(what, words, want, *args):
+        r = run(*args)
+        is_status(r, want, what)
+        ok(re.search(words, r.stderr), f"{what}: \"{words}\"", r.stderr)
+    for what, words, *args in (
+            ("a bad number", r'--timeout: "0" is not a whole number from 1 to ', "put", "--timeout=0", up, url),
+            ("a bad word", r'--tls: "1.1" is not one of 1\.2, 1\.3', "put", "--tls=1.1", up, url),
+            ("another bad word", r"--end: .* one of clean, .*rst-middle", "put", "--end=x", up, url),
+            ("bad bytes", r"--rate: .* with K, M or G", "put", "--rate=1x", up, url),
+            ("no command", r"put, get, ls or serve is wanted", "copy", up, url),
+            ("a folder", r"is a folder: put sends one file", "put", WORK, url),
+            ("a line break in a URL", r"line breaks .* cannot be in a name", "get", url + "%0d%0aDELE%20x"),
+            ("a line break in a name", r"line break in its name.*another one", "put", broken, url[:-1]),
+            ("another scheme", r"the form is ftps://USER@HOST", "get", "http://joe@h/x"),
+            ("no host", r"the form is ftps://USER@HOST", "get", "ftps://joe@/x"),
+            ("a bad port", r"from 1 to 65535", "get", "ftps://joe@h:65536/x"),
+            ("a bare IPv6 address", r"in brackets", "get", "ftps://joe@::1/x"),
+            ("a bare %", r"% itself is %25", "get", url + "%"),
+            ("no file", r"no file name", "get", url[:-1]),
+            ("nowhere to resume", r"--resume: needs a file", "get", "--resume", url, "-")):
+        says(what, words, USAGE, *args)
+    with Server("--implicit") as server:
+        says("explicit to implicit", r"Then say --implicit", TIMEOUT, "put", "--timeout", "1", "--cacert",
+             CERT, up, server.url())
+    with Server() as server:
+        says("implicit to explicit", r"Then leave --implicit out", PROTOCOL, "put", "--implicit", "--cacert",
+             CERT, up, server.url())
+        says("an unknown CA", r"name its CA's by --cacert", CERTIFICATE, "put", up, server.url())
+        says("a folder to get to", r"Is a directory", LOCAL, "get", server.url("x"), WORK)
+    with Fake(lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("502 no TLS"))) as server:
+        says("AUTH refused", r"502 no TLS: it has no explicit TLS.*--implicit", REFUSED, "put", up, server.url())
+    says("port 990 is implicit", r"port 990: ", NETWORK, "put", up, "ftps://joe@127.0.0.9:990/x")
+
+    def begins_with_tls(fake):
+        with fake.context().wrap_socket(fake.sock, server_side=True) as fake.sock:
+            fake.say("421 busy")
+    # Nobody may listen at port 990 but root; the scheme's port is looked at, not the server's.
+    if not os.geteuid():
+        with Fake(begins_with_tls, port=990) as server:
+            says("a server at port 990", r"greeting: server said 421 busy", REFUSED, "put", "--cacert", CERT,
+                 up, server.url())
+
+
+def test_password_file():
+    up, secret = make_file("up", 10), make_secret("secret", PASSWORD + "\nand more\n")
+    with Server() as server:
+        args = ["put", "--cacert", CERT, "--password-file", secret, up, server.url()]
+        is_status(run(*args), COMPLETE, "a password file that its owner alone can read")
+        with open(secret) as f:
+            piped = subprocess.run(["cat"], stdin=f, capture_output=True, check=True).stdout
+        r, w = os.pipe()
+        os.write(w, piped)
+        os.close(w)
+        args[4] = f"/dev/fd/{r}"
+        is_status(run(*args, pass_fds=(r,)), COMPLETE, "a pipe, as the shell's <()")
+        os.close(r)
+        args[4] = secret
+        for mode in (0o640, 0o604):
+            os.chmod(secret, mode)
+            for who in (args, ["serve", "--cert", CERT, "--key", KEY, "--user", USER, *args[3:5], WORK]):
+                r = run(*who)
+                is_status(r, USAGE, f"{who[0]}, a password file of mode {mode:o}")
+                ok("chmod 600" in r.stderr, "and it is said what to do", r.stderr)
+        args[4] = path("no such file")
+        r = run(*args)
+        ok(r.returncode == USAGE and "No such file" in r.stderr, "one that is not there", r.stderr)
+
+
+def test_client_certificate():
+    """A server that wants to see the client's certificate, on both connections."""
+    class Strict(Fake):
+        def context(self):
+            ctx = Fake.context(self)
+            ctx.load_verify_locations(path("client.pem"))
+            ctx.verify_mode = ssl.CERT_REQUIRED
+            return ctx
+
+    def play(verb):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            for question in ("SIZE", "MDTM") if verb == "RETR" else ():
+                fake.hear(question)
+                fake.say("502 no")
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear(verb)
+            fake.say("150 ok")
+            with fake.data() as data:
+                if verb != "STOR":
+                    data.sendall(b"x")
+                    data.unwrap()
+                else:
+                    while data.recv(1000):
+                        pass
+                    data.unwrap()
+            fake.say("226 ok")
+            fake.hear("QUIT")
+        return play
+    make_cert(path("client.pem"), path("client.key"), "DNS:client")
+    up = make_file("up", 10)
+    for args, verb in ((["put", up], "STOR"), (["get"], "RETR"), (["ls"], "LIST")):
+        for own in (["--cert", path("client.pem"), "--key", path("client.key")], []):
+            with Strict(play(verb)) as server:
+                r = run(args[0], "--cacert", CERT, *own, *args[1:], server.url("x"),
+                        *([path("certified")] if verb == "RETR" else []))
+            ok((r.returncode == COMPLETE) == bool(own),
+               f"{args[0]} {'with' if own else 'without'} a certificate of ours: {r.returncode}", r.stderr)
+    is_status(run("put", "--key", KEY, up, server.url()), USAGE, "--key without --cert")
+
+
+def test_reply_wins():
+    """A server that gives up an upload resets the data connection, and says why."""
+    def play(reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("STOR")
+            fake.say("150 ok")
+            data = fake.data()
+            data.recv(1000)
+            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            data.close()
+            fake.say(reply)
+            fake.hear("QUIT")
+        return play
+    up = make_file("up", 20_000_000)
+    for reply, want, words in (("452-Error writing\r\n452 Disk full", REFUSED, "452 Error writing; Disk full"),
+                               ("451 local", REFUSED, "451 local"), ("552 quota", REFUSED, "552 quota"),
+                               ("426 cut", RESET, "reset by peer; server said 426 cut"),
+                               ("425 none", RESET, "reset by peer; server said 425 none")):
+        with Fake(play(reply)) as server:
+            r = put(server, up)
+        is_status(r, want, f"a reset, and \"{reply[:8]}\"")
+        ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
+
+
+def test_which_connection():
+    """The connection that failed is named, not the one that was asked last."""
+    def stalls(fake):
+        to_retr(fake, 1000)
+        with fake.data() as data:
+            data.sendall(b"x" * 999)
+            fake.stalled.set()
+            fake.hear("QUIT")
+    down = path("stalled")
+    with Fake(stalls) as server:
+        server.stalled = threading.Event()
+        r = get(server, "f", down, "--timeout", SHORT)
+    is_status(r, TIMEOUT, "data that stall")
+    ok("data connection: no progress" in r.stderr and "control" not in r.stderr, "the data connection is named",
+       r.stderr)
+    with Fake(stalls) as server:
+        server.stalled = threading.Event()
+        with subprocess.Popen([FTPS, "get", "--cacert", CERT, server.url("f"), down], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as proc:
+            server.stalled.wait(LIMIT)
+            proc.send_signal(signal.SIGINT)
+            said = proc.communicate(timeout=LIMIT)[1]
+    ok("stopped by a signal" in said and "control connection" not in said, "Ctrl-C is told as such", said)
+
+
+def test_atomic():
+    old = b"what was there"
+    up = make_file("up", 200_000)
+    for end, want in (("clean", COMPLETE), ("rst-middle", RESET)):
+        with Server("--conddisp", "delete", "--rate", "400000") as server:
+            with open(server.file("f"), "wb") as f:
+                f.write(old)
+            with subprocess.Popen([FTPS, "put", "--cacert", CERT, "--atomic", "--end", end, up, server.url("f")],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as proc:
+                until(lambda: arriving(server.dir), "the first bytes")
+                during = open(server.file("f"), "rb").read()
+                proc.wait(LIMIT)
+            is_status(proc, want, f"put --atomic, {end}")
+            ok(during == old, "meanwhile the name has what it had")
+            ok(os.listdir(server.dir) == ["f"] and
+               (same(up, server.file("f")) if want == COMPLETE else open(server.file("f"), "rb").read() == old),
+               "then it has all, or what it had", os.listdir(server.dir))
+
+    def play(fake):
+        fake.to_login()
+        port = fake.data_port()
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        name = fake.hear("STOR f.new.").split()[1]
+        fake.say("150 ok")
+        with fake.data() as data:
+            while data.recv(65536):
+                pass
+            data.unwrap()
+        fake.say("226 ok")
+        fake.hear("RNFR " + name)
+        fake.say("350 go on")
+        fake.hear("RNTO f")
+        fake.say("553 it is there")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        r = put(server, up, "--atomic", name="f")
+    is_status(r, UNCONFIRMED, "RNTO refused")
+    ok("553 it is there" in r.stderr and "the server has it as f.new." in r.stderr, "it is told where the file is",
+       r.stderr)
+    for more in ("--append", "--resume"):
+        is_status(run("put", "--atomic", more, up, "ftps://joe@h/x"), USAGE, "put --atomic " + more)
 
 
 def test_refused():

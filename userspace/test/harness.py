@@ -185,8 +185,8 @@ def no_leftovers(folder):
 class Fake:
     """One control connection, played by a function; knows just enough FTP."""
 
-    def __init__(self, play):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, play, port=0):
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.play = play
         self.host = "127.0.0.1"
