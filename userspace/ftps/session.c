@@ -49,9 +49,10 @@ struct session {
 	int pasv_fd;		 /* listening for the data connection, or -1 */
 	union net_addr port;	 /* where PORT or EPRT said to connect to */
 	bool has_port;
-	bool epsv_all; /* EPSV ALL: no other way (RFC 2428 s. 4) */
-	bool ascii;    /* TYPE A, which is where RFC 959 begins */
-	uint64_t rest; /* where the next transfer begins */
+	bool epsv_all;	  /* EPSV ALL: no other way (RFC 2428 s. 4) */
+	bool ascii;	  /* TYPE A, which is where RFC 959 begins */
+	uint64_t rest;	  /* where the next transfer begins */
+	const char *verb; /* the command in hand, as the table has it */
 	/* During a transfer: */
 	struct data *data;
 	bool abor;		      /* ABOR came */
@@ -464,33 +465,22 @@ static void cmd_pasv(struct session *s, const char *arg)
 }
 
 /* No bounce: only to the client itself, and to no service of its (RFC 2577 s. 3). */
-static void set_port(struct session *s, bool good, const union net_addr *addr)
-{
-	close_pasv(s);
-	if (s->epsv_all || !good) {
-		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
-	} else if (!net_same_host(addr, &s->peer) || net_port(addr) < 1024) {
-		event(s, "data", "refused: to elsewhere");
-		reply(s, "504 Only to yourself, and not below port 1024");
-	} else {
-		s->port = *addr;
-		s->has_port = true;
-		reply(s, "200 OK");
-	}
-}
-
 static void cmd_port(struct session *s, const char *arg)
 {
 	union net_addr addr = { 0 };
+	bool good = *s->verb == 'P' ? control_port_addr(arg, &addr) : control_eprt_addr(arg, &addr);
 
-	set_port(s, control_port_addr(arg, &addr), &addr);
-}
-
-static void cmd_eprt(struct session *s, const char *arg)
-{
-	union net_addr addr = { 0 };
-
-	set_port(s, control_eprt_addr(arg, &addr), &addr);
+	close_pasv(s);
+	if (s->epsv_all || !good) {
+		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
+	} else if (!net_same_host(&addr, &s->peer) || net_port(&addr) < 1024) {
+		event(s, "data", "refused: to elsewhere");
+		reply(s, "504 Only to yourself, and not below port 1024");
+	} else {
+		s->port = addr;
+		s->has_port = true;
+		reply(s, "200 OK");
+	}
 }
 
 static void cmd_rest(struct session *s, const char *arg)
@@ -665,11 +655,11 @@ static void reply_outcome(struct session *s, enum xs xs)
 	}
 }
 
-static void begin_report(struct session *s, const char *op, const char *path)
+static void begin_report(struct session *s, const char *path)
 {
 	memset(&s->transfer, 0, sizeof(s->transfer));
 	s->report = (struct report){
-		.op = op,
+		.op = s->verb,
 		.path = path,
 		.peer = s->peer_text,
 		.user = s->user,
@@ -725,29 +715,34 @@ static bool begin_transfer(struct session *s, struct data *d)
 	return true;
 }
 
-static void store_file(struct session *s, const char *op, struct store *store, const char *path)
+/*
+ * The data connection of a command: what @fd has left, or, where that is -1, what is to be in
+ * @store. @text: lines end in LF here, and in CR LF on the wire.
+ */
+static void transfer(struct session *s, const char *path, int fd, struct store *store, bool text)
 {
 	struct data d = new_data(s);
 	char partial[STORE_PARTIAL_MAX];
 	bool whole;
 	enum xs xs;
 
-	d.text = s->ascii;
-	begin_report(s, op, path);
+	d.text = text;
+	begin_report(s, path);
 	if (!begin_transfer(s, &d)) {
 		store_abandon(store, s->o->conddisp, partial);
 		return;
 	}
-	whole = data_receive(&d, store);
+	whole = store ? data_receive(&d, store) : data_send(&d, fd);
 	data_end(&d, whole);
 	xs = outcome(s, whole);
-	if (xs == XS_COMPLETE) {
+	if (store && xs == XS_COMPLETE) {
 		s->transfer.local_err = -store_commit(store);
 		if (s->transfer.local_err)
 			xs = XS_LOCAL;
 	} else if (store_abandon(store, s->o->conddisp, partial)) {
 		s->report.partial = partial;
 	}
+	/* Before the close: there are clients that await the reply first. */
 	reply_outcome(s, xs);
 	data_close(&d, tls_stream_fd(s->c->s));
 	end_report(s, xs);
@@ -768,7 +763,8 @@ static int open_store(struct session *s, bool append, int dir, const char *path,
 	return err;
 }
 
-static void receive_file(struct session *s, const char *arg, bool append)
+/* STOR, APPE */
+static void cmd_stor(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	struct store *store = NULL;
@@ -778,46 +774,13 @@ static void receive_file(struct session *s, const char *arg, bool append)
 	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
-	if (dir < 0) {
-		reply_errno(s, 553, -dir);
-		return;
-	}
-	err = open_store(s, append, dir, path, &store);
+	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
+	if (dir >= 0)
+		close(dir);
 	if (err)
 		reply_errno(s, 553, -err);
 	else
-		store_file(s, append ? "APPE" : "STOR", store, path);
-	close(dir);
-}
-
-static void cmd_stor(struct session *s, const char *arg)
-{
-	receive_file(s, arg, false);
-}
-
-static void cmd_appe(struct session *s, const char *arg)
-{
-	receive_file(s, arg, true);
-}
-
-/* @text: its lines end in LF now, and in CR LF on the wire */
-static void send_file(struct session *s, const char *op, int fd, const char *path, bool text)
-{
-	struct data d = new_data(s);
-	bool whole;
-	enum xs xs;
-
-	d.text = text;
-	begin_report(s, op, path);
-	if (!begin_transfer(s, &d))
-		return;
-	whole = data_send(&d, fd);
-	data_end(&d, whole);
-	xs = outcome(s, whole);
-	/* Before the close: there are clients that await the reply first. */
-	reply_outcome(s, xs);
-	data_close(&d, tls_stream_fd(s->c->s));
-	end_report(s, xs);
+		transfer(s, path, -1, store, s->ascii);
 }
 
 static void cmd_retr(struct session *s, const char *arg)
@@ -834,16 +797,23 @@ static void cmd_retr(struct session *s, const char *arg)
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
 		reply(s, "554 The file ends before %" PRIu64, s->rest);
 	else
-		send_file(s, "RETR", fd, path, s->ascii);
+		transfer(s, path, fd, NULL, s->ascii);
 	s->rest = 0;
 	close(fd);
 }
 
-static void list(struct session *s, const char *op, const char *arg, enum listing how)
+/* LIST, NLST, MLSD */
+static void cmd_list(struct session *s, const char *arg)
 {
+	enum listing how = *s->verb == 'L' ? LS_LIST : *s->verb == 'N' ? LS_NAMES : LS_FACTS;
 	char path[VFS_PATH_MAX];
 	int fd;
 
+	/* Many clients send options for ls(1) along. */
+	while (how != LS_FACTS && *arg == '-') {
+		arg += strcspn(arg, " ");
+		arg += strspn(arg, " ");
+	}
 	if (!may_transfer(s) || !resolve(s, arg, path))
 		return;
 	fd = listing_make(s->root, path, how);
@@ -852,34 +822,9 @@ static void list(struct session *s, const char *op, const char *arg, enum listin
 	} else if (fd < 0) {
 		reply_errno(s, how == LS_FACTS ? 550 : 450, -fd);
 	} else {
-		send_file(s, op, fd, path, false);
+		transfer(s, path, fd, NULL, false);
 		close(fd);
 	}
-}
-
-/* Many clients send options for ls(1) along. */
-static const char *skip_options(const char *arg)
-{
-	while (*arg == '-') {
-		arg += strcspn(arg, " ");
-		arg += strspn(arg, " ");
-	}
-	return arg;
-}
-
-static void cmd_list(struct session *s, const char *arg)
-{
-	list(s, "LIST", skip_options(arg), LS_LIST);
-}
-
-static void cmd_nlst(struct session *s, const char *arg)
-{
-	list(s, "NLST", skip_options(arg), LS_NAMES);
-}
-
-static void cmd_mlsd(struct session *s, const char *arg)
-{
-	list(s, "MLSD", arg, LS_FACTS);
 }
 
 static void cmd_mlst(struct session *s, const char *arg)
@@ -905,80 +850,59 @@ static void cmd_mlst(struct session *s, const char *arg)
 
 /* ------------------------------------------------------------------ changes of folders */
 
-/* @run: 0, or -1 with errno, as the system call that it is made of */
-static void change(struct session *s, const char *op, const char *arg,
-		   int (*run)(struct session *s, int dir, const char *name))
+/* A file that has the new name already is replaced, as rename(2) does it. */
+static int rename_to(struct session *s, int dir, const char *name)
+{
+	const char *old;
+	int from = vfs_open_parent(s->root, s->from, &old), err;
+
+	if (from < 0)
+		return -from;
+	err = renameat(from, old, dir, name) < 0 ? errno : 0;
+	close(from);
+	return err;
+}
+
+static int change(struct session *s, int dir, const char *name)
+{
+	bool is_rmd = !strcmp(s->verb, "RMD");
+
+	if (!strcmp(s->verb, "RNTO"))
+		return rename_to(s, dir, name);
+	if (!strcmp(s->verb, "MKD"))
+		return mkdirat(dir, name, 0777) < 0 ? errno : 0;
+	return unlinkat(dir, name, is_rmd ? AT_REMOVEDIR : 0) < 0 ? errno : 0;
+}
+
+/* MKD, RMD, DELE, RNTO */
+static void cmd_change(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	const char *name;
 	int dir, err;
 
+	if (!strcmp(s->verb, "RNTO") && !*s->from) {
+		reply(s, "503 RNFR first");
+		return;
+	}
 	if (!resolve(s, arg, path))
 		return;
-	begin_report(s, op, path);
 	dir = vfs_open_parent(s->root, path, &name);
-	err = dir < 0 ? -dir : run(s, dir, name) < 0 ? errno : 0;
+	err = dir < 0 ? -dir : change(s, dir, name);
 	if (dir >= 0)
 		close(dir);
 	if (err)
 		reply_errno(s, 550, err);
-	else if (!strcmp(op, "MKD"))
+	else if (*s->verb == 'M')
 		reply_path(s, path);
 	else
 		reply(s, "250 Done");
-	s->report.from = *s->from ? s->from : NULL;
+	begin_report(s, path);
+	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
 	s->report.transfer = NULL;
 	s->report.why = err ? strerror(err) : NULL;
 	s->report.status = err ? XS_LOCAL : XS_COMPLETE;
 	report_print(&s->report, s->o->json, STDOUT_FILENO);
-}
-
-static int make_dir(struct session *s, int dir, const char *name)
-{
-	(void)s;
-	return mkdirat(dir, name, 0777);
-}
-
-static int remove_dir(struct session *s, int dir, const char *name)
-{
-	(void)s;
-	return unlinkat(dir, name, AT_REMOVEDIR);
-}
-
-static int remove_file(struct session *s, int dir, const char *name)
-{
-	(void)s;
-	return unlinkat(dir, name, 0);
-}
-
-/* A file that has the new name already is replaced, as rename(2) does it. */
-static int rename_to(struct session *s, int dir, const char *name)
-{
-	const char *old;
-	int from = vfs_open_parent(s->root, s->from, &old), r;
-
-	if (from < 0) {
-		errno = -from;
-		return -1;
-	}
-	r = renameat(from, old, dir, name);
-	close(from);
-	return r;
-}
-
-static void cmd_mkd(struct session *s, const char *arg)
-{
-	change(s, "MKD", arg, make_dir);
-}
-
-static void cmd_rmd(struct session *s, const char *arg)
-{
-	change(s, "RMD", arg, remove_dir);
-}
-
-static void cmd_dele(struct session *s, const char *arg)
-{
-	change(s, "DELE", arg, remove_file);
 }
 
 static void cmd_rnfr(struct session *s, const char *arg)
@@ -1000,14 +924,6 @@ static void cmd_rnfr(struct session *s, const char *arg)
 		close(dir);
 }
 
-static void cmd_rnto(struct session *s, const char *arg)
-{
-	if (*s->from)
-		change(s, "RNTO", arg, rename_to);
-	else
-		reply(s, "503 RNFR first");
-}
-
 /* ------------------------------------------------------------------ commands */
 
 #define NEED_TLS 1
@@ -1022,23 +938,33 @@ static const struct verb {
 	void (*run)(struct session *s, const char *arg);
 	const char *arg; /* in place of the client's */
 } commands[] = {
+	/* What RFC 959, 2228, 2640 and 7151 have besides gets 502, what is no command 500. */
 	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
-	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_appe, NULL },
+	{ "ACCT", 0, cmd_say, "502 Not done here" },
+	{ "ADAT", 0, cmd_say, "502 Not done here" },
+	{ "ALLO", 0, cmd_say, "502 Not done here" },
+	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "AUTH", NEED_ARG, cmd_auth, NULL },
 	{ "CCC", 0, cmd_ccc, NULL },
 	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
+	{ "CONF", 0, cmd_say, "502 Not done here" },
 	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd, NULL },
-	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_dele, NULL },
-	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt, NULL },
+	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "ENC", 0, cmd_say, "502 Not done here" },
+	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
 	{ "EPSV", NEED_LOGIN, cmd_epsv, NULL },
 	{ "FEAT", 0, cmd_feat, NULL },
+	{ "HELP", 0, cmd_say, "502 Not done here" },
+	{ "HOST", 0, cmd_say, "502 Not done here" },
+	{ "LANG", 0, cmd_say, "502 Not done here" },
 	{ "LIST", NEED_LOGIN, cmd_list, NULL },
 	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
-	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_mkd, NULL },
-	{ "MLSD", NEED_LOGIN, cmd_mlsd, NULL },
+	{ "MIC", 0, cmd_say, "502 Not done here" },
+	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "MLSD", NEED_LOGIN, cmd_list, NULL },
 	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
 	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
-	{ "NLST", NEED_LOGIN, cmd_nlst, NULL },
+	{ "NLST", NEED_LOGIN, cmd_list, NULL },
 	{ "NOOP", 0, cmd_say, "200 OK" },
 	{ "OPTS", NEED_ARG, cmd_opts, NULL },
 	{ "PASS", NEED_TLS | SECRET, cmd_pass, NULL },
@@ -1048,34 +974,23 @@ static const struct verb {
 	{ "PROT", NEED_ARG, cmd_prot, NULL },
 	{ "PWD", NEED_LOGIN, cmd_pwd, NULL },
 	{ "QUIT", 0, cmd_quit, NULL },
+	{ "REIN", 0, cmd_say, "502 Not done here" },
 	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
 	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr, NULL },
-	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_rmd, NULL },
+	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
-	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnto, NULL },
+	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "SITE", 0, cmd_say, "502 Not done here" },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
+	{ "SMNT", 0, cmd_say, "502 Not done here" },
+	{ "STAT", 0, cmd_say, "502 Not done here" },
 	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "STOU", 0, cmd_say, "502 Not done here" },
 	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru, NULL },
 	{ "SYST", 0, cmd_say, "215 UNIX Type: L8" },
 	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type, NULL },
 	{ "USER", NEED_TLS | NEED_ARG, cmd_user, NULL },
 };
-
-/* What RFC 959, 2228, 2640 and 7151 have besides: 502, where what is no command gets 500. */
-static const char elsewhere[][5] = {
-	/* clang-format off */
-	"ACCT", "ADAT", "ALLO", "CONF", "ENC", "HELP", "HOST", "LANG", "MIC", "REIN", "SITE", "SMNT",
-	"STAT", "STOU",
-	/* clang-format on */
-};
-
-static bool is_elsewhere(const char *name)
-{
-	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
-		if (!strcasecmp(name, elsewhere[i]))
-			return true;
-	return false;
-}
 
 static const struct verb *find_verb(const char *name)
 {
@@ -1115,13 +1030,12 @@ static void run_command(struct session *s, char *line)
 	cmd = find_verb(line);
 	why = refusal(s, cmd, arg);
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
-	if (!cmd && is_elsewhere(line)) {
-		reply(s, "502 Not done here");
-	} else if (why) {
+	if (why) {
 		refuse_command(s, why);
 	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
 	} else {
+		s->verb = cmd->name;
 		cmd->run(s, cmd->arg ? cmd->arg : arg);
 		if (s->logged_in)
 			s->bad_commands = 0;

@@ -640,11 +640,6 @@ short tls_stream_write_events(const struct tls_stream *s)
 	return s->write_wants;
 }
 
-bool tls_stream_pending(const struct tls_stream *s)
-{
-	return s->ssl && SSL_pending(s->ssl) > 0;
-}
-
 bool tls_stream_ktls(const struct tls_stream *s, bool tx)
 {
 	if (!s->ssl)
