@@ -131,38 +131,45 @@ static const char *ktls_words(const struct transfer *t)
 	return t->ktls_rx ? "user-space TX, kTLS RX" : "user-space TLS";
 }
 
+/* What a peer said is in it: a terminal must not obey it. */
+static void put_words(int fd, char *line)
+{
+	char last = '\0';
+
+	text_mask(&last, line, strlen(line), "");
+	put_line(fd, line);
+}
+
 static void print_words(const struct report *r, int fd)
 {
 	const struct transfer *t = r->transfer;
-	char line[4096], last = '\0', when[TIME_MAX];
-	size_t n = 0, room = sizeof(line) - 2;
+	char line[4096], when[TIME_MAX];
+	FILE *f = fmemopen(line, sizeof(line) - 1, "w");
 
+	if (!f)
+		return;
 	if (r->user)
-		n = (size_t)snprintf(line, room, "%s %s \"%s\" ", now(when), r->peer, r->user);
-	n += (size_t)snprintf(line + n, room - n, "%s %.1024s: %s", r->op, r->path,
-			      xs_name(r->status));
+		fprintf(f, "%s %s \"%s\" ", now(when), r->peer, r->user);
+	fprintf(f, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
 	if (r->from)
-		n += (size_t)snprintf(line + n, room - n, ", from %.1024s", r->from);
+		fprintf(f, ", from %.1024s", r->from);
 	if (t)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes, %s, %s %s, %s",
-				      t->bytes, end_word(t), t->version, t->cipher, ktls_words(t));
+		fprintf(f, ", %" PRIu64 " bytes, %s, %s %s, %s", t->bytes, end_word(t), t->version,
+			t->cipher, ktls_words(t));
 	if (t && t->missing)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unacknowledged",
-				      t->missing);
+		fprintf(f, ", %" PRIu64 " bytes unacknowledged", t->missing);
 	if (t && t->unread)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unread at close",
-				      t->unread);
+		fprintf(f, ", %" PRIu64 " bytes unread at close", t->unread);
 	if (t)
-		n += (size_t)snprintf(line + n, room - n, ", %.3f s", (double)t->ms / 1000);
+		fprintf(f, ", %.3f s", (double)t->ms / 1000);
 	if (r->reply)
-		n += (size_t)snprintf(line + n, room - n, ", reply %d", r->reply);
+		fprintf(f, ", reply %d", r->reply);
 	if (r->partial)
-		n += (size_t)snprintf(line + n, room - n, ", partial file %.512s", r->partial);
+		fprintf(f, ", partial file %.512s", r->partial);
 	if (t && *t->sha256)
-		snprintf(line + n, room - n, ", sha256 %s", t->sha256);
-	/* Names and replies come from a peer. */
-	text_mask(&last, line, strlen(line), "");
-	put_line(fd, line);
+		fprintf(f, ", sha256 %s", t->sha256);
+	fclose(f);
+	put_words(fd, line);
 }
 
 void report_print(const struct report *r, bool json, int fd)
@@ -176,7 +183,7 @@ void report_print(const struct report *r, bool json, int fd)
 void report_event(const char *event, const char *peer, const char *user, const char *detail,
 		  bool json)
 {
-	char line[1024], when[TIME_MAX], last = '\0';
+	char line[1024], when[TIME_MAX];
 
 	if (json) {
 		put_json(STDOUT_FILENO,
@@ -186,8 +193,7 @@ void report_event(const char *event, const char *peer, const char *user, const c
 	}
 	snprintf(line, sizeof(line) - 1, "%s %s \"%s\" %s: %s", now(when), peer, user, event,
 		 detail);
-	text_mask(&last, line, strlen(line), "");
-	put_line(STDOUT_FILENO, line);
+	put_words(STDOUT_FILENO, line);
 }
 
 void report_listening(const char *address, unsigned int port, bool json)
