@@ -174,11 +174,13 @@ def test_resume_put():
         is_status(put(server, up, "--end", "rst-middle"), RESET, "put, cut")
         line = server.line()
         have = os.path.getsize(server.file("up.partial")) if line["partial"] else 0
+        part = os.stat(server.file("up.partial")).st_ino if have else None
         r = put(server, up, "--resume")
         is_status(r, COMPLETE, f"put --resume from {have}")
         ok(facts(r)["bytes"] == 200_000 - have, "only the rest was sent")
         ok(same(up, server.file("up")) and os.listdir(server.dir) == ["up"],
            "whole, and no .partial any more", os.listdir(server.dir))
+        ok(os.stat(server.file("up")).st_ino == part, "nothing was copied")
         make_file("up", 100)
         is_status(put(server, up, "--resume"), LOCAL, "the server has more than we")
     with Server() as server:
@@ -354,6 +356,69 @@ def test_append():
         is_status(put(server, up, "--append", "--end", "no-close-notify"), UNCONFIRMED,
                   "an append that is cut")
         ok(os.path.getsize(server.file("up")) == 3000, "leaves the file as it was")
+
+
+def test_append_in_place():
+    with Server("--timeout", SHORT) as server:
+        f = make_file(server.file("f"), 100_000)
+        before = os.stat(f)
+        with open(f, "rb") as file:
+            old = file.read()
+        raw, other = Raw(server), Raw(server)
+        for r in (raw, other):
+            r.protect()
+            r.ask("TYPE I")
+        with raw.begin("APPE f") as data:
+            data.sendall(b"more")
+            until(lambda: os.path.getsize(f) == 100_004, "what came to be in the file")
+            ok(os.listdir(server.dir) == ["f"], "nothing is copied", os.listdir(server.dir))
+            other.ask("EPSV")
+            got = other.ask("APPE f")
+            ok(got.startswith("450"), f"two at once: {got}")
+            data.shutdown(socket.SHUT_RDWR)
+            got = raw.reply()
+        ok(got.startswith("426") and os.path.getsize(f) == 100_000, f"a cut one is taken back: {got}")
+        raw.ask("EPSV")
+        ok(raw.ask("APPE f").startswith("150") and raw.reply().startswith("425") and
+           os.path.getsize(f) == 100_000, "so is one without a data connection")
+        with raw.begin("APPE f") as data:
+            data.sendall(b"more")
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(f, "rb").read() == old + b"more" and
+           os.stat(f).st_ino == before.st_ino and os.listdir(server.dir) == ["f"],
+           "a whole one stays, and the file is the same one")
+
+
+def test_rest_and_stor():
+    with Server() as server:
+        f = make_file(server.file("f"), 100_000)
+        with open(f, "rb") as file:
+            old = file.read()
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        raw.ask("REST 50000")
+        port = raw.epsv()
+        raw.sock.sendall(b"STOR f\r\n")
+        raw.reply()
+        # The session awaits the data connection now.
+        ok([os.path.getsize(server.file(n)) for n in os.listdir(server.dir) if n != "f"] == [0],
+           "no copy without a data connection", os.listdir(server.dir))
+        with raw.data(port) as data:
+            data.sendall(b"end")
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(f, "rb").read() == old[:50_000] + b"end",
+           "the first half is kept")
+        raw.ask("REST 50004")
+        raw.ask("EPSV")
+        ok(raw.ask("STOR f").startswith("553"), "more than there is")
+        os.truncate(f, 1 << 36)
+        raw.ask(f"REST {1 << 36}")
+        with raw.begin("STOR f"):
+            got = raw.ask("ABOR")
+            ok(got.startswith("426") and raw.reply().startswith("226"), f"ABOR amid a copy: {got}")
+        ok(all(os.stat(server.file(n)).st_size < 1 << 36 for n in os.listdir(server.dir) if n != "f"),
+           "which was not made to its end")
 
 
 def test_max_size():

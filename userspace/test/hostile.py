@@ -628,6 +628,28 @@ def test_path_escapes():
                 raw.ask("EPSV")
                 got = raw.ask(f"{verb} {name}")
                 ok(got.startswith("55"), f"{verb} to something outside: {got}", name)
+        make_file(server.file("dir/mine"), 10)
+        for name in ("link/x", "dirlink/x", "dirlink/secret", "dir/rel/x", "dir/rel/secret",
+                     "magic/tmp/x", "loop/x", ".ftps.x", "dir/.ftps.x", "x\x1fy"):
+            for verb in ("MKD", "RMD", "DELE", "RNFR"):
+                got = raw.ask(f"{verb} {name}")
+                ok(got.startswith("55"), f"{verb} of something outside: {got}", name)
+            raw.ask("RNFR dir/mine")
+            got = raw.ask(f"RNTO {name}")
+            ok(got.startswith("55"), f"RNTO something outside: {got}", name)
+        for name in ("../../x", "dir/../../y"):
+            ok(raw.ask(f"MKD {name}") == f'257 "/{name[-1]}"' and
+               raw.ask(f"RMD /{name[-1]}").startswith("250"), "MKD above the root is in it", name)
+        # A link that is elsewhere leads no further than it did.
+        for name in ("link", "dir/rel"):
+            raw.ask(f"RNFR {name}")
+            ok(raw.ask("RNTO dir/moved").startswith("250"), "RNTO moves the link itself", name)
+            raw.ask("EPSV")
+            got = raw.ask("RETR dir/moved"), raw.ask("SIZE dir/moved/secret")
+            ok(got[0].startswith("550") and got[1].startswith("550"), f"and it stays shut: {got}")
+            raw.ask("RNFR dir/moved")
+            raw.ask(f"RNTO {name}")
+        raw.ask("DELE dir/mine")
         for name in ("dirlink", "dir/rel", "magic", "link", "loop"):
             got = raw.ask(f"CWD {name}")
             ok(got.startswith("550"), f"CWD to something outside: {got}", name)
@@ -642,6 +664,40 @@ def test_path_escapes():
            "outside all is as it was", os.listdir(outside))
         ok(sorted(os.listdir(server.dir)) == ["dir", "dirlink", "link", "loop", "magic"],
            "and so is the folder", os.listdir(server.dir))
+
+
+def test_race_of_links():
+    """A folder that turns into a link to outside, and back, while it is worked in."""
+    with Server() as server:
+        outside = tempfile.mkdtemp(prefix="outside.", dir=WORK)
+        make_file(os.path.join(outside, "secret"), 10)
+        make_file(server.file("mine"), 10)
+        os.mkdir(server.file("d"))
+        os.symlink(outside, server.file("link"))
+        done = threading.Event()
+
+        def swap():
+            while not done.is_set():
+                for a, b in (("d", "away"), ("link", "d"), ("d", "link"), ("away", "d")):
+                    os.rename(server.file(a), server.file(b))
+        swapper = threading.Thread(target=swap, daemon=True)
+        swapper.start()
+        raw = Raw(server)
+        raw.protect()
+        said = set()
+        for i in range(100):
+            for line in (f"MKD d/{i}", "DELE d/secret", "RMD d", "RNFR mine", "RNTO d/mine",
+                         "RNFR d/secret", "RNTO stolen", "RNFR d/mine", "RNTO mine", "SIZE d/secret"):
+                got = raw.ask(line)[:3]
+                said.add(got)
+                # The pipe of the log must not fill up.
+                if line[:4] not in ("RNFR", "SIZE") and got != "503":
+                    server.line()
+        done.set()
+        swapper.join(LIMIT)
+        ok({"257", "550"} <= said, "both were met", said)
+        ok(os.listdir(outside) == ["secret"] and not os.path.exists(server.file("stolen")),
+           "nothing is made, removed or moved outside", os.listdir(outside))
 
 
 if __name__ == "__main__":
