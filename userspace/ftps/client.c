@@ -477,34 +477,21 @@ static enum xs why_stopped(struct client *cl)
 	struct transfer *t = &cl->transfer;
 
 	if (t->local_err)
-		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(t->local_err));
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, t->why);
 	if (t->aborted && !cl->lost_control)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
 	return fail(cl, XS_NETWORK, "stopped by a signal");
 }
 
 /* What the end of the data connection says by itself. */
-static enum xs data_status(struct client *cl)
+static enum xs data_outcome(struct client *cl)
 {
 	const struct transfer *t = &cl->transfer;
+	enum xs xs = data_status(t);
 
-	switch (t->end) {
-	case TS_OK:
-	case TS_END_CLOSE_NOTIFY:
-	case TS_END_EOF:
-		return XS_COMPLETE;
-	case TS_END_TRUNCATED:
-		return fail(cl, XS_TRUNCATED, "data connection: %s", t->why);
-	case TS_END_RESET:
-		return fail(cl, XS_RESET, "data connection: %s", t->why);
-	case TS_TIMEOUT:
-		return fail(cl, XS_TIMEOUT, "data connection: %s", t->why);
-	case TS_STOPPED:
+	if (t->end == TS_STOPPED)
 		return why_stopped(cl);
-	default:
-		return fail(cl, t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL,
-			    "data connection: %s", t->why);
-	}
+	return xs ? fail(cl, xs, "data connection: %s", t->why) : xs;
 }
 
 static enum xs reply_status(struct client *cl)
@@ -544,13 +531,13 @@ static enum xs put_status(struct client *cl)
 	if (cl->transfer.end != TS_OK && !cl->transfer.local_err && cl->reply >= 400 &&
 	    cl->reply != 425 && cl->reply != 426)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
-	xs = data_status(cl);
+	xs = data_outcome(cl);
 	return xs ? xs : reply_status(cl);
 }
 
 static enum xs get_status(struct client *cl)
 {
-	enum xs xs = data_status(cl);
+	enum xs xs = data_outcome(cl);
 
 	if (xs)
 		return xs;
@@ -897,7 +884,7 @@ static enum xs ls(struct client *cl)
 		data_end(&d, whole);
 		data_close(&d, tls_stream_fd(cl->c->s));
 		await_final_reply(cl, whole);
-		xs = data_status(cl);
+		xs = data_outcome(cl);
 		xs = xs ? xs : reply_status(cl);
 	}
 	store_abandon(store, CONDDISP_DELETE, cl->partial);

@@ -53,6 +53,8 @@ static void count(struct data *d, const void *buf, size_t n)
 {
 	if (d->hash)
 		EVP_DigestUpdate(d->hash, buf, n);
+	/* TYPE A of what is no text damages it, and nobody notices. */
+	d->result->nul = d->result->nul || (d->text && memchr(buf, '\0', n));
 	d->result->bytes += n;
 	if (d->progress)
 		d->progress(d->watch_arg, d->result->bytes);
@@ -150,12 +152,6 @@ static enum ts_status pace(struct data *d)
 	if (!rate)
 		return TS_OK;
 	return pause_until(d, d->started + (int64_t)(d->result->bytes * 1000 / rate));
-}
-
-/* TYPE A of what is no text damages it, and nobody notices. */
-static void look_for_nul(struct data *d, const char *buf, size_t len)
-{
-	d->result->nul = d->result->nul || memchr(buf, '\0', len);
 }
 
 static size_t chunk(const struct data *d)
@@ -283,7 +279,6 @@ static enum ts_status send_piece(struct data *d, const char *buf, size_t len)
 
 	if (!d->text)
 		return send_chunk(d, buf, len);
-	look_for_nul(d, buf, len);
 	return send_chunk(d, wire, text_to_wire(buf, len, wire));
 }
 
@@ -352,7 +347,6 @@ static int store_piece(struct data *d, struct store *store, const char *buf, siz
 
 	if (!d->text)
 		return store_write(store, buf, len);
-	look_for_nul(d, buf, len);
 	return store_write(store, text, text_from_wire(&d->cr, buf, len, text));
 }
 
@@ -530,6 +524,28 @@ void data_end(struct data *d, bool whole)
 	else
 		let_go(d);
 	settle_time(d);
+}
+
+enum xs data_status(const struct transfer *t)
+{
+	if (t->local_err)
+		return XS_LOCAL;
+	if (t->aborted)
+		return XS_REFUSED;
+	switch (t->end) {
+	case TS_END_TRUNCATED:
+		return XS_TRUNCATED;
+	case TS_END_RESET:
+		return XS_RESET;
+	case TS_TIMEOUT:
+		return XS_TIMEOUT;
+	case TS_STOPPED:
+		return XS_NETWORK;
+	case TS_ERROR:
+		return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
+	default:
+		return XS_COMPLETE;
+	}
 }
 
 void data_close(struct data *d, int other_fd)

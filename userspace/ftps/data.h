@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "net.h"
+#include "status.h"
 #include "store.h"
 #include "tls_stream.h"
 
@@ -147,6 +148,9 @@ bool data_receive(struct data *d, struct store *store);
  * ended by a close without close_notify, for nothing else would be true
  */
 void data_end(struct data *d, bool whole);
+
+/** data_status() - what the transfer's end means, as far as the data connection tells */
+enum xs data_status(const struct transfer *t);
 
 /**
  * data_close() - let go of the connection

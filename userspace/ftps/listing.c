@@ -138,35 +138,23 @@ static int print_any(FILE *to, int root, int fd, const char *path, enum listing 
 	return 0;
 }
 
-/* The text is finished: rewind its descriptor for reading. Closes @to. */
-static int rewind_text(FILE *to, int err)
-{
-	int fd;
-
-	if (!err && (fflush(to) == EOF || ferror(to)))
-		err = -EIO;
-	fd = err ? err : dup(fileno(to));
-	fclose(to);
-	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
-		close(fd);
-		return -EIO;
-	}
-	return fd;
-}
-
 int listing_make(int root, const char *path, enum listing how)
 {
 	int fd = vfs_open(root, path, O_RDONLY | O_NOCTTY);
-	int mem = fd < 0 ? fd : memfd_create("listing", MFD_CLOEXEC);
-	FILE *to = mem < 0 ? NULL : fdopen(mem, "w");
-	int err = 0;
+	int mem = fd < 0 ? fd : memfd_create("listing", MFD_CLOEXEC), err;
+	FILE *to = mem < 0 ? NULL : fdopen(dup(mem), "w");
 
 	if (fd < 0)
 		return fd;
-	if (to)
-		err = print_any(to, root, fd, path, how);
-	else if (mem >= 0)
-		close(mem);
+	err = to ? print_any(to, root, fd, path, how) : -ENOMEM;
 	close(fd);
-	return to ? rewind_text(to, err) : -ENOMEM;
+	if (to && (fflush(to) == EOF || ferror(to)) && !err)
+		err = -EIO;
+	if (to)
+		fclose(to);
+	if (!err && lseek(mem, 0, SEEK_SET) == 0)
+		return mem;
+	if (mem >= 0)
+		close(mem);
+	return err ? err : -EIO;
 }

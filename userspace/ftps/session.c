@@ -606,30 +606,6 @@ static bool may_transfer(struct session *s)
 	return false;
 }
 
-static enum xs outcome(const struct session *s, bool whole)
-{
-	const struct transfer *t = &s->transfer;
-
-	if (t->local_err)
-		return XS_LOCAL;
-	if (t->aborted)
-		return XS_REFUSED;
-	switch (t->end) {
-	case TS_END_TRUNCATED:
-		return XS_TRUNCATED;
-	case TS_END_RESET:
-		return XS_RESET;
-	case TS_TIMEOUT:
-		return XS_TIMEOUT;
-	case TS_STOPPED:
-		return XS_NETWORK;
-	case TS_ERROR:
-		return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
-	default:
-		return whole ? XS_COMPLETE : XS_TRUNCATED;
-	}
-}
-
 static int reply_code_of(int err)
 {
 	if (err == EFBIG)
@@ -734,7 +710,7 @@ static void transfer(struct session *s, const char *path, int fd, struct store *
 	}
 	whole = store ? data_receive(&d, store) : data_send(&d, fd);
 	data_end(&d, whole);
-	xs = outcome(s, whole);
+	xs = data_status(&s->transfer);
 	if (store && xs == XS_COMPLETE) {
 		s->transfer.local_err = -store_commit(store);
 		if (s->transfer.local_err)
@@ -907,18 +883,19 @@ static void cmd_change(struct session *s, const char *arg)
 
 static void cmd_rnfr(struct session *s, const char *arg)
 {
+	char path[VFS_PATH_MAX];
 	const char *name;
 	struct stat sb;
 	int dir;
 
-	if (!resolve(s, arg, s->from))
+	if (!resolve(s, arg, path))
 		return;
-	dir = vfs_open_parent(s->root, s->from, &name);
-	if (dir >= 0 && fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0) {
-		reply(s, "350 RNTO is next");
-	} else {
+	dir = vfs_open_parent(s->root, path, &name);
+	if (dir < 0 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
 		reply_errno(s, 550, dir < 0 ? -dir : errno);
-		s->from[0] = '\0';
+	} else {
+		strcpy(s->from, path);
+		reply(s, "350 RNTO is next");
 	}
 	if (dir >= 0)
 		close(dir);
@@ -1029,6 +1006,8 @@ static void run_command(struct session *s, char *line)
 		*arg++ = '\0';
 	cmd = find_verb(line);
 	why = refusal(s, cmd, arg);
+	if (!cmd || strcmp(cmd->name, "RNTO"))
+		s->from[0] = '\0';
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
 	if (why) {
 		refuse_command(s, why);
@@ -1040,8 +1019,6 @@ static void run_command(struct session *s, char *line)
 		if (s->logged_in)
 			s->bad_commands = 0;
 	}
-	if (!cmd || cmd->run != cmd_rnfr)
-		s->from[0] = '\0';
 }
 
 static enum ctl_status next_line(struct session *s, char *line)
