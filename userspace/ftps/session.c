@@ -623,7 +623,7 @@ static void reply_outcome(struct session *s, enum xs xs)
 		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
 	} else if (xs == XS_LOCAL) {
 		s->report.reply = reply_code_of(t->local_err);
-		reply(s, "%d %s", s->report.reply, *t->why ? t->why : strerror(t->local_err));
+		reply(s, "%d %s", s->report.reply, t->why);
 	} else if (s->abor) {
 		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
 	} else {
@@ -713,8 +713,11 @@ static void transfer(struct session *s, const char *path, int fd, struct store *
 	xs = data_status(&s->transfer);
 	if (store && xs == XS_COMPLETE) {
 		s->transfer.local_err = -store_commit(store);
-		if (s->transfer.local_err)
+		if (s->transfer.local_err) {
 			xs = XS_LOCAL;
+			snprintf(s->transfer.why, sizeof(s->transfer.why), "%s",
+				 strerror(s->transfer.local_err));
+		}
 	} else if (store_abandon(store, s->o->conddisp, partial)) {
 		s->report.partial = partial;
 	}

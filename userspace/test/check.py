@@ -421,6 +421,22 @@ def test_rest_and_stor():
            "which was not made to its end")
 
 
+def test_commit_fails():
+    """All came, and then the name is not to be had."""
+    with Server() as server:
+        raw = Raw(server)
+        raw.protect()
+        with raw.begin("STOR f") as data:
+            os.mkdir(server.file("f"))
+            data.sendall(b"x")
+            data.unwrap()
+        got = raw.reply()
+        ok(got == "451 Is a directory" and server.line()["error"] == "Is a directory",
+           f"the reply says why: {got}")
+        ok(sorted(os.listdir(server.dir)) == ["f", "f.partial"], "and what came is kept",
+           os.listdir(server.dir))
+
+
 def test_max_size():
     with Server("--max-size", "100K") as server:
         is_status(put(server, make_file("up", 102_400)), COMPLETE, "as large as may be")
@@ -905,7 +921,7 @@ def test_run_as():
 
 
 def test_login_deadline():
-    with Server("--timeout", "1") as server:
+    with Server("--timeout", SHORT) as server:
         raw = Raw(server, login=False)
         heard = []
         while raw.file and not (heard and heard[-1][:3] in ("421", "")):
