@@ -45,12 +45,18 @@ enum kind {
 static const char *const versions[] = { "1.2", "1.3", NULL }; /* their numbers follow each other */
 static const char *const dispositions[] = { "catlg", "delete", NULL };
 
-#define ROW(name, roles, kind, member, ...)                                                        \
+#define ROW(name, roles, kind, member, min, max, scale, words, help)                               \
 	{                                                                                          \
-		name, roles, kind, offsetof(struct options, member), __VA_ARGS__                   \
+		name, roles, kind, offsetof(struct options, member), min, max, scale, words, help  \
 	}
-#define FLAG(name, roles, member) ROW(name, roles, SET, member, 0, 0, 0, NULL)
-#define VALUE(name, roles, member) ROW(name, roles, TEXT, member, 0, 0, 0, NULL)
+#define FLAG(name, roles, member, help) ROW(name, roles, SET, member, 0, 0, 0, NULL, help)
+#define ONE(name, roles, member, n, help) ROW(name, roles, CHOICE, member, n, 0, 0, NULL, help)
+#define VALUE(name, roles, member, help) ROW(name, roles, TEXT, member, 0, 0, 0, NULL, help)
+#define NUM(name, roles, member, min, max, help)                                                   \
+	ROW(name, roles, NUMBER, member, min, max, 1, NULL, help)
+#define SECONDS(name, roles, member, help)                                                         \
+	ROW(name, roles, NUMBER, member, 1, INT_MAX / 1000, 1000, NULL, help)
+#define SIZE(name, roles, member, help) ROW(name, roles, BYTES, member, 1, 0, 0, NULL, help)
 
 static const struct opt {
 	const char *name;
@@ -60,138 +66,98 @@ static const struct opt {
 	int64_t min;
 	int max, scale;
 	const char *const *words;
+	const char *help; /* "VALUE\tmeaning", or a meaning alone */
 } table[] = {
 	/* clang-format off */
-	/* The first have letters, see options_parse(). */
-	FLAG("help", ALL, help),
-	FLAG("verbose", ALL, verbose),
-	ROW("ipv4", CLIENT, CHOICE, family, AF_INET, 0, 0, NULL),
-	ROW("ipv6", CLIENT, CHOICE, family, AF_INET6, 0, 0, NULL),
-	FLAG("version", ALL, version),
-	FLAG("json", ALL, json),
-	ROW("tls", ALL, WORD, tls.version, TLS1_2_VERSION, 0, 0, versions),
-	FLAG("implicit", ALL, implicit),
-	FLAG("clear-data", ALL, clear_data),
-	FLAG("no-ktls", ALL, tune.no_ktls),
-	VALUE("cert", ALL, tls.cert_file),
-	VALUE("key", ALL, tls.key_file),
-	VALUE("password-file", ALL, password_file),
-	ROW("timeout", ALL, NUMBER, tune.timeout_ms, 1, INT_MAX / 1000, 1000, NULL),
-	ROW("conddisp", GET | SERVE, WORD, conddisp, 0, 0, 0, dispositions),
-	VALUE("netrc-file", CLIENT, netrc),
-	VALUE("cacert", CLIENT, tls.ca_file),
-	FLAG("insecure", CLIENT, tls.insecure),
-	FLAG("no-epsv", CLIENT, no_epsv),
-	FLAG("active", CLIENT, active),
-	FLAG("sha256", PUT | GET | SERVE, tune.sha256),
-	FLAG("resume", PUT | GET, resume),
-	FLAG("append", PUT, append),
-	FLAG("atomic", PUT, atomic),
-	FLAG("ascii", PUT | GET, ascii),
-	FLAG("no-mtime", GET, no_mtime),
-	FLAG("no-progress", PUT | GET, no_progress),
-	ROW("names", LS, CHOICE, ls, LS_NAMES, 0, 0, NULL),
-	ROW("facts", LS, CHOICE, ls, LS_FACTS, 0, 0, NULL),
-	VALUE("listen", SERVE, listen),
-	VALUE("user", SERVE, user),
-	VALUE("users", SERVE, users),
-	FLAG("anonymous", SERVE, anonymous),
-	FLAG("anonymous-write", SERVE, anonymous_write),
-	VALUE("run-as", SERVE, run_as),
-	ROW("require-reuse", SERVE, CHOICE, require_reuse, 1, 0, 0, NULL),
-	ROW("no-require-reuse", SERVE, CHOICE, require_reuse, 0, 0, 0, NULL),
-	VALUE("pasv-ports", SERVE, pasv_ports),
-	VALUE("pasv-address", SERVE, pasv_address),
-	ROW("max-clients", SERVE, NUMBER, max_clients, 1, INT_MAX, 1, NULL),
-	ROW("max-per-host", SERVE, NUMBER, max_per_host, 1, INT_MAX, 1, NULL),
-	ROW("max-session", SERVE, NUMBER, max_session, 1, INT_MAX, 1, NULL),
-	ROW("max-size", SERVE, BYTES, max_size, 1, 0, 0, NULL),
-	ROW("idle", SERVE, NUMBER, idle_ms, 1, INT_MAX / 1000, 1000, NULL),
-	ROW("tickets", SERVE, NUMBER, tls.data_tickets, 0, 16, 1, NULL),
-	ROW("end", ALL, WORD, tune.ending, 0, 0, 0, ending_names),
-	ROW("end-delay", ALL, NUMBER, tune.end_delay_ms, 0, INT_MAX, 1, NULL),
-	ROW("cut-at", ALL, BYTES, tune.cut_at, 1, 0, 0, NULL),
-	ROW("read-delay", RECEIVE, NUMBER, tune.read_delay_ms, 0, INT_MAX, 1, NULL),
-	ROW("rate", ALL, BYTES, tune.rate, 1, 0, 0, NULL),
-	ROW("rcvbuf", ALL, NUMBER, tune.buffers.rcvbuf, 1, INT_MAX, 1, NULL),
-	ROW("sndbuf", ALL, NUMBER, tune.buffers.sndbuf, 1, INT_MAX, 1, NULL),
+	FLAG("help", ALL, help, "this"),
+	FLAG("verbose", ALL, verbose, "say what goes on"),
+	ONE("ipv4", CLIENT, family, AF_INET, "this family only"),
+	ONE("ipv6", CLIENT, family, AF_INET6, "this family only"),
+	FLAG("version", ALL, version, "print the version"),
+	FLAG("json", ALL, json, "summary (serve: a line for each event) as JSON"),
+	ROW("tls", ALL, WORD, tls.version, TLS1_2_VERSION, 0, 0, versions, "1.2|1.3\tthis version only"),
+	FLAG("implicit", ALL, implicit, "TLS from the start, without AUTH (as at port 990)"),
+	FLAG("clear-data", ALL, clear_data, "data without TLS (PROT C); serve: allow that"),
+	FLAG("no-ktls", ALL, tune.no_ktls, "leave TLS records to user space"),
+	VALUE("cert", ALL, tls.cert_file, "FILE\tcertificate chain (PEM); serve needs one"),
+	VALUE("key", ALL, tls.key_file, "FILE\tits key (PEM), if not in --cert"),
+	VALUE("password-file", ALL, password_file, "F\tits first line is the password"),
+	SECONDS("timeout", ALL, tune.timeout_ms, "SECONDS\tgive up after so long without progress (60)"),
+	ROW("conddisp", GET | SERVE, WORD, conddisp, 0, 0, 0, dispositions, "HOW\tget, serve: a partial file: catlg (keep), delete"),
+	FLAG("sha256", PUT | GET | SERVE, tune.sha256, "but for ls: tell the checksum of the data"),
+	VALUE("netrc-file", CLIENT, netrc, "F\tinstead of ~/.netrc"),
+	VALUE("cacert", CLIENT, tls.ca_file, "FILE\ttrust these certificates, not the system's"),
+	FLAG("insecure", CLIENT, tls.insecure, "take any certificate"),
+	FLAG("no-epsv", CLIENT, no_epsv, "use PASV alone"),
+	FLAG("active", CLIENT, active, "let the server connect to us (PORT, EPRT)"),
+	FLAG("resume", PUT | GET, resume, "put, get: go on where a partial file ends (REST)"),
+	FLAG("append", PUT, append, "put: add to the end of the file (APPE)"),
+	FLAG("atomic", PUT, atomic, "put: another name until it is complete (RNTO)"),
+	FLAG("ascii", PUT | GET, ascii, "put, get: a text, line ends converted (TYPE A)"),
+	FLAG("no-mtime", GET, no_mtime, "get: leave the file's time as it comes (no MDTM)"),
+	FLAG("no-progress", PUT | GET, no_progress, "no bar on a terminal"),
+	ONE("names", LS, ls, LS_NAMES, "ls: NLST instead of LIST"),
+	ONE("facts", LS, ls, LS_FACTS, "ls: MLSD instead of LIST"),
+	VALUE("listen", SERVE, listen, "ADDR:PORT\twhere (127.0.0.1:2121); port 0: any, it is told"),
+	VALUE("user", SERVE, user, "NAME\twho may log in, see --password-file"),
+	VALUE("users", SERVE, users, "FILE\tor several: lines NAME:HASH (openssl passwd -6)"),
+	FLAG("anonymous", SERVE, anonymous, "everyone may read; root needs --run-as for it"),
+	FLAG("anonymous-write", SERVE, anonymous_write, "and write"),
+	VALUE("run-as", SERVE, run_as, "USER\tgive up root's rights for this user's"),
+	ONE("require-reuse", SERVE, require_reuse, 1, "they must; the default"),
+	ONE("no-require-reuse", SERVE, require_reuse, 0, "data need not resume the control's session"),
+	VALUE("pasv-ports", SERVE, pasv_ports, "A-B\tdata connections come to these ports (any)"),
+	VALUE("pasv-address", SERVE, pasv_address, "ADDR\twhat PASV says, behind NAT"),
+	NUM("max-clients", SERVE, max_clients, 1, INT_MAX, "N\tso many at once (32)"),
+	NUM("max-per-host", SERVE, max_per_host, 1, INT_MAX, "N\tso many from one address (8)"),
+	NUM("max-session", SERVE, max_session, 1, INT_MAX, "SECONDS\tno client may stay longer"),
+	SIZE("max-size", SERVE, max_size, "BYTES\tno file may be larger"),
+	SECONDS("idle", SERVE, idle_ms, "SECONDS\ta client may be silent for so long (300)"),
+	NUM("tickets", SERVE, tls.data_tickets, 0, 16, "N\tserve: TLS 1.3 tickets on each of them (0)"),
+	ROW("end", ALL, WORD, tune.ending, 0, 0, 0, ending_names, "HOW\tin one of the ways of ftps(1); clean"),
+	NUM("end-delay", ALL, tune.end_delay_ms, 0, INT_MAX, "MS\thalf-close, shut-rdwr: time before close (200)"),
+	SIZE("cut-at", ALL, tune.cut_at, "BYTES\trst-middle: after so many (half of the file)"),
+	NUM("read-delay", RECEIVE, tune.read_delay_ms, 0, INT_MAX, "MS\ta receiver reads nothing for so long"),
+	SIZE("rate", ALL, tune.rate, "BYTES\tso many a second at most"),
+	NUM("rcvbuf", ALL, tune.buffers.rcvbuf, 1, INT_MAX, "BYTES\tsocket buffer"),
+	NUM("sndbuf", ALL, tune.buffers.sndbuf, 1, INT_MAX, "BYTES\tsocket buffer"),
 	/* clang-format on */
 };
+
+/* The first options have them. */
+static const char letters[] = "hv46";
 
 static const char usage[] =
 	"Usage: ftps put [OPTION]... FILE ftps://USER@HOST[:PORT]/PATH\n"
 	"       ftps get [OPTION]... ftps://USER@HOST[:PORT]/PATH [FILE]\n"
 	"       ftps ls [OPTION]... ftps://USER@HOST[:PORT]/PATH\n"
 	"       ftps serve [OPTION]... DIR\n"
-	"FTP over TLS (RFC 4217) that tells a complete file from a cut one, with kTLS.\n"
-	"FILE may be - for standard input or output.\n"
-	"\n"
-	"  -v, --verbose           say what goes on\n"
-	"      --json              summary (serve: a line for each transfer) as JSON\n"
-	"  -4, --ipv4, -6, --ipv6  this family only\n"
-	"      --tls 1.2|1.3       this version only\n"
-	"      --implicit          TLS from the start, without AUTH (as at port 990)\n"
-	"      --clear-data        data without TLS (PROT C); serve: allow that\n"
-	"      --no-ktls           leave TLS records to user space\n"
-	"      --timeout SECONDS   give up after so long without progress (60)\n"
-	"      --conddisp catlg|delete\n"
-	"                          get, serve: keep a partial file as FILE.partial\n"
-	"                          (default), or not\n"
-	"      --cert FILE, --key FILE\n"
-	"                          certificate chain and key (PEM); serve needs them\n"
-	"      --sha256            but for ls: tell the checksum of the data\n"
-	"put, get and ls:\n"
-	"      --password-file F   F's first line is the password (never in the URL);\n"
-	"                          else ~/.netrc has it, else you are asked\n"
-	"      --netrc-file F      instead of ~/.netrc\n"
-	"      --cacert FILE       trust these certificates instead of the system's\n"
-	"      --insecure          take any certificate\n"
-	"      --no-epsv           use PASV alone\n"
-	"      --active            let the server connect to us (PORT, EPRT)\n"
-	"      --resume            go on where the partial file ends (REST)\n"
-	"      --append            put: add to the end of the file (APPE)\n"
-	"      --atomic            put: another name until it is complete (RNFR, RNTO)\n"
-	"      --ascii             put, get: a text, its line ends converted (TYPE A)\n"
-	"      --no-mtime          get: leave the file's time as it comes, without MDTM\n"
-	"      --no-progress       no bar on a terminal\n"
-	"      --names, --facts    ls: NLST, MLSD instead of LIST\n"
-	"serve:\n"
-	"      --listen ADDR:PORT  where (127.0.0.1:2121); port 0: any, and it is printed\n"
-	"      --user NAME --password-file F\n"
-	"                          who may log in; F's first line is the password\n"
-	"      --users FILE        or several: lines NAME:HASH (openssl passwd -6)\n"
-	"      --anonymous         everyone may read; root needs --run-as for it\n"
-	"      --anonymous-write   and write\n"
-	"      --run-as USER       give up root's rights for this user's\n"
-	"      --no-require-reuse  data connections need not resume the control\n"
-	"                          connection's TLS session\n"
-	"      --pasv-ports A-B    data connections come to these ports (any)\n"
-	"      --pasv-address ADDR what PASV says, behind NAT\n"
-	"      --max-clients N     so many at once (32)\n"
-	"      --max-per-host N    so many from one address (8)\n"
-	"      --max-session SECONDS\n"
-	"                          no client may stay longer\n"
-	"      --max-size BYTES    no file may be larger\n"
-	"      --idle SECONDS      a client may be silent for so long (300)\n"
-	"Data connections, to hurt a peer or to be hurt:\n"
-	"      --end HOW           how to end them: clean, or one that a careless program\n"
-	"                          chooses: tickets-unread close linger0 kill half-close\n"
-	"                          shut-rdwr no-close-notify rst-after-notify rst-middle\n"
-	"      --end-delay MS      half-close, shut-rdwr: time before close (200)\n"
-	"      --cut-at BYTES      rst-middle: after so many bytes (half of the file)\n"
-	"      --tickets N         serve: TLS 1.3 tickets on each data connection (0 is\n"
-	"                          kind, and the default; other servers send 2)\n"
-	"      --read-delay MS     a receiver reads nothing for so long\n"
-	"      --rate BYTES        so many a second at most\n"
-	"      --rcvbuf BYTES, --sndbuf BYTES\n"
-	"                          socket buffers\n"
-	"\n"
-	"Exit status:\n";
+	"FTP over TLS (RFC 4217) that tells a complete file from a cut one, with kTLS. No\n"
+	"production server. FILE may be - for standard input or output. See ftps(1).\n\n";
 
-static void help(FILE *to)
+static void help(void)
 {
-	fputs(usage, to);
-	xs_table(to);
+	static const char *const heads[][2] = {
+		{ "netrc-file", "put, get and ls:\n" },
+		{ "listen", "serve:\n" },
+		{ "end", "Data connections, to hurt a peer or to be hurt:\n" },
+	};
+
+	fputs(usage, stdout);
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		const char *text = table[i].help, *tab = strchr(text, '\t');
+		char name[40], letter[] = "-h,";
+
+		for (int h = 0; h < 3; h++)
+			if (!strcmp(table[i].name, heads[h][0]))
+				fputs(heads[h][1], stdout);
+		letter[1] = letters[i < 4 ? i : 0];
+		snprintf(name, sizeof(name), "%s %.*s", table[i].name, tab ? (int)(tab - text) : 0,
+			 text);
+		printf("%3s --%-20s %s\n", i < 4 ? letter : "", name, tab ? tab + 1 : text);
+	}
+	puts("\nExit status:");
+	xs_table(stdout);
 }
 
 static int bad(const char *what, const char *why)
@@ -463,7 +429,6 @@ static void defaults(struct options *o)
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-	static const char letters[] = "hv46";
 	enum { N = sizeof(table) / sizeof(*table), LONG = 256 };
 	struct option longs[N + 1] = { 0 };
 	bool given[N] = { false };
@@ -485,7 +450,7 @@ int options_parse(struct options *o, int argc, char **argv)
 	}
 	io_verbose = o->verbose;
 	if (o->help)
-		help(stdout);
+		help();
 	else if (o->version)
 		puts("ftps " FTPS_VERSION);
 	return o->help || o->version ? 0 : finish(o, argc - optind, argv + optind, given);
