@@ -595,28 +595,44 @@ static void show_progress(void *arg, uint64_t bytes)
 }
 
 /* With -v lines of text come between, and a listing is on the terminal itself. */
-static void begin_progress(struct client *cl, uint64_t total)
+static void begin_progress(struct client *cl)
 {
-	if (cl->o->no_progress || cl->o->json || io_verbose)
+	if (cl->o->no_progress || cl->o->json || io_verbose || cl->o->command == CMD_LS)
 		return;
 	cl->progress.begin = cl->resume_at;
-	cl->progress.total = total;
+	cl->progress.total = cl->size;
 	progress_begin(&cl->progress, url_basename(cl->o->url.path));
 }
 
-static struct data new_data(struct client *cl)
+/* Send @fd, or receive to @store, and hear what the server says of it. */
+static enum xs transfer(struct client *cl, const char *verb, int fd, struct store *store)
 {
+	int control = tls_stream_fd(cl->c->s);
 	struct data d = {
 		.tune = &cl->o->tune,
-		.watch_fd = -1,
+		.watch_fd = store ? -1 : control,
 		.watch = watch_control,
 		.watch_arg = cl,
 		.last_words = last_words,
 		.progress = show_progress,
 		.text = cl->o->ascii || cl->o->command == CMD_LS,
 	};
+	struct tls_stream *s = NULL;
+	enum xs xs = begin_transfer(cl, verb, &s);
+	bool whole;
 
-	return d;
+	if (!xs && data_init(&d, s, &cl->transfer) < 0)
+		xs = fail(cl, XS_LOCAL, "no memory");
+	if (xs)
+		return xs;
+	cl->began = true;
+	begin_progress(cl);
+	whole = store ? data_receive(&d, store) : data_send(&d, fd);
+	data_end(&d, whole);
+	progress_end(&cl->progress);
+	data_close(&d, control);
+	await_final_reply(cl, whole && (store || cl->transfer.end == TS_OK));
+	return XS_COMPLETE;
 }
 
 /* --atomic: only what is complete gets the name, by one command. */
@@ -633,31 +649,6 @@ static enum xs finish_atomic(struct client *cl, enum xs xs)
 	return XS_UNCONFIRMED;
 }
 
-static enum xs transfer_put(struct client *cl, int fd)
-{
-	struct data d = new_data(cl);
-	struct tls_stream *s = NULL;
-	enum xs xs = begin_transfer(cl, cl->o->append ? "APPE" : "STOR", &s);
-	struct stat sb;
-	bool whole;
-
-	if (xs)
-		return xs;
-	if (data_init(&d, s, &cl->transfer) < 0)
-		return fail(cl, XS_LOCAL, "no memory");
-	cl->began = true;
-	d.watch_fd = tls_stream_fd(cl->c->s);
-	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
-	begin_progress(cl, fstat(fd, &sb) == 0 && !cl->o->ascii ? (uint64_t)sb.st_size : 0);
-	whole = data_send(&d, fd);
-	data_end(&d, whole);
-	progress_end(&cl->progress);
-	data_close(&d, tls_stream_fd(cl->c->s));
-	await_final_reply(cl, whole && cl->transfer.end == TS_OK);
-	xs = put_status(cl);
-	return cl->o->atomic ? finish_atomic(cl, xs) : xs;
-}
-
 /* Whether the last bytes that the server has are those that we have there. */
 static enum xs compare_end(struct client *cl, int fd, uint64_t there)
 {
@@ -665,29 +656,20 @@ static enum xs compare_end(struct client *cl, int fd, uint64_t there)
 	uint64_t len = there < COMPARED ? there : COMPARED;
 	int mem = memfd_create("end", MFD_CLOEXEC);
 	struct store *store = mem < 0 ? NULL : store_fd(mem);
-	struct transfer transfer;
-	struct data d = new_data(cl);
-	struct tls_stream *s;
 	enum xs xs;
-	bool same;
 
 	cl->resume_at = there - len;
-	xs = store ? begin_transfer(cl, "RETR", &s) : fail(cl, XS_LOCAL, "no memory");
-	if (!xs && data_init(&d, s, &transfer) < 0)
-		xs = fail(cl, XS_LOCAL, "no memory");
-	if (!xs) {
-		data_end(&d, data_receive(&d, store));
-		data_close(&d, tls_stream_fd(cl->c->s));
-		xs = hear(cl);
-		same = transfer.bytes == len &&
-		       pread(mem, theirs, len, 0) == pread(fd, ours, len, (off_t)(there - len)) &&
-		       !memcmp(ours, theirs, len);
-		if (!xs && !same)
-			xs = fail(cl, XS_LOCAL,
-				  "%s is no part of %s: remove it, or put all of the "
-				  "file without --resume",
-				  cl->path, cl->o->file);
-	}
+	xs = store ? transfer(cl, "RETR", -1, store) : fail(cl, XS_LOCAL, "no memory");
+	if (!xs)
+		xs = data_outcome(cl);
+	if (!xs && (cl->reply / 100 != 2 || cl->transfer.bytes != len ||
+		    pread(mem, theirs, len, 0) != pread(fd, ours, len, (off_t)(there - len)) ||
+		    memcmp(ours, theirs, len)))
+		xs = fail(cl, XS_LOCAL,
+			  "%s is no part of %s: remove it, or put all of the file without --resume",
+			  cl->path, cl->o->file);
+	cl->began = false;
+	cl->reply = xs ? cl->reply : 0;
 	store_abandon(store, CONDDISP_DELETE, cl->partial);
 	if (mem >= 0)
 		close(mem);
@@ -751,6 +733,7 @@ static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
 	int fd = open_source(file);
+	struct stat sb;
 	enum xs xs;
 
 	if (fd < 0)
@@ -760,10 +743,15 @@ static enum xs put(struct client *cl)
 		xs = choose_name(cl);
 	if (!xs)
 		xs = resume_put(cl, fd);
+	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
+	if (fstat(fd, &sb) == 0 && !cl->o->ascii)
+		cl->size = (uint64_t)sb.st_size;
 	if (!xs)
-		xs = transfer_put(cl, fd);
+		xs = transfer(cl, cl->o->append ? "APPE" : "STOR", fd, NULL);
+	if (!xs)
+		xs = put_status(cl);
 	close(fd);
-	return xs;
+	return cl->o->atomic && cl->began ? finish_atomic(cl, xs) : xs;
 }
 
 /*
@@ -791,27 +779,6 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 		store_set_time(store, cl->mtime);
 	err = store_commit(store);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
-}
-
-static enum xs transfer_get(struct client *cl, struct store *store)
-{
-	struct data d = new_data(cl);
-	struct tls_stream *s = NULL;
-	enum xs xs = begin_transfer(cl, "RETR", &s);
-	bool whole;
-
-	if (!xs && data_init(&d, s, &cl->transfer) < 0)
-		xs = fail(cl, XS_LOCAL, "no memory");
-	if (xs)
-		return finish_get(cl, store, xs);
-	cl->began = true;
-	begin_progress(cl, cl->has_size ? cl->size : 0);
-	whole = data_receive(&d, store);
-	data_end(&d, whole);
-	progress_end(&cl->progress);
-	data_close(&d, tls_stream_fd(cl->c->s));
-	await_final_reply(cl, whole);
-	return finish_get(cl, store, get_status(cl));
 }
 
 static int open_store(const char *file, struct store **store)
@@ -858,7 +825,9 @@ static enum xs get(struct client *cl)
 	xs = prepare(cl);
 	if (!xs)
 		xs = prepare_get(cl, store);
-	return xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
+	if (!xs)
+		xs = transfer(cl, "RETR", -1, store);
+	return finish_get(cl, store, xs ? xs : get_status(cl));
 }
 
 static enum xs ls(struct client *cl)
@@ -869,26 +838,14 @@ static enum xs ls(struct client *cl)
 		[LS_FACTS] = "MLSD",
 	};
 	struct store *store = store_fd(STDOUT_FILENO);
-	struct data d = new_data(cl);
-	struct tls_stream *s = NULL;
 	enum xs xs = store ? prepare(cl) : fail(cl, XS_LOCAL, "no memory");
-	bool whole;
 
 	if (!xs)
-		xs = begin_transfer(cl, verbs[cl->o->ls], &s);
-	if (!xs && data_init(&d, s, &cl->transfer) < 0)
-		xs = fail(cl, XS_LOCAL, "no memory");
-	if (!xs) {
-		cl->began = true;
-		whole = data_receive(&d, store);
-		data_end(&d, whole);
-		data_close(&d, tls_stream_fd(cl->c->s));
-		await_final_reply(cl, whole);
+		xs = transfer(cl, verbs[cl->o->ls], -1, store);
+	if (!xs)
 		xs = data_outcome(cl);
-		xs = xs ? xs : reply_status(cl);
-	}
 	store_abandon(store, CONDDISP_DELETE, cl->partial);
-	return xs;
+	return xs ? xs : reply_status(cl);
 }
 
 static enum xs run(struct client *cl)
