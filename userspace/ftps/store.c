@@ -167,15 +167,23 @@ static int open_confined(struct store *st, const char *path, bool append)
 	return err;
 }
 
-int store_open(int dir, const char *path, bool append, struct store **store)
+static int give(struct store *st, int err, struct store **store)
 {
-	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1, -1);
-	int err = !st ? -ENOMEM : st->dir < 0 ? -EMFILE : open_confined(st, path, append);
-
 	if (err && st)
 		discard(st);
 	*store = err ? NULL : st;
 	return err;
+}
+
+int store_open(int dir, const char *path, bool append, struct store **store)
+{
+	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1, -1);
+
+	return give(st,
+		    !st		? -ENOMEM :
+		    st->dir < 0 ? -EMFILE :
+				  open_confined(st, path, append),
+		    store);
 }
 
 /* The folder in front of a name: the kernel walks there as it does for the whole path. */
@@ -246,14 +254,12 @@ static int open_by_kernel(struct store *st, const char *path)
 int store_open_path(const char *path, struct store **store)
 {
 	struct store *st = new_store(-1, -1, -1);
-	int err = -ENOMEM;
 
-	if (st)
-		err = strlen(path) < PATH_MAX ? open_by_kernel(st, path) : -ENAMETOOLONG;
-	if (err && st)
-		discard(st);
-	*store = err ? NULL : st;
-	return err;
+	return give(st,
+		    !st			    ? -ENOMEM :
+		    strlen(path) < PATH_MAX ? open_by_kernel(st, path) :
+					      -ENAMETOOLONG,
+		    store);
 }
 
 struct store *store_fd(int fd)
@@ -405,27 +411,21 @@ int store_write(struct store *st, const void *buf, size_t len)
 
 /* ------------------------------------------------------------------ the end */
 
-static int copy_xattr(int from, int to, const char *name)
-{
-	char value[XATTR_SIZE_MAX], same[XATTR_SIZE_MAX];
-	ssize_t len = fgetxattr(from, name, value, sizeof(value));
-
-	if (len < 0)
-		return -errno;
-	if (fgetxattr(to, name, same, sizeof(same)) == len && !memcmp(value, same, (size_t)len))
-		return 0;
-	return fsetxattr(to, name, value, (size_t)len, 0) < 0 ? -errno : 0;
-}
-
+/* What is so already is not set: not everybody may set a label. */
 static int copy_xattrs(int from, int to)
 {
-	char names[XATTR_LIST_MAX];
-	ssize_t len = flistxattr(from, names, sizeof(names));
-	int err = len < 0 && errno != ENOTSUP ? -errno : 0;
+	char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX], same[XATTR_SIZE_MAX];
+	ssize_t all = flistxattr(from, names, sizeof(names));
 
-	for (char *name = names; !err && len > 0 && name < names + len; name += strlen(name) + 1)
-		err = copy_xattr(from, to, name);
-	return err;
+	for (char *name = names; all > 0 && name < names + all; name += strlen(name) + 1) {
+		ssize_t len = fgetxattr(from, name, value, sizeof(value));
+
+		if (len < 0 || ((fgetxattr(to, name, same, sizeof(same)) != len ||
+				 memcmp(value, same, (size_t)len)) &&
+				fsetxattr(to, name, value, (size_t)len, 0) < 0))
+			return -errno;
+	}
+	return all < 0 && errno != ENOTSUP ? -errno : 0;
 }
 
 /* Owner first: it takes set-user-ID away. The mode last: an ACL changes it. */
@@ -512,33 +512,22 @@ int store_commit(struct store *st)
 	return err;
 }
 
-/* Whether a partial file is one that we made, and so may be replaced by another. */
-static bool is_ours(int dir, const char *name)
-{
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat sb;
-	bool ours;
-
-	if (fd < 0)
-		return false;
-	ours = fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_uid == geteuid() &&
-	       fgetxattr(fd, SOURCE, NULL, 0) >= 0;
-	close(fd);
-	return ours;
-}
-
+/* A name that is free, or that of a partial file which we made. */
 static bool take_name(struct store *st, const char *name)
 {
+	int fd = openat(st->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool absent = fd < 0 && errno == ENOENT, ours;
 	struct stat sb;
 
-	if (renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0)
+	ours = fd >= 0 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_uid == geteuid() &&
+	       fgetxattr(fd, SOURCE, NULL, 0) >= 0;
+	if (fd >= 0)
+		close(fd);
+	/* NFS and others cannot do without replacing (EINVAL). */
+	if (absent && renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0)
 		return true;
-	/* NFS and others cannot do that. */
-	if (errno == EINVAL ?
-		    fstatat(st->dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT :
-		    errno != EEXIST || !is_ours(st->dir, name))
-		return false;
-	return renameat(st->dir, st->temp, st->dir, name) == 0;
+	return (ours || (absent && errno == EINVAL)) &&
+	       renameat(st->dir, st->temp, st->dir, name) == 0;
 }
 
 /* Others' files of that name stay. */
