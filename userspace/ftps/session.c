@@ -349,11 +349,17 @@ static void cmd_cwd(struct session *s, const char *arg)
 	reply(s, "250 OK");
 }
 
-/* Open a regular file to read. Return: the descriptor, or -1 with the reply sent. */
-static int open_file(struct session *s, const char *path, struct stat *sb)
+/*
+ * Open a regular file to read. @path: out: its path.
+ * Return: the descriptor, or -1 with the reply sent.
+ */
+static int open_file(struct session *s, const char *arg, char *path, struct stat *sb)
 {
-	int fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
+	int fd;
 
+	if (!resolve(s, arg, path))
+		return -1;
+	fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
 	if (fd < 0) {
 		reply_errno(s, 550, -fd);
 		return -1;
@@ -368,14 +374,9 @@ static int open_file(struct session *s, const char *path, struct stat *sb)
 static bool stat_file(struct session *s, const char *arg, struct stat *sb)
 {
 	char path[VFS_PATH_MAX];
-	int fd;
+	int fd = open_file(s, arg, path, sb);
 
-	if (!resolve(s, arg, path))
-		return false;
-	fd = open_file(s, path, sb);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return fd >= 0 && close(fd) == 0;
 }
 
 static void cmd_size(struct session *s, const char *arg)
@@ -768,9 +769,7 @@ static void cmd_retr(struct session *s, const char *arg)
 	struct stat sb;
 	int fd;
 
-	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
-		return;
-	fd = open_file(s, path, &sb);
+	fd = may_transfer(s) && may_restart(s) ? open_file(s, arg, path, &sb) : -1;
 	if (fd < 0)
 		return;
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
@@ -992,13 +991,6 @@ static const char *refusal(const struct session *s, const struct verb *cmd, cons
 	return cmd->flags & NEED_ARG && !*arg ? "501 Something is missing behind it" : NULL;
 }
 
-/* A browser, whose lines somebody else has written, sends a dozen that are none of ours (ALPACA). */
-static void refuse_command(struct session *s, const char *why)
-{
-	s->leaving = ++s->bad_commands >= BAD_COMMANDS;
-	reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
-}
-
 static void run_command(struct session *s, char *line)
 {
 	char *arg = line + strcspn(line, " ");
@@ -1013,7 +1005,9 @@ static void run_command(struct session *s, char *line)
 		s->from[0] = '\0';
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
 	if (why) {
-		refuse_command(s, why);
+		/* A browser whose lines somebody else has written sends many (ALPACA). */
+		s->leaving = ++s->bad_commands >= BAD_COMMANDS;
+		reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
 	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
 	} else {
@@ -1080,24 +1074,13 @@ static void serve_client(struct session *s)
 }
 
 /*
- * A client that reads no replies is waited for as long as any other: they fit into the send queue,
- * where only TCP sees that they do not go (RFC 5482).
- */
-static void bound_replies(int fd, unsigned int timeout_ms)
-{
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-}
-
-/*
  * --require-reuse: a session that was begun on another control connection must not be good
  * here, or every client could take every other's data connections.
  */
-static bool own_sessions(const struct options *o, SSL_CTX *ctx)
+static bool own_sessions(SSL_CTX *ctx)
 {
 	unsigned char id[SSL_MAX_SID_CTX_LENGTH];
 
-	if (!o->require_reuse)
-		return true;
 	return RAND_bytes(id, sizeof(id)) == 1 &&
 	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
 }
@@ -1106,15 +1089,14 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct tls_stream *stream = tls_stream_new(fd);
+	int limit = o->tune.timeout_ms;
 
-	if (!own_sessions(o, ctx) || io_stop_after((unsigned int)o->max_session)) {
+	if (!s || !stream || (o->require_reuse && !own_sessions(ctx)) ||
+	    io_stop_after((unsigned int)o->max_session))
 		tls_stream_free(stream);
-		free(s);
-		return;
-	}
-	if (s && stream)
-		s->c = control_new(stream, o->tune.timeout_ms);
-	if (!s || !stream || !s->c) {
+	else
+		s->c = control_new(stream, limit);
+	if (!s || !s->c) {
 		free(s);
 		return;
 	}
@@ -1123,9 +1105,13 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	s->root = root;
 	s->pasv_fd = -1;
 	s->ascii = true;
-	s->login_by = io_now() + (o->tune.timeout_ms < LOGIN_MS ? o->tune.timeout_ms : LOGIN_MS);
+	s->login_by = io_now() + (limit < LOGIN_MS ? limit : LOGIN_MS);
 	strcpy(s->cwd, "/");
-	bound_replies(fd, (unsigned int)o->tune.timeout_ms);
+	/*
+	 * A client that reads no replies is waited for as long as any other: they fit into the send
+	 * queue, where only TCP sees that they do not go (RFC 5482).
+	 */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
 	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {
 		net_text(&s->peer, s->peer_text);
 		serve_client(s);

@@ -13,36 +13,26 @@
 /* Something to compute for names that are not there: of the usual cost, and no password's. */
 #define NOBODY "$6$nobodynobody$x"
 
-/* The next line of the form NAME:HASH, cut in two. Return: the hash, NULL at the end. */
-static char *next_user(FILE *f, char *line)
+/* Find a line NAME:HASH; any for NULL. Return: whether there is one; its hash is in @hash then. */
+static bool find_user(const char *users, const char *name, char *hash)
 {
-	while (fgets(line, LINE, f)) {
+	FILE *f = fmemopen((void *)users, strlen(users), "r");
+	char line[LINE];
+	bool here = false;
+
+	while (f && !here && fgets(line, LINE, f)) {
 		char *colon = strchr(line, ':');
 
 		line[strcspn(line, "\r\n")] = '\0';
 		if (*line == '#' || !colon || colon == line || !colon[1])
 			continue;
 		*colon = '\0';
-		return colon + 1;
-	}
-	return NULL;
-}
-
-/* Return: whether the name was found, any for NULL; its hash is in @hash then. */
-static bool find_user(const char *users, const char *name, char *hash)
-{
-	FILE *f = fmemopen((void *)users, strlen(users), "r");
-	char line[LINE], *found;
-	bool here = false;
-
-	if (!f)
-		return false;
-	while (!here && (found = next_user(f, line))) {
 		here = !name || !strcmp(line, name);
 		if (here)
-			strcpy(hash, found);
+			strcpy(hash, colon + 1);
 	}
-	fclose(f);
+	if (f)
+		fclose(f);
 	OPENSSL_cleanse(line, sizeof(line));
 	return here;
 }

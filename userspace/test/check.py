@@ -842,6 +842,7 @@ def test_changes():
                            ("CDUP", "250"), ("RMD e", "550"), ("DELE e", "550"), ("DELE x", "550"),
                            ("RNTO y", "503"), ("RNFR x", "550"), ("RNTO y", "503"),
                            ("RNFR e", "350"), ("NOOP", "200"), ("RNTO y", "503"),
+                           ("RNFR e/.ftps.x", "553"), ("RNTO y", "503"),
                            ("RNFR e", "350"), ("RNTO y", "250"), ("RNFR y/f", "350"),
                            ("RNTO y/f/g", "550"), ("RMD y/f", "250"), ("RMD y", "250"),
                            ('RMD d"d', "250"), ("RMD /", "550"), ("DELE /", "550"),
