@@ -821,7 +821,8 @@ static enum xs get(struct client *cl)
 	enum xs xs;
 
 	if (err)
-		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file,
+			    err == -EISDIR ? "is a folder: name the file in it" : strerror(-err));
 	xs = prepare(cl);
 	if (!xs)
 		xs = prepare_get(cl, store);

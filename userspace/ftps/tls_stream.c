@@ -44,27 +44,10 @@ struct tls_stream {
 
 const char *ts_name(enum ts_status status)
 {
-	switch (status) {
-	case TS_OK:
-		return "ok";
-	case TS_WAIT:
-		return "wait";
-	case TS_END_CLOSE_NOTIFY:
-		return "close_notify";
-	case TS_END_TRUNCATED:
-		return "truncated";
-	case TS_END_RESET:
-		return "reset";
-	case TS_END_EOF:
-		return "eof";
-	case TS_ERROR:
-		return "error";
-	case TS_TIMEOUT:
-		return "timeout";
-	case TS_STOPPED:
-		return "stopped";
-	}
-	return "unknown";
+	static const char *const names[] = { "ok",  "wait",  "close_notify", "truncated", "reset",
+					     "eof", "error", "timeout",	     "stopped" };
+
+	return names[status];
 }
 
 /* ------------------------------------------------------------------ failures */

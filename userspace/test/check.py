@@ -1348,7 +1348,7 @@ def test_advice():
         says("implicit to explicit", r"Then leave --implicit out", PROTOCOL, "put", "--implicit", "--cacert",
              CERT, up, server.url())
         says("an unknown CA", r"name its CA's by --cacert", CERTIFICATE, "put", up, server.url())
-        says("a folder to get to", r"Is a directory", LOCAL, "get", server.url("x"), WORK)
+        says("a folder to get to", r"is a folder: name the file", LOCAL, "get", server.url("x"), WORK)
     with Fake(lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("502 no TLS"))) as server:
         says("AUTH refused", r"502 no TLS: it has no explicit TLS.*--implicit", REFUSED, "put", up, server.url())
     says("port 990 is implicit", r"port 990: ", NETWORK, "put", up, "ftps://joe@127.0.0.9:990/x")
