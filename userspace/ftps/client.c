@@ -638,9 +638,10 @@ static enum xs transfer(struct client *cl, const char *verb, int fd, struct stor
 /* --atomic: only what is complete gets the name, by one command. */
 static enum xs finish_atomic(struct client *cl, enum xs xs)
 {
-	if (xs && !cl->lost_control && !io_stop &&
-	    control_send(cl->c, "DELE %s", cl->path) == CTL_OK)
-		control_reply(cl->c);
+	/* ftps serve has a part of it. */
+	for (int i = 0; xs && i < 2 && !cl->lost_control && !io_stop; i++)
+		if (control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK)
+			control_reply(cl->c);
 	if (xs)
 		return xs;
 	if (!ask(cl, "350", "RNFR %s", cl->path) && !ask(cl, "2", "RNTO %s", cl->o->url.path))

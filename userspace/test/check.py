@@ -1488,7 +1488,7 @@ def test_atomic():
     old = b"what was there"
     up = make_file("up", 200_000)
     for end, want in (("clean", COMPLETE), ("rst-middle", RESET)):
-        with Server("--conddisp", "delete", "--rate", "400000") as server:
+        with Server("--rate", "400000") as server:
             with open(server.file("f"), "wb") as f:
                 f.write(old)
             with subprocess.Popen([FTPS, "put", "--cacert", CERT, "--atomic", "--end", end, up, server.url("f")],
@@ -1593,12 +1593,13 @@ def test_bad_pem():
 
 def test_local():
     with Server() as server:
+        up = make_file("up", 10)
+        put(server, up)
         is_status(put(server, path("none")), LOCAL, "put what is not there")
         r = put(server, WORK, name="up")
         is_status(r, USAGE, "put a folder")
-        ok("is a folder" in r.stderr, "and it is said why", r.stderr)
-        up = make_file("up", 10)
-        put(server, up)
+        ok("is a folder" in r.stderr and same(up, server.file("up")),
+           "it is said why, and the file of that name stays as it is", r.stderr)
         is_status(get(server, "up", path("no/dir/x")), LOCAL, "get to where no folder is")
         is_status(get(server, "up", WORK), LOCAL, "get to a folder")
         if os.path.exists("/dev/full"):
