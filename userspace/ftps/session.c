@@ -203,25 +203,17 @@ static void cmd_user(struct session *s, const char *arg)
 	}
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	size_t len = strlen(a);
-
-	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
-}
-
 static bool may_log_in(const struct session *s, const char *secret)
 {
 	const struct options *o = s->o;
-	bool user, password;
+	size_t len = strlen(o->password);
 
 	if (o->anonymous)
 		return true;
 	if (o->users)
 		return users_login(o->users_text, s->user, secret);
-	user = same_text(s->user, o->user);
-	password = same_text(secret, o->password);
-	return user && password;
+	return strlen(secret) == len && !CRYPTO_memcmp(secret, o->password, len) &&
+	       !strcmp(s->user, o->user);
 }
 
 static void cmd_pass(struct session *s, const char *arg)
@@ -658,20 +650,6 @@ static void end_report(struct session *s, enum xs xs)
 	s->abor = false;
 }
 
-static struct data new_data(struct session *s)
-{
-	struct data d = {
-		.tune = &s->o->tune,
-		.watch_fd = tls_stream_fd(s->c->s),
-		.watch = watch_control,
-		.watch_arg = s,
-		.last_words = last_words,
-		.max_bytes = s->o->max_size,
-	};
-
-	return d;
-}
-
 /* 150, the data connection, its TLS. Return: false with the reply sent. */
 static bool begin_transfer(struct session *s, struct data *d)
 {
@@ -698,12 +676,19 @@ static bool begin_transfer(struct session *s, struct data *d)
  */
 static void transfer(struct session *s, const char *path, int fd, struct store *store, bool text)
 {
-	struct data d = new_data(s);
+	struct data d = {
+		.tune = &s->o->tune,
+		.watch_fd = tls_stream_fd(s->c->s),
+		.watch = watch_control,
+		.watch_arg = s,
+		.last_words = last_words,
+		.max_bytes = s->o->max_size,
+		.text = text,
+	};
 	char partial[STORE_PARTIAL_MAX];
 	bool whole;
 	enum xs xs;
 
-	d.text = text;
 	begin_report(s, path);
 	if (!begin_transfer(s, &d)) {
 		store_abandon(store, s->o->conddisp, partial);

@@ -673,6 +673,7 @@ def test_race_of_links():
         make_file(os.path.join(outside, "secret"), 10)
         make_file(server.file("mine"), 10)
         os.mkdir(server.file("d"))
+        make_file(server.file("d/stays"), 10)
         os.symlink(outside, server.file("link"))
         done = threading.Event()
 
