@@ -850,18 +850,6 @@ static enum xs ls(struct client *cl)
 	return xs ? xs : reply_status(cl);
 }
 
-static enum xs run(struct client *cl)
-{
-	switch (cl->o->command) {
-	case CMD_PUT:
-		return put(cl);
-	case CMD_GET:
-		return get(cl);
-	default:
-		return ls(cl);
-	}
-}
-
 /* Say goodbye, without caring much whether it is heard. */
 static void quit(struct client *cl)
 {
@@ -905,7 +893,7 @@ enum xs client_run(struct options *o)
 	else if (no_login)
 		xs = fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", no_login);
 	else
-		xs = run(cl);
+		xs = o->command == CMD_PUT ? put(cl) : o->command == CMD_GET ? get(cl) : ls(cl);
 	quit(cl);
 	add_reply(cl);
 	if (xs)

@@ -44,12 +44,10 @@ static void amount(char *out, size_t size, uint64_t bytes)
 
 static void time_left(char *out, size_t size, uint64_t s)
 {
-	if (s >= 360000) /* 100 hours: who knows */
-		snprintf(out, size, "--:--");
-	else if (s >= 3600)
+	if (s < 360000)
 		snprintf(out, size, "%d:%02d:%02d", (int)s / 3600, (int)s / 60 % 60, (int)s % 60);
-	else
-		snprintf(out, size, "%02d:%02d", (int)s / 60, (int)s % 60);
+	else /* 100 hours: who knows */
+		snprintf(out, size, "-:--:--");
 }
 
 void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int width, char *line,
