@@ -19,9 +19,11 @@ help:
 	@echo 'make kernels-table    what these two came to, into docs/kernels.md'
 	@echo 'make torture          long runs, about an hour; TORTURE=10 is a tenth of them'
 	@echo 'make torture-ftps     the FTPS helper with sanitizers and with OpenSSL 3.5, a quarter of an hour'
+	@echo 'make coverage         the lines and branches of the module that the selftests reach: build/coverage'
+	@echo 'make mutants          wrong versions of the module, and whether a test notices: selftests/mutants'
 	@echo 'make check-style      checkpatch, sparse, W=1, clang-format, cppcheck, shellcheck'
 	@echo 'make model            the holds as a state machine, checked exhaustively: selftests/model'
-	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md'
+	@echo 'make interop          the FTPS helper with the servers and clients of Debian: docs/interop.md; the table of docs/howto.md'
 	@echo 'make bench            what the module costs, and its rivals: tables and plots in build/bench'
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
@@ -66,8 +68,15 @@ kernels-table:
 
 # upstream's tests of sockmaps want libbpf
 torture:
-	@selftests/vm.d/deps libbpf-dev
+	@selftests/vm.d/deps libbpf-dev clang-19 lld-19 llvm-19
 	@selftests/vm.d/torture
+
+coverage:
+	@selftests/vm.d/deps gcovr
+	@selftests/vm.d/coverage
+
+mutants: deps
+	@selftests/mutants/run.py $(MUTANTS)
 
 torture-ftps: deps
 	@selftests/vm.d/torture-ftps
@@ -80,6 +89,7 @@ model: deps
 
 interop: deps
 	$(MAKE) -C userspace interop
+	@selftests/programs/run
 
 bench: deps
 	@bench/run
@@ -115,5 +125,5 @@ clean:
 clean-cache:
 	selftests/vm prune $(if $(ALL),--all)
 
-.PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture torture-ftps check-style model interop bench demo \
+.PHONY: all help module modules_install userspace selftests deps test test-arch check-builds kernels-table torture coverage mutants torture-ftps check-style model interop bench demo \
 	dkms-install dkms-uninstall deb check-packages release update-kernels clean clean-cache

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What outbound (outbound.c) and inbound holds (inbound.c) share: the object,
- * admission, the limits, the list of a namespace, counting and tracing.
+ * admission, the limits, counting and tracing.
  *
  *	drst_hold_new() --> drst_hold_enter() --> drst_hold_leave() --> drst_hold_count()
- *	  admitted,	      in the list,	    out of the list,	 the gauge and
- *	  or refused	      the gauge goes up	    traced		 the counter of its end
+ *	  the gauge goes up,  in the table	    out of the table,	 the gauge and
+ *	  or refused				    traced		 the counter of its end
  *
  * A refused hold counts as begun and ended. So holds begun = holds ended + holds
  * now.
@@ -14,6 +14,7 @@
  * a reference on the sock, and the sock has one on the namespace. A lockless reader
  * uses a hold under RCU.
  */
+#include <linux/percpu_counter.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -25,22 +26,17 @@
 
 /**
  * struct drst_hold_net - the holds of a network namespace
- * @admitted:	how many were admitted and are not counted as ended
- * @now:	the same by direction, for /proc/net/tls_drst_stat
- * @pressure:	looks at TCP's memory while something is held
- * @lock:	covers @list
- * @list:	the holds between drst_hold_enter() and drst_hold_leave()
+ * @now:	how many were admitted and are not counted as ended, by direction
  */
 struct drst_hold_net {
-	atomic_t admitted;
-	atomic_t now[DRST_NR_DIRECTIONS];
-	struct delayed_work pressure;
-	spinlock_t lock;	/* covers list */
-	struct list_head list;
+	struct percpu_counter now[DRST_NR_DIRECTIONS];
 };
 
 static unsigned int drst_hold_net_id __read_mostly;
 static struct workqueue_struct *drst_hold_wq __read_mostly;
+
+static void drst_hold_pressure_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(drst_hold_pressure, drst_hold_pressure_work);
 
 static const char *const drst_hold_cause_names[DRST_NR_CAUSES] = {
 	[DRST_CAUSE_NONE]	= "none",
@@ -57,14 +53,38 @@ static struct drst_hold_net *drst_hold_pernet(const struct net *net)
 
 /* ---- the object ---- */
 
-static bool drst_hold_admit(const struct net *net)
+/*
+ * Each CPU counts by itself, so that a close() writes nothing that all CPUs share.
+ * Only near the limit are all of them asked.
+ */
+static bool drst_hold_within(const struct net *net, unsigned int more)
 {
 	struct drst_hold_net *hn = drst_hold_pernet(net);
+	s64 max = (s64)drst_sysctl_knob(net, DRST_MAX_HELD) - more;
+	s64 error = (s64)percpu_counter_batch * num_online_cpus() *
+		    DRST_NR_DIRECTIONS;
+	s64 now = 0;
+	int i;
 
-	if (atomic_inc_return(&hn->admitted) <=
-	    drst_sysctl_knob(net, DRST_MAX_HELD))
+	for (i = 0; i < DRST_NR_DIRECTIONS; i++)
+		now += percpu_counter_read(&hn->now[i]);
+	if (now + error <= max)
 		return true;
-	atomic_dec(&hn->admitted);
+	for (now = 0, i = 0; i < DRST_NR_DIRECTIONS; i++)
+		now += percpu_counter_sum(&hn->now[i]);
+	return now <= max;
+}
+
+/* Count first: of two at the same time, both may be refused, but none is too many. */
+static bool drst_hold_admit(const struct net *net,
+			    enum drst_direction direction)
+{
+	struct percpu_counter *now = &drst_hold_pernet(net)->now[direction];
+
+	percpu_counter_inc(now);
+	if (drst_hold_within(net, 0))
+		return true;
+	percpu_counter_dec(now);
 	return false;
 }
 
@@ -77,7 +97,7 @@ static struct drst_hold *drst_hold_alloc(struct sock *sk,
 	if (!h)
 		return NULL;
 	INIT_DELAYED_WORK(&h->work, kind->work);
-	refcount_set(&h->ref, 1);
+	refcount_set(&h->entry.ref, 1);
 	sock_hold(sk);
 	h->sk = sk;
 	h->kind = kind;
@@ -109,13 +129,13 @@ struct drst_hold *drst_hold_new(struct sock *sk,
 	drst_stat_inc(net, kind->held);
 	if (drst_tcp_memory_short(sk))
 		goto refuse;
-	if (!drst_hold_admit(net)) {
+	if (!drst_hold_admit(net, kind->direction)) {
 		refused = kind->over_limit;
 		goto refuse;
 	}
 	h = drst_hold_alloc(sk, kind, gfp);
 	if (!h) {
-		atomic_dec(&drst_hold_pernet(net)->admitted);
+		percpu_counter_dec(&drst_hold_pernet(net)->now[kind->direction]);
 		goto refuse;
 	}
 	h->cause = cause;
@@ -127,6 +147,18 @@ refuse:
 }
 
 /**
+ * drst_hold_room() - do the limits leave room for one more hold?
+ * @sk: a connection of the namespace
+ *
+ * Context: any.
+ * Return: true if drst_hold_new() would not refuse it now.
+ */
+bool drst_hold_room(const struct sock *sk)
+{
+	return !drst_tcp_memory_short(sk) && drst_hold_within(sock_net(sk), 1);
+}
+
+/**
  * drst_hold_put() - drop a reference on a hold
  * @h: the hold; freed, with its reference on the sock, after the last user
  *
@@ -134,7 +166,7 @@ refuse:
  */
 void drst_hold_put(struct drst_hold *h)
 {
-	if (!refcount_dec_and_test(&h->ref))
+	if (!refcount_dec_and_test(&h->entry.ref))
 		return;
 	sock_put(h->sk);
 	kfree_rcu(h, rcu);
@@ -170,16 +202,14 @@ void *drst_hold_of(const struct sock *sk, void (*state_change)(struct sock *))
  */
 void drst_hold_enter(struct drst_hold *h)
 {
-	struct drst_hold_net *hn = drst_hold_pernet(sock_net(h->sk));
-
 	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(h->sk));
 	h->began_ns = ktime_get_ns();
 	h->bytes = drst_hold_bytes(h);
-	atomic_inc(&hn->now[h->kind->direction]);
-	spin_lock_bh(&hn->lock);
-	list_add_tail(&h->list, &hn->list);
-	spin_unlock_bh(&hn->lock);
-	queue_delayed_work(drst_hold_wq, &hn->pressure, HZ);
+	drst_table_add(&h->entry, h->sk);
+	smp_mb();	/* pairs with the one before drst_hold_pressure_work() */
+	/* Most find it queued, and write nothing. */
+	if (!delayed_work_pending(&drst_hold_pressure))
+		queue_delayed_work(drst_hold_wq, &drst_hold_pressure, HZ);
 	trace_tls_drst_hold(h->sk, h->cause, h->bytes);
 }
 
@@ -194,12 +224,8 @@ void drst_hold_enter(struct drst_hold *h)
  */
 void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how)
 {
-	struct drst_hold_net *hn = drst_hold_pernet(sock_net(h->sk));
-
 	sock_owned_by_me(h->sk);
-	spin_lock_bh(&hn->lock);
-	list_del(&h->list);
-	spin_unlock_bh(&hn->lock);
+	drst_table_del(&h->entry, h->sk);
 	trace_tls_drst_release(h->sk, state, h->cause, drst_stat_name(how),
 			       h->bytes, drst_hold_bytes(h),
 			       ktime_get_ns() - h->began_ns);
@@ -216,10 +242,7 @@ void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how)
 void drst_hold_count(struct net *net, const struct drst_hold_kind *kind,
 		     enum drst_stat how)
 {
-	struct drst_hold_net *hn = drst_hold_pernet(net);
-
-	atomic_dec(&hn->admitted);
-	atomic_dec(&hn->now[kind->direction]);
+	percpu_counter_dec(&drst_hold_pernet(net)->now[kind->direction]);
 	drst_stat_inc(net, how);
 }
 
@@ -281,35 +304,37 @@ void drst_hold_arm(struct drst_hold *h, unsigned long longest)
  * drst_hold_kick() - have the work of a hold run now
  * @h: the hold
  *
- * Context: any; socket lock or the list's lock held, and the work has not ended the
- * hold.
+ * Context: any; socket lock or the lock of drst_table_each() held, and the work has not
+ * ended the hold.
  */
 void drst_hold_kick(struct drst_hold *h)
 {
 	mod_delayed_work(drst_hold_wq, &h->work, 0);
 }
 
+/* A hold leaves the table before its work is cancelled, so it may be kicked here. */
+static bool drst_hold_press(struct drst_table_entry *e)
+{
+	struct drst_hold *h = container_of(e, struct drst_hold, entry);
+
+	if (!drst_tcp_memory_short(h->sk))
+		return false;
+	drst_hold_kick(h);
+	return true;
+}
+
 /*
  * A connection with a silent peer has no event before a limit of time strikes, and
- * TCP does not report that it gets short of memory. So look once a second, for all
- * holds of a namespace. A hold leaves the list before its work is cancelled, so the
- * list's lock is enough to queue that work.
+ * TCP does not report that it gets short of memory. So look once a second while
+ * something is held. That memory is TCP's, so the first hold speaks for all.
+ *
+ * The workqueue clears "pending", with a full barrier, before it calls this. So
+ * either drst_hold_enter() queues the work again, or its hold is seen here.
  */
 static void drst_hold_pressure_work(struct work_struct *work)
 {
-	struct drst_hold_net *hn = container_of(to_delayed_work(work),
-						struct drst_hold_net, pressure);
-	struct drst_hold *h;
-
-	spin_lock_bh(&hn->lock);
-	h = list_first_entry_or_null(&hn->list, struct drst_hold, list);
-	if (h) {
-		if (drst_tcp_memory_short(h->sk))
-			list_for_each_entry(h, &hn->list, list)
-				drst_hold_kick(h);
-		queue_delayed_work(drst_hold_wq, &hn->pressure, HZ);
-	}
-	spin_unlock_bh(&hn->lock);
+	if (drst_table_each(drst_hold_press))
+		queue_delayed_work(drst_hold_wq, &drst_hold_pressure, HZ);
 }
 
 /* ---- for /proc and tracepoints ---- */
@@ -344,48 +369,9 @@ u32 drst_hold_bytes(const struct drst_hold *h)
  *
  * Context: any.
  */
-unsigned int drst_hold_now(const struct net *net, enum drst_direction direction)
+u64 drst_hold_now(const struct net *net, enum drst_direction direction)
 {
-	return atomic_read(&drst_hold_pernet(net)->now[direction]);
-}
-
-/**
- * drst_hold_list() - the list of holds of a namespace
- * @net: the namespace
- *
- * Context: the list's lock held.
- * Return: the list, of struct drst_hold.
- */
-struct list_head *drst_hold_list(struct net *net)
-{
-	lockdep_assert_held(&drst_hold_pernet(net)->lock);
-	return &drst_hold_pernet(net)->list;
-}
-
-/**
- * drst_hold_list_lock() - lock the list of holds of a namespace
- * @net: the namespace
- *
- * Context: any but hard interrupts; returns with the list's lock held.
- * Return: the list.
- */
-struct list_head *drst_hold_list_lock(struct net *net)
-	__acquires(&drst_hold_pernet(net)->lock)
-{
-	spin_lock_bh(&drst_hold_pernet(net)->lock);
-	return drst_hold_list(net);
-}
-
-/**
- * drst_hold_list_unlock() - the reverse of drst_hold_list_lock()
- * @net: the namespace
- *
- * Context: the list's lock held.
- */
-void drst_hold_list_unlock(struct net *net)
-	__releases(&drst_hold_pernet(net)->lock)
-{
-	spin_unlock_bh(&drst_hold_pernet(net)->lock);
+	return percpu_counter_sum_positive(&drst_hold_pernet(net)->now[direction]);
 }
 
 /* ---- loading and unloading ---- */
@@ -393,20 +379,27 @@ void drst_hold_list_unlock(struct net *net)
 static int __net_init drst_hold_net_init(struct net *net)
 {
 	struct drst_hold_net *hn = drst_hold_pernet(net);
+	int err;
 
-	spin_lock_init(&hn->lock);
-	INIT_LIST_HEAD(&hn->list);
-	INIT_DELAYED_WORK(&hn->pressure, drst_hold_pressure_work);
-	return 0;
+	err = percpu_counter_init(&hn->now[DRST_OUTBOUND], 0, GFP_KERNEL);
+	if (err)
+		return err;
+	err = percpu_counter_init(&hn->now[DRST_INBOUND], 0, GFP_KERNEL);
+	if (err)
+		percpu_counter_destroy(&hn->now[DRST_OUTBOUND]);
+	return err;
 }
 
 /* A held connection keeps its namespace and pins the module: none is left. */
 static void __net_exit drst_hold_net_exit(struct net *net)
 {
 	struct drst_hold_net *hn = drst_hold_pernet(net);
+	int i;
 
-	WARN_ON_ONCE(!list_empty(&hn->list) || atomic_read(&hn->admitted));
-	cancel_delayed_work_sync(&hn->pressure);
+	for (i = 0; i < DRST_NR_DIRECTIONS; i++) {
+		WARN_ON_ONCE(percpu_counter_sum(&hn->now[i]));
+		percpu_counter_destroy(&hn->now[i]);
+	}
 }
 
 static struct pernet_operations drst_hold_net_ops = {
@@ -430,12 +423,23 @@ int drst_hold_init(void)
 {
 	int err;
 
+	err = drst_table_init();
+	if (err)
+		return err;
 	drst_hold_wq = alloc_workqueue("tls_drst", WQ_UNBOUND, 0);
-	if (!drst_hold_wq)
-		return -ENOMEM;
+	if (!drst_hold_wq) {
+		err = -ENOMEM;
+		goto err_table;
+	}
 	err = register_pernet_subsys(&drst_hold_net_ops);
 	if (err)
-		destroy_workqueue(drst_hold_wq);
+		goto err_wq;
+	return 0;
+
+err_wq:
+	destroy_workqueue(drst_hold_wq);
+err_table:
+	drst_table_exit();
 	return err;
 }
 
@@ -460,5 +464,7 @@ void drst_hold_flush(void)
 void drst_hold_exit(void)
 {
 	unregister_pernet_subsys(&drst_hold_net_ops);
+	cancel_delayed_work_sync(&drst_hold_pressure);
 	destroy_workqueue(drst_hold_wq);
+	drst_table_exit();
 }

@@ -3,13 +3,12 @@
 #ifndef _TLS_DRST_HOLD_H
 #define _TLS_DRST_HOLD_H
 
-#include <linux/list.h>
-#include <linux/refcount.h>
 #include <linux/workqueue.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 
 #include "stat.h"
+#include "table.h"
 
 /* Why is the RST pending? */
 enum drst_cause {
@@ -53,8 +52,7 @@ struct drst_hold_kind {
  * @kind:	which kind of hold
  * @state_change: sk_state_change from before the hold
  * @work:	see struct drst_hold_kind
- * @list:	in the list of its namespace, from the beginning to the end
- * @ref:	users of this structure
+ * @entry:	in the table, from the beginning to the end; and the users of this structure
  * @rcu:	frees it
  * @began_ns:	ktime_get_ns() at the beginning
  * @began:	jiffies at the beginning
@@ -62,7 +60,7 @@ struct drst_hold_kind {
  * @bytes:	what @kind->bytes said at the beginning
  * @cause:	enum drst_cause
  *
- * The socket lock covers all but @list, @ref and @work. /proc/net/tls_drst reads
+ * The socket lock covers all but @entry and @work. /proc/net/tls_drst reads
  * @progress and @cause without it.
  */
 struct drst_hold {
@@ -70,8 +68,7 @@ struct drst_hold {
 	const struct drst_hold_kind *kind;
 	void (*state_change)(struct sock *sk);
 	struct delayed_work work;
-	struct list_head list;
-	refcount_t ref;
+	struct drst_table_entry entry;
 	struct rcu_head rcu;
 	u64 began_ns;
 	unsigned long began;
@@ -83,6 +80,7 @@ struct drst_hold {
 struct drst_hold *drst_hold_new(struct sock *sk,
 				const struct drst_hold_kind *kind,
 				enum drst_cause cause, gfp_t gfp);
+bool drst_hold_room(const struct sock *sk);
 void drst_hold_put(struct drst_hold *h);
 void drst_hold_enter(struct drst_hold *h);
 void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how);
@@ -96,10 +94,7 @@ void *drst_hold_of(const struct sock *sk, void (*state_change)(struct sock *));
 
 const char *drst_hold_cause_name(enum drst_cause cause);
 u32 drst_hold_bytes(const struct drst_hold *h);
-unsigned int drst_hold_now(const struct net *net, enum drst_direction direction);
-struct list_head *drst_hold_list(struct net *net);
-struct list_head *drst_hold_list_lock(struct net *net);
-void drst_hold_list_unlock(struct net *net);
+u64 drst_hold_now(const struct net *net, enum drst_direction direction);
 
 int drst_hold_init(void);
 void drst_hold_flush(void);

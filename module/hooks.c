@@ -20,7 +20,7 @@
  */
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/wait_bit.h>
+#include <linux/srcu.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
@@ -40,7 +40,7 @@
  * Calls of drst_hooks_close() under way. Inside, tcp_cleanup_ulp() drops the
  * socket's pin on the module, so unloading has to wait for them.
  */
-static atomic_t drst_hooks_closing = ATOMIC_INIT(0);
+DEFINE_STATIC_SRCU(drst_hooks_closing);
 
 static bool drst_hooks_owned(const struct sock *sk)
 {
@@ -273,14 +273,13 @@ static void drst_hooks_unhash(struct sock *sk)
 static void drst_hooks_close(struct sock *sk, long timeout)
 {
 	const struct proto *tls = drst_proto_tls(sk);
+	int closing = srcu_read_lock(&drst_hooks_closing);
 
-	atomic_inc(&drst_hooks_closing);
 	lock_sock(sk);
 	drst_inbound_close(sk);
 	if (!drst_outbound_close_unlock(sk, timeout))
 		tls->close(sk, timeout);
-	if (atomic_dec_and_test(&drst_hooks_closing))
-		wake_up_var(&drst_hooks_closing);
+	srcu_read_unlock(&drst_hooks_closing, closing);
 }
 
 /* ---- the tables ---- */
@@ -343,7 +342,7 @@ void drst_hooks_init(void)
  */
 void drst_hooks_flush(void)
 {
-	wait_var_event(&drst_hooks_closing, !atomic_read(&drst_hooks_closing));
+	synchronize_srcu(&drst_hooks_closing);
 	/* The last one has still to return from drst_hooks_close(), */
 	synchronize_rcu_tasks();
 	/* and others, in softirq, from drst_inbound_error_report(). */

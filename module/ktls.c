@@ -13,6 +13,7 @@
  * tls_sw_sendmsg()	returns sk_err before it takes anything
  * tls_rx_rec_wait()	looks at sk_err before it looks for a record
  */
+#include <linux/scatterlist.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
@@ -189,6 +190,33 @@ bool drst_ktls_pending(const struct sock *sk)
 	return drst_ktls_holds(sk) && !sk->sk_err &&
 	       !(sk->sk_shutdown & SEND_SHUTDOWN) &&
 	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+}
+
+/**
+ * drst_ktls_pending_bytes() - how much of drst_ktls_pending() can be seen?
+ * @sk: a socket whose ULP is ours; net/tls is not torn down yet
+ *
+ * The rest of the record that TCP has taken in part. The lengths of the others are
+ * net/tls's secret.
+ *
+ * Relies on: partially_sent_record is a list for sg_next(), of which TCP has
+ * partially_sent_offset bytes of the first entry.
+ *
+ * Context: process, socket lock held.
+ * Return: bytes.
+ */
+u32 drst_ktls_pending_bytes(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+	struct scatterlist *sg = ctx->partially_sent_record;
+	u32 bytes = 0;
+
+	sock_owned_by_me(sk);
+	if (!sg || !drst_ktls_pending(sk))
+		return 0;
+	for (; sg; sg = sg_next(sg))
+		bytes += sg->length;
+	return bytes - ctx->partially_sent_offset;
 }
 
 /**

@@ -22,6 +22,7 @@ void drst_ktls_set_kernels(struct sock *sk);
 bool drst_ktls_kernels(const struct sock *sk);
 bool drst_ktls_holds(const struct sock *sk);
 bool drst_ktls_pending(const struct sock *sk);
+u32 drst_ktls_pending_bytes(const struct sock *sk);
 bool drst_ktls_has_open_record(const struct sock *sk);
 bool drst_ktls_push(struct sock *sk);
 int drst_ktls_lock_senders(struct sock *sk);

@@ -12,8 +12,10 @@
  *	inbound.c	the peer's RST, which waits for the reader
  *	outbound.c	this host's RST, which waits for the send queue
  *	ending.c	how an outbound hold ends
+ *	cut.c		what is not held, and lost
  *	policy.c	which connections are held
  *	hold.c		what holds share
+ *	table.c		all holds, for /proc and the look at memory
  *	ktls.c, tcp.c	every access to the internals of net/tls and TCP
  *	proto.c		copies of net/tls's tables
  *	trace.h, stat.c, sysctl.c, compat.h

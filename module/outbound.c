@@ -42,6 +42,7 @@
 #include <net/tcp.h>
 
 #include "compat.h"
+#include "cut.h"
 #include "ending.h"
 #include "hold.h"
 #include "ktls.h"
@@ -452,12 +453,14 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 
 	if (drst_policy_outbound(sk, cause))
 		out = drst_outbound_new(sk, cause);
+	else
+		drst_cut_count(sk, cause);
 	if (!out) {
 		drst_proto_unwrap(sk);
 		release_sock(sk);
 		return false;
 	}
-	refcount_inc(&out->hold.ref);
+	refcount_inc(&out->hold.entry.ref);
 	drst_outbound_take(out);
 	drst_outbound_start_relock(out);
 	release_sock(sk);

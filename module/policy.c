@@ -9,6 +9,11 @@
  *	inbound,  ESTABLISHED	     -	      -	      held
  *	inbound,  other states	     -	     held     held
  *
+ * With hold_linger = 0 a close() with SO_LINGER {1, 0} is never held. That goes by
+ * the option, not by the cause: the program asks for an abort, and does not know
+ * whether data is unread. __tcp_close() looks for unread data first, so such a RST
+ * has the cause "unread" if there is any.
+ *
  * A socket that the kernel uses is never held. These marks show each such use:
  *
  *	NFS client, NVMe/TCP host,	sock_create_kern(): sk_kern_sock
@@ -53,6 +58,12 @@ static bool drst_policy_allowed(const struct sock *sk)
 	       !tcp_sk(sk)->repair;
 }
 
+/* SO_LINGER {1, 0} */
+static bool drst_policy_aborts(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
+}
+
 /**
  * drst_policy_cause() - why would __tcp_close() send a RST?
  * @sk: a TCP socket
@@ -64,9 +75,31 @@ enum drst_cause drst_policy_cause(const struct sock *sk)
 {
 	if (drst_tcp_unread(sk))
 		return DRST_CAUSE_UNREAD;
-	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
+	if (drst_policy_aborts(sk))
 		return DRST_CAUSE_LINGER;
 	return DRST_CAUSE_NONE;
+}
+
+/* Is something unacknowledged that TCP still has to deliver? */
+static bool drst_policy_unflushed(const struct sock *sk)
+{
+	return (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT |
+				      TCPF_FIN_WAIT1 | TCPF_CLOSING |
+				      TCPF_LAST_ACK) &&
+	       (drst_ktls_pending(sk) || !drst_tcp_flushed(sk));
+}
+
+/* The outbound rows of the table above */
+static bool drst_policy_holds(const struct sock *sk, enum drst_cause cause,
+			      int mode, bool hold_linger)
+{
+	if (!mode || !drst_policy_allowed(sk) || !drst_policy_unflushed(sk))
+		return false;
+	if (!hold_linger && drst_policy_aborts(sk))
+		return false;
+	if (!drst_ktls_notified(sk))
+		return mode == 2 && !cause && drst_ktls_pending(sk);
+	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
 }
 
 /**
@@ -78,22 +111,36 @@ enum drst_cause drst_policy_cause(const struct sock *sk)
  */
 bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
 {
-	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
-	bool ktls;
+	const struct net *net = sock_net(sk);
 
-	if (!mode || !drst_policy_allowed(sk))
-		return false;
-	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT |
-				     TCPF_FIN_WAIT1 | TCPF_CLOSING |
-				     TCPF_LAST_ACK)))
-		return false;
+	return drst_policy_holds(sk, cause, drst_sysctl_knob(net, DRST_MODE),
+				 drst_sysctl_knob(net, DRST_HOLD_LINGER));
+}
 
-	ktls = drst_ktls_pending(sk);
-	if (!ktls && drst_tcp_flushed(sk))
-		return false;
-	if (!drst_ktls_notified(sk))
-		return mode == 2 && ktls && !cause;
-	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
+/**
+ * drst_policy_can_hold() - is there a mode in which drst_policy_outbound() is true?
+ * @sk: the connection, with all our hooks on
+ * @cause: what drst_policy_cause() returned
+ *
+ * Context: process, socket lock held.
+ */
+bool drst_policy_can_hold(const struct sock *sk, enum drst_cause cause)
+{
+	return drst_policy_holds(sk, cause, 2, true);
+}
+
+/**
+ * drst_policy_cuts() - does close() send a RST while something is unacknowledged?
+ * @sk: the connection, with all our hooks on
+ * @cause: what drst_policy_cause() returned
+ *
+ * Context: process, socket lock held.
+ * Return: false also for a socket that the kernel uses.
+ */
+bool drst_policy_cuts(const struct sock *sk, enum drst_cause cause)
+{
+	return cause && drst_policy_allowed(sk) && drst_policy_unflushed(sk) &&
+	       drst_tcp_close_resets(sk, cause == DRST_CAUSE_UNREAD);
 }
 
 /*

@@ -31,20 +31,22 @@ static int drst_proc_stat_show(struct seq_file *seq, void *v)
 
 /* ---- /proc/net/tls_drst ---- */
 
+/* The position 0 is that of the line with the names. */
 static void *drst_proc_start(struct seq_file *seq, loff_t *pos)
 {
-	return seq_list_start_head(drst_hold_list_lock(seq_file_net(seq)),
-				   *pos);
+	rcu_read_lock();
+	return *pos ? drst_table_from(pos) : SEQ_START_TOKEN;
 }
 
 static void *drst_proc_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	return seq_list_next(v, drst_hold_list(seq_file_net(seq)), pos);
+	++*pos;
+	return drst_table_from(pos);
 }
 
 static void drst_proc_stop(struct seq_file *seq, void *v)
 {
-	drst_hold_list_unlock(seq_file_net(seq));
+	rcu_read_unlock();
 }
 
 static void drst_proc_addr(struct seq_file *seq, const struct in6_addr *addr,
@@ -57,17 +59,11 @@ static void drst_proc_addr(struct seq_file *seq, const struct in6_addr *addr,
 }
 
 /* The state is a number, as in /proc/net/tcp; times are in ms. */
-static int drst_proc_show(struct seq_file *seq, void *v)
+static void drst_proc_hold(struct seq_file *seq, const struct drst_hold *h)
 {
-	const struct drst_hold *h = list_entry(v, struct drst_hold, list);
+	const struct sock *sk = h->sk;
 	struct in6_addr saddr, daddr;
-	const struct sock *sk;
 
-	if (v == drst_hold_list(seq_file_net(seq))) {
-		seq_puts(seq, "local remote state cause bytes held_ms idle_ms cookie\n");
-		return 0;
-	}
-	sk = h->sk;
 	drst_hold_addrs(sk, &saddr, &daddr);
 	drst_proc_addr(seq, &saddr, inet_sk(sk)->inet_sport);
 	drst_proc_addr(seq, &daddr, sk->sk_dport);
@@ -76,7 +72,31 @@ static int drst_proc_show(struct seq_file *seq, void *v)
 		   drst_hold_bytes(h), jiffies_to_msecs(jiffies - h->began),
 		   jiffies_to_msecs(jiffies - READ_ONCE(h->progress)),
 		   (u64)atomic64_read(&sk->sk_cookie));
-	return 0;
+}
+
+/*
+ * No lock keeps the hold from its end: what it showed meanwhile is thrown away. The
+ * reference is for @sk, which RCU does not keep.
+ */
+static int drst_proc_show(struct seq_file *seq, void *v)
+{
+	struct drst_hold *h;
+	int ret = SEQ_SKIP;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(seq, "local remote state cause bytes held_ms idle_ms cookie\n");
+		return 0;
+	}
+	h = container_of(v, struct drst_hold, entry);
+	if (!refcount_inc_not_zero(&h->entry.ref))
+		return SEQ_SKIP;
+	if (net_eq(sock_net(h->sk), seq_file_net(seq))) {
+		drst_proc_hold(seq, h);
+		if (drst_table_listed(&h->entry))
+			ret = 0;
+	}
+	drst_hold_put(h);
+	return ret;
 }
 
 static const struct seq_operations drst_proc_seq_ops = {

@@ -17,6 +17,10 @@ DRST_STAT(DRST_STAT_MEMORY, "Memory")
 DRST_STAT(DRST_STAT_PEER_RESET, "PeerReset")
 DRST_STAT(DRST_STAT_ABORTED, "Aborted")
 DRST_STAT(DRST_STAT_FLUSHED_BYTES, "FlushedBytes")
+/* closes that were not held, and cut a connection */
+DRST_STAT(DRST_STAT_CUT_BY_MODE, "CutByMode")
+DRST_STAT(DRST_STAT_CUT_NOT_NOTIFIED, "CutNotNotified")
+DRST_STAT(DRST_STAT_CUT_BYTES, "CutBytes")
 DRST_STAT(DRST_STAT_IN_HELD, "InHeld")
 /* the ways in which an inbound hold ends */
 DRST_STAT(DRST_STAT_IN_DELIVERED, "InDelivered")

@@ -40,6 +40,7 @@ static struct {
 } drst_sysctl_knobs[] = {
 	[DRST_MODE]	   = { "mode", 0, 2, 1, false },
 	[DRST_FINAL]	   = { "final", 0, 1, 0, false },
+	[DRST_HOLD_LINGER] = { "hold_linger", 0, 1, 1, false },
 	[DRST_TIMEOUT_MS]  = { "timeout_ms", 1, DRST_SYSCTL_DAY_MS, 60000, true },
 	[DRST_MAX_HOLD_MS] = { "max_hold_ms", 1, DRST_SYSCTL_DAY_MS, 300000, true },
 	[DRST_MAX_HELD]	   = { "max_held", 0, 1 << 20, 4096, true },
@@ -49,6 +50,8 @@ module_param_named(mode, drst_sysctl_knobs[DRST_MODE].value, int, 0444);
 MODULE_PARM_DESC(mode, "mode of new network namespaces: 0 off, 1 states other than ESTABLISHED, 2 every state (1)");
 module_param_named(final, drst_sysctl_knobs[DRST_FINAL].value, int, 0444);
 MODULE_PARM_DESC(final, "how new network namespaces end a hold: 0 with the RST, 1 with FIN instead (0)");
+module_param_named(hold_linger, drst_sysctl_knobs[DRST_HOLD_LINGER].value, int, 0444);
+MODULE_PARM_DESC(hold_linger, "what a close() with SO_LINGER {1, 0} is in new network namespaces: 0 an abort, never held, 1 held as any other (1)");
 module_param_named(timeout_ms, drst_sysctl_knobs[DRST_TIMEOUT_MS].value, int, 0444);
 MODULE_PARM_DESC(timeout_ms, "limit of a hold without progress, in ms, in new network namespaces (60000)");
 module_param_named(max_hold_ms, drst_sysctl_knobs[DRST_MAX_HOLD_MS].value, int, 0444);

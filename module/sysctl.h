@@ -9,6 +9,7 @@ struct net;
 enum drst_knob {
 	DRST_MODE,
 	DRST_FINAL,
+	DRST_HOLD_LINGER,
 	DRST_TIMEOUT_MS,
 	DRST_MAX_HOLD_MS,
 	DRST_MAX_HELD,

@@ -97,6 +97,26 @@ bool drst_tcp_flushed(const struct sock *sk)
 }
 
 /**
+ * drst_tcp_close_resets() - does close() send the RST that it has a reason for?
+ * @sk: a connection with something unacknowledged, not in TCP_REPAIR
+ * @unread: the reason is drst_tcp_unread(), otherwise SO_LINGER {1, 0}
+ *
+ * Relies on: __tcp_close() sends it from every state if data is unread. Otherwise it
+ * calls tcp_disconnect(), which sends none from CLOSING and LAST_ACK if everything,
+ * our FIN included, has been sent once.
+ *
+ * Context: process, socket lock held.
+ */
+bool drst_tcp_close_resets(const struct sock *sk, bool unread)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	sock_owned_by_me(sk);
+	return unread || tp->snd_nxt != tp->write_seq ||
+	       !((1 << sk->sk_state) & (TCPF_CLOSING | TCPF_LAST_ACK));
+}
+
+/**
  * drst_tcp_memory_short() - is TCP short of memory?
  * @sk: a TCP socket
  *

@@ -10,6 +10,7 @@ bool drst_tcp_unread(const struct sock *sk);
 u32 drst_tcp_unread_bytes(const struct sock *sk);
 u32 drst_tcp_queued_bytes(const struct sock *sk);
 bool drst_tcp_flushed(const struct sock *sk);
+bool drst_tcp_close_resets(const struct sock *sk, bool unread);
 bool drst_tcp_memory_short(const struct sock *sk);
 int drst_tcp_reset_error(int state);
 bool drst_tcp_reset_coming(const struct sock *sk);

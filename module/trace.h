@@ -147,6 +147,40 @@ TRACE_EVENT(tls_drst_stage,
 );
 
 /*
+ * A close() that is not held sends a RST while @bytes are unacknowledged. @notified:
+ * the connection accepted a close_notify. The process is the one that closes, its
+ * PID the one of the initial namespace. Socket lock held.
+ */
+TRACE_EVENT(tls_drst_cut,
+
+	TP_PROTO(struct sock *sk, int cause, u32 bytes, bool notified),
+
+	TP_ARGS(sk, cause, bytes, notified),
+
+	TP_STRUCT__entry(
+		DRST_TRACE_SOCK_FIELDS
+		__field(int, cause)
+		__field(u32, bytes)
+		__field(bool, notified)
+		__field(pid_t, pid)
+		__array(char, comm, TASK_COMM_LEN)
+	),
+
+	TP_fast_assign(
+		DRST_TRACE_SOCK_ASSIGN(sk, sk->sk_state);
+		__entry->cause = cause;
+		__entry->bytes = bytes;
+		__entry->notified = notified;
+		__entry->pid = task_tgid_nr(current);
+		strscpy(__entry->comm, current->comm, TASK_COMM_LEN);
+	),
+
+	TP_printk(DRST_TRACE_SOCK_FORMAT " cause=%s bytes=%u notified=%d pid=%d comm=%s",
+		  DRST_TRACE_SOCK_ARGS, DRST_TRACE_CAUSE, __entry->bytes,
+		  __entry->notified, __entry->pid, __entry->comm)
+);
+
+/*
  * A hold is over. If it ends with a RST, the RST goes out next. @state: the one it
  * ended in; @how: the name of the counter; @held: the bytes at the beginning,
  * @bytes: those that are left; @ns: how long it was. Socket lock held.

@@ -382,6 +382,20 @@ TEST_F(memory, pressure_at_close)
 	expect_aborts(_metadata, 1, 0);
 }
 
+/* In mode 0 nothing is held; under pressure no mode would. */
+TEST_F(memory, pressure_is_no_mode)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(0);
+	upload_heavy(_metadata, s);
+	tcp_mem_set(s, "1 1 1");
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, NULL);
+	expect_no_cuts(_metadata);
+}
+
 static void hold_and_press(TEST_ARG, struct scene *s)
 {
 	upload_heavy(_metadata, s);
@@ -514,6 +528,20 @@ TEST_F(memory, no_pressure)
 	conn_close(&s->conn);
 	expect_whole_rst(_metadata, s);
 	expect_hold(_metadata, "RstSent");
+}
+
+TEST_F(memory, no_pressure_mode0)
+{
+	struct scene *s = &self->s;
+	int queued;
+
+	REQUIRE_MODE(0);
+	upload_heavy(_metadata, s);
+	ASSERT_TRUE(conn_await_stalled(&s->conn));
+	queued = conn_queued(&s->conn);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_cuts(_metadata, 1, 0, queued);
 }
 
 TEST_HARNESS_MAIN

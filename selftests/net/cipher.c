@@ -115,6 +115,9 @@ static void expect_established_unread(TEST_ARG, struct scene *s, int mode)
 {
 	expect_outcome(_metadata, s, mode == 2 ? WHOLE_RST : CUT);
 	expect_hold(_metadata, mode == 2 ? "RstSent" : NULL);
+	if (drst_present()) {
+		EXPECT_EQ(mode != 2, drst_stat("CutByMode"));
+	}
 }
 
 TEST_F(receiver, all_read)
@@ -131,6 +134,7 @@ TEST_F(receiver, all_read)
 	conn_close(c);
 	expect_whole_fin(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+	expect_no_cuts(_metadata);
 }
 
 /* A record taken off the TCP queue is read, for TCP, even if half is left. */
@@ -147,6 +151,7 @@ TEST_F(receiver, record_half_read)
 	conn_close(c);
 	expect_whole_fin(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+	expect_no_cuts(_metadata);
 }
 
 TEST_F(receiver, second_record_unread)

@@ -240,7 +240,9 @@ TEST_F(faults, inbound_held)
 	hold_in_cell(_metadata, &self->s, &cell);
 	fault_all(true);
 	poll_now(c);
-	recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
+	/* net/tls ends a connection with EBADMSG if it has no memory to decrypt */
+	if (!variant->rx)
+		recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK);
 	send(c->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(c->fd, SHUT_WR);
 	fault_all(false);

@@ -110,10 +110,11 @@ TEST_F(lifecycle, parameters)
 
 	REQUIRE_KO();
 	ASSERT_EQ(0, drst_load(self->ko,
-					"mode=2 final=1 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
+					"mode=2 final=1 hold_linger=0 timeout_ms=1000 max_hold_ms=2000 max_held=3"));
 	bed_open(&later);
 	EXPECT_EQ(2, drst_get("mode"));
 	EXPECT_EQ(1, drst_get("final"));
+	EXPECT_EQ(0, drst_get("hold_linger"));
 	EXPECT_EQ(1000, drst_get("timeout_ms"));
 	EXPECT_EQ(2000, drst_get("max_hold_ms"));
 	EXPECT_EQ(3, drst_get("max_held"));

@@ -31,6 +31,20 @@ FIXTURE_VARIANT_ADD(never_held, mode2) { 2 };
 
 static const struct conn_opts defaults;
 
+/*
+ * Nor is one of these counted as something that a mode would save. @cuts: how many
+ * user space has closed without close_notify.
+ */
+static void expect_nothing_held(TEST_ARG, int cuts)
+{
+	expect_hold(_metadata, NULL);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("InHeld"));
+		EXPECT_EQ(0, drst_stat("CutByMode"));
+		EXPECT_EQ(cuts, drst_stat("CutNotNotified"));
+	}
+}
+
 static void reply_and_close_wait(TEST_ARG, struct conn *c)
 {
 	to_close_wait(_metadata, c);
@@ -67,7 +81,7 @@ TEST_F(never_held, other_alerts)
 	reply_and_close_wait(_metadata, c);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 1);
 	if (drst_present()) {
 		EXPECT_EQ(0, drst_stat("CloseNotify"));
 	}
@@ -86,7 +100,7 @@ TEST_F(never_held, refused_close_notify)
 	reply_and_close_wait(_metadata, c);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 1);
 	if (drst_present()) {
 		EXPECT_EQ(0, drst_stat("CloseNotify"));
 	}
@@ -105,7 +119,7 @@ TEST_F(never_held, content_like_close_notify)
 	reply_and_close_wait(_metadata, c);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 1);
 }
 
 /* The contract's "any level": close_notify marked fatal counts as one. */
@@ -142,7 +156,7 @@ TEST_F(never_held, flushed_unread)
 	ASSERT_TRUE(conn_await_acked(c));
 	conn_close(c);
 	expect_whole_rst(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 TEST_F(never_held, flushed_linger)
@@ -156,7 +170,7 @@ TEST_F(never_held, flushed_linger)
 	conn_linger0(c);
 	conn_close(c);
 	expect_whole_rst(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* `ss -K` on an open connection: an administrator's order. */
@@ -172,7 +186,7 @@ TEST_F(never_held, ss_kill_open)
 	expect_cut(_metadata, &self->s);
 	EXPECT_EQ(-1, send(c->fd, "x", 1, MSG_NOSIGNAL));
 	conn_close(c);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 /*
@@ -200,7 +214,7 @@ TEST_F(never_held, tcp_repair)
 	peer_reply(c);
 	expect_cut(_metadata, &self->s);
 	EXPECT_LT(before, wire_flow(&self->s.wire, c->port)->reply_at_rst);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* The same between shutdown() and close(): silence, whatever is still queued */
@@ -224,7 +238,7 @@ TEST_F(never_held, tcp_repair_after_shutdown)
 	expect_cut(_metadata, &self->s);
 	flow = wire_flow(&self->s.wire, c->port);
 	EXPECT_EQ(0, flow->rst_ack[SIDE_A]);	/* by a host that has no such one */
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 	expect_aborts(_metadata, 0, 0);
 }
 
@@ -242,7 +256,7 @@ TEST_F(never_held, peer_resets_open)
 	EXPECT_EQ(ECONNRESET, errno);
 	conn_close(c);
 	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 TEST_F(never_held, plain_tcp)
@@ -259,7 +273,7 @@ TEST_F(never_held, plain_tcp)
 	conn_close(c);
 	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_A]));
 	EXPECT_GT(BULK, wire_flow(&self->s.wire, c->port)->acked_at_rst);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* The ULP alone, and keys for receiving alone: no TLS is sent. */
@@ -282,7 +296,7 @@ TEST_F(never_held, no_tx_keys)
 	conn_close(c);
 	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_A]));
 	EXPECT_GT(BULK, wire_flow(&self->s.wire, c->port)->acked_at_rst);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* MPTCP takes no ULP from user space, so there is nothing to hold. */
@@ -317,7 +331,7 @@ TEST_F(never_held, kernel_socket)
 			       flow->acked[SIDE_B] == c->replied + 1));
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	expect_nothing_held(_metadata, 0);
 	if (drst_present()) {
 		EXPECT_EQ(0, drst_stat("CloseNotify"));
 	}
@@ -391,14 +405,6 @@ static void let_go(struct conn *c, bool owned)
 	conn_close(c);
 }
 
-static void expect_nothing_held(TEST_ARG)
-{
-	expect_hold(_metadata, NULL);
-	if (drst_present()) {
-		EXPECT_EQ(0, drst_stat("InHeld"));
-	}
-}
-
 static void reply_unread(TEST_ARG, struct scene *s, bool fin)
 {
 	struct conn *c = &s->conn;
@@ -422,7 +428,7 @@ TEST_F(accepted, notify_shutdown_release)
 	ksock_do(c, KSOCK_SHUTDOWN, SHUT_RDWR);
 	let_go(c, variant->owned);
 	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* The alert is the first that the kernel sends when it has let go. */
@@ -438,7 +444,7 @@ TEST_F(accepted, notify_after_letting_go)
 	ksock_notify(c);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 TEST_F(accepted, notify_release)
@@ -451,7 +457,7 @@ TEST_F(accepted, notify_release)
 	ksock_notify(c);
 	let_go(c, variant->owned);
 	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* Nothing is unread: FIN_WAIT1, and the peer's data comes later. */
@@ -465,7 +471,7 @@ TEST_F(accepted, release_then_data)
 	let_go(c, variant->owned);
 	peer_reply(c);
 	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* What kTLS still has is the kernel's to lose, in mode 2, too. */
@@ -483,7 +489,7 @@ TEST_F(accepted, release_with_open_record)
 	EXPECT_EQ(0, res.raw);
 	EXPECT_EQ(0, res.final);
 	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 /* The peer's RST finds data that the kernel has not read. */
@@ -500,9 +506,9 @@ static void expect_rst_not_held(TEST_ARG, struct scene *s, bool owned)
 		ksock_do(c, KSOCK_OWN, 0);
 	peer_reset(c);
 	ASSERT_TRUE(EVENTUALLY(conn_diag_state(c) == TCP_CLOSE));
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 	conn_close(c);
-	expect_nothing_held(_metadata);
+	expect_nothing_held(_metadata, 0);
 }
 
 TEST_F(accepted, peer_resets)
@@ -549,6 +555,7 @@ TEST_F(held_then, ss_kill)
 	ASSERT_EQ(0, conn_destroy(&self->s.conn));
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, "Aborted");
+	expect_no_cuts(_metadata);
 }
 
 TEST_F(held_then, peer_resets)

@@ -76,29 +76,6 @@ ROW(FIN_WAIT1, NONE,	 WHOLE_FIN, WHOLE_FIN, "Flushed", WHOLE_FIN, "Flushed")
 ROW(CLOSING, NONE,	 WHOLE_FIN, WHOLE_FIN, "Flushed", WHOLE_FIN, "Flushed")
 ROW(LAST_ACK, NONE,	 WHOLE_FIN, WHOLE_FIN, "Flushed", WHOLE_FIN, "Flushed")
 
-static void reach(TEST_ARG, struct conn *c, int state)
-{
-	switch (state) {
-	case TCP_CLOSE_WAIT:
-		peer_shutdown_wr(c);
-		break;
-	case TCP_FIN_WAIT1:
-	case TCP_FIN_WAIT2:
-		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-		break;
-	case TCP_CLOSING:
-		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-		peer_shutdown_wr(c);
-		break;
-	case TCP_LAST_ACK:
-		peer_shutdown_wr(c);
-		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-		break;
-	}
-	ASSERT_TRUE(conn_await_state(c, state));
-}
-
 /* Returns what was queued at close(). */
 static int close_in_cell(TEST_ARG, struct scene *s, const struct cell *cell,
 			 bool notify)
@@ -115,7 +92,7 @@ static int close_in_cell(TEST_ARG, struct scene *s, const struct cell *cell,
 		peer_reply(c);
 		MUST(conn_await_unread(c));
 	}
-	reach(_metadata, c, cell->state);
+	reach_state(_metadata, c, cell->state);
 	if (cell->cause == LINGER)
 		conn_linger0(c);
 	queued = conn_queued(c);

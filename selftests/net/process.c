@@ -207,6 +207,9 @@ TEST_F(killed, by_signal)
 	expect_outcome(_metadata, s, held ? WHOLE_RST : CUT);
 	expect_hold(_metadata, held ? "RstSent" : NULL);
 	expect_aborts(_metadata, variant->unread, !variant->unread);
+	if (drst_present()) {
+		EXPECT_EQ(!held, drst_stat("CutByMode"));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -122,6 +122,12 @@ static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
 	ASSERT_LT(4000, held_by_tls(&s->conn));
 }
 
+/* The alert is the second record of these, and of the first only the rest is seen. */
+static long alert_length(const struct conn *c)
+{
+	return sizeof(close_notify) + dir_overhead(&c->tx);
+}
+
 /* The end of file comes too early, and nothing tells. */
 static void expect_short(TEST_ARG, struct scene *s)
 {
@@ -182,15 +188,33 @@ TEST_F(records, open_record_idle)
 TEST_F(records, full_buffer_unread_not_notified)
 {
 	struct conn *c = &self->s.conn;
+	long left;
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->version, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	peer_reply(c);
 	ASSERT_TRUE(conn_await_unread(c));
+	left = conn_queued(c) + held_by_tls(c);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
+	expect_cuts(_metadata, 0, 1, left);
+}
+
+/* Nothing is with TCP. How long an open record is, is not to be seen. */
+TEST_F(records, open_record_linger)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_linger0(c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+	expect_cuts(_metadata, 0, 1, 0);
 }
 
 TEST_F(records, pending_alert)
@@ -222,11 +246,14 @@ TEST_F(records, pending_alert_linger)
 {
 	struct conn *c = &self->s.conn;
 	bool held = variant->mode == 2;
+	long left;
 
 	REQUIRE_MODE(variant->mode);
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
 	conn_linger0(c);
+	left = conn_queued(c) + held_by_tls(c) - alert_length(c);
 	conn_close(c);
+	expect_cuts(_metadata, !held, 0, held ? 0 : left);
 	expect_outcome(_metadata, &self->s, held ? WHOLE_RST : CUT);
 	expect_hold(_metadata, held ? "RstSent" : NULL);
 }

@@ -18,6 +18,7 @@ static const struct {
 } knobs[] = {
 	{ "mode", 1 },
 	{ "final", 0 },
+	{ "hold_linger", 1 },
 	{ "timeout_ms", 60000 },
 	{ "max_hold_ms", 300000 },
 	{ "max_held", 4096 },
@@ -75,6 +76,8 @@ TEST_F(sysctl, values_are_taken)
 	EXPECT_EQ(0, drst_get("mode"));
 	drst_set("final", 1);
 	EXPECT_EQ(1, drst_get("final"));
+	drst_set("hold_linger", 0);
+	EXPECT_EQ(0, drst_get("hold_linger"));
 	drst_set("timeout_ms", 1234);
 	EXPECT_EQ(1234, drst_get("timeout_ms"));
 	drst_set("max_hold_ms", 12345);
@@ -115,6 +118,8 @@ TEST_F(sysctl, bad_values_are_refused)
 	expect_refused(_metadata, "mode", "4294967297");
 	expect_refused(_metadata, "final", "2");
 	expect_refused(_metadata, "final", "4294967297");
+	expect_refused(_metadata, "hold_linger", "2");
+	expect_refused(_metadata, "hold_linger", "4294967297");
 	expect_refused(_metadata, "timeout_ms", "4294967296");
 	expect_refused(_metadata, "max_hold_ms", "4294967296");
 	expect_refused(_metadata, "max_held", "4294967296");
@@ -127,6 +132,7 @@ TEST_F(sysctl, each_namespace_has_its_own)
 	REQUIRE_MODULE();
 	drst_set("mode", 2);
 	drst_set("final", 1);
+	drst_set("hold_linger", 0);
 	drst_set("timeout_ms", 1000);
 	drst_set("max_hold_ms", 2000);
 	drst_set("max_held", 3);
@@ -279,6 +285,9 @@ TEST_F(two_namespaces, each_by_its_own_mode)
 	upload_and_close(_metadata, &self->vanilla);
 	expect_cut(_metadata, &self->vanilla);
 	expect_hold(_metadata, NULL);
+	if (drst_present()) {
+		EXPECT_EQ(1, drst_stat("CutByMode"));
+	}
 
 	bed_enter(&self->held.bed, SIDE_A);
 	REQUIRE_MODE(1);
@@ -289,6 +298,7 @@ TEST_F(two_namespaces, each_by_its_own_mode)
 	bed_enter(&self->held.bed, SIDE_A);
 	expect_whole_rst(_metadata, &self->held);
 	expect_hold(_metadata, "RstSent");
+	expect_no_cuts(_metadata);
 }
 
 TEST_F(two_namespaces, each_its_own_limit)

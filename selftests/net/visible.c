@@ -6,10 +6,13 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "inbound.h"
 #include "lib/diag.h"
@@ -224,6 +227,83 @@ TEST_F(visible, traced)
 	EXPECT_TRACED("tls_drst_release",
 		      "state=CLOSE_WAIT cause=unread how=RstSent held=");
 	EXPECT_TRACED("tls_drst_release", " bytes=0 ns=");
+}
+
+/* Who closes what would have been held, and with how much left */
+TEST_F(visible, traced_cut)
+{
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	char what[256];
+	int queued;
+
+	REQUIRE_MODE(0);
+	if (!drst_present())
+		SKIP(return, "vanilla has no tracepoint for it");
+	MUST(!prctl(PR_SET_NAME, "the closer"));
+	upload(&self->s, variant->family);
+	conn_linger0(c);
+	ASSERT_TRUE(conn_await_stalled(c));
+	queued = conn_queued(c);
+	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));
+	conn_close(c);
+	snprintf(what, sizeof(what),
+		 "state=ESTABLISHED cause=linger bytes=%d notified=1 pid=%d comm=the closer",
+		 queued, getpid());
+	EXPECT_TRACED("tls_drst_cut", what);
+	expect_cut(_metadata, &self->s);
+	expect_cuts(_metadata, 1, 0, queued);
+}
+
+/* A process that is killed, without close_notify */
+TEST_F(visible, traced_cut_killed)
+{
+	const struct conn_opts opts = { .family = variant->family };
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	char what[256];
+	pid_t pid;
+
+	REQUIRE_MODE(2);
+	conn_open(c, &self->s.bed, &opts);
+	conn_send(c, BULK);
+	to_close_wait(_metadata, c);
+	pid = fork();
+	if (!pid)
+		for (;;)
+			pause();
+	ASSERT_LT(0, pid);
+	conn_close(c);
+	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	expect_cut(_metadata, &self->s);
+	snprintf(what, sizeof(what), " notified=0 pid=%d comm=", pid);
+	EXPECT_TRACED("tls_drst_cut", "state=CLOSE_WAIT cause=unread bytes=");
+	EXPECT_TRACED("tls_drst_cut", what);
+}
+
+/* What is held is no cut, and what is flushed loses nothing. */
+TEST_F(visible, not_traced)
+{
+	const struct conn_opts opts = { .family = variant->family };
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	close_unread(_metadata, c);
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));
+	conn_free(c);
+
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, SMALL);
+	ASSERT_TRUE(conn_await_acked(c));
+	conn_linger0(c);
+	conn_close(c);
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));
 }
 
 /* perf and trace-cmd do not know the kernel's enums: a format has their numbers. */

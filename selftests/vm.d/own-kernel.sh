@@ -4,7 +4,8 @@
 # entry as debian-kernel.sh makes it.
 
 # own_kernel FLAVOUR CONFIG...: prints the path of the entry for a kernel configured by the files
-# CONFIG of config/ and nothing else.
+# CONFIG of config/ and nothing else. A line "# make: ARGUMENT..." there is for make, a line
+# "# module: ARGUMENT..." for that of the module.
 own_kernel() {
 	local flavour=$1 list busybox configs
 	shift
@@ -20,7 +21,7 @@ own_kernel() {
 
 # make_own_kernel FLAVOUR SOURCE-LIST BUSYBOX-LIST CONFIG... DIR
 make_own_kernel() {
-	local flavour=$1 list=$2 busybox=$3 dir=${*: -1} source release
+	local flavour=$1 list=$2 busybox=$3 dir=${*: -1} source release arguments
 	local configs=("${@:4:$#-4}")
 
 	source=$dir/source
@@ -28,12 +29,17 @@ make_own_kernel() {
 	mkdir "$source"
 	linux_source "$list" | tar -x -C "$source" --strip-components=1 \
 		--exclude='*/drivers/gpu/*.[ch]'
+	arguments=$(sed -n 's/^# make: //p' "${configs[@]}")
+	sed -nE 's/^# (make|module): //p' "${configs[@]}" | cat - <(echo W=1) | xargs >"$dir/make-args"
 	configure "$source" "$flavour" "${configs[@]}"
-	make -s -C "$source" -j "$(nproc)" bzImage modules >"$dir/log" 2>&1 ||
+	# shellcheck disable=SC2086 # one argument a word
+	make -s -C "$source" $arguments -j "$(nproc)" bzImage modules >"$dir/log" 2>&1 ||
 		{ tail -n 40 "$dir/log"; return 1; }
-	make -s -C "$source" INSTALL_MOD_PATH="$dir" modules_install >"$dir/log" 2>&1 ||
+	# shellcheck disable=SC2086
+	make -s -C "$source" $arguments INSTALL_MOD_PATH="$dir" modules_install >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; return 1; }
-	release=$(make -s -C "$source" kernelrelease)
+	# shellcheck disable=SC2086
+	release=$(make -s -C "$source" $arguments kernelrelease)
 	echo "$release" >"$dir/release"
 	cp "$source/arch/$kernel_arch/boot/$image" "$dir/vmlinuz"
 	make_initrd "$dir" "$release" "$busybox"
@@ -56,7 +62,8 @@ configure() {
 
 	cat "$@" >"$all"
 	echo "CONFIG_LOCALVERSION=\"-$flavour\"" >>"$all"
-	make -s -C "$source" KCONFIG_ALLCONFIG="$all" allnoconfig >"$source/.config.log" 2>&1 ||
+	# shellcheck disable=SC2086,SC2154 # make_own_kernel's
+	make -s -C "$source" $arguments KCONFIG_ALLCONFIG="$all" allnoconfig >"$source/.config.log" 2>&1 ||
 		{ cat "$source/.config.log"; return 1; }
 	lost=$(grep '^CONFIG_' "$all" | grep -vxFf "$source/.config" || true)
 	[ -z "$lost" ] || { say "the kernel did not take: ${lost//$'\n'/, }"; return 1; }

@@ -111,6 +111,11 @@ in_guest_of() {
 	"$vm" run --arch "$1" --copy "$out/$1/selftests" --timeout 1200 "${@:2}"
 }
 
+# half 1|2: every other program.
+half() {
+	sed -n "$1~2s/^/ -t /p" "$out/selftests/kselftest-list.txt"
+}
+
 # programs NAME...: only these, by kselftest's runner.
 programs() {
 	local program

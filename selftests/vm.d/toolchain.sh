@@ -39,8 +39,9 @@ make_toolchain() {
 	say "building a root of $suites to compile in (once, about two minutes)"
 	# shellcheck disable=SC2086
 	release_lines $suites >"$dir/deb-lines"
+	# perl: W=1 has kernel-doc look at the comments, and 6.12's is in Perl
 	debian_tree "$dir" --variant=essential \
-		--include="binutils,make,$(tail -n +2 "$named" | paste -sd,)" \
+		--include="binutils,make,perl,$(tail -n +2 "$named" | paste -sd,)" \
 		--customize-hook="$without_lists"
 }
 

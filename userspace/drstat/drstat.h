@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * drstat.h - what drstat's files tell each other: read.c takes in what the module shows,
- * show.c writes it in one of the formats, out.c brings that to where it is wanted, main.c
- * has the command line.
+ * text.c, json.c and prometheus.c write it, out.c brings that to where it is wanted, netns.c
+ * goes from one network namespace to another, report.c makes reports of it. `drstat doctor` is
+ * in doctor.h; sockets.c, programs.c and openssl.c look around for it. main.c has the command line.
  */
 #ifndef DRSTAT_H
 #define DRSTAT_H
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Exit statuses, documented in drstat(8): a number is never given a second meaning. */
 enum xs {
@@ -19,13 +22,34 @@ enum xs {
 	XS_OUTPUT = 1, /* cannot be written; no memory */
 	XS_USAGE = 2,
 	XS_NO_MODULE = 3,
-	XS_NETNS = 4, /* no such network namespace, or none that we may enter */
-	XS_FILE = 5,  /* the module's files: unreadable, or not understood */
+	XS_NETNS = 4,	 /* no such network namespace, or none that we may enter */
+	XS_FILE = 5,	 /* the module's files: unreadable, or not understood */
+	XS_FINDINGS = 6, /* the doctor has found something to do */
+};
+
+/* ---- main.c ---- */
+
+enum sort { SORT_NONE, SORT_IDLE, SORT_BYTES };
+enum format { TEXT, JSON, PROMETHEUS };
+
+struct options {
+	enum format format;
+	bool held;
+	bool watch;
+	bool zeros;
+	const char *output;
+	const char *netns;
+	bool all_netns;
+	bool doctor;
+	enum sort sort;
+	double interval; /* 0: once */
+	int count;	 /* 0: until a signal comes */
 };
 
 /* ---- read.c ---- */
 
 #define COUNTERS_MAX 256
+#define KNOBS_MAX 32
 
 struct counter {
 	char name[64]; /* letters, digits and _ only */
@@ -37,6 +61,9 @@ struct stats {
 	bool restarted; /* see stats_compare() */
 	size_t n;	/* 0: the module is not loaded */
 	struct counter counter[COUNTERS_MAX];
+	char version[32]; /* the module's, "" if it cannot be read */
+	size_t knobs;
+	struct counter knob[KNOBS_MAX]; /* as in /proc/sys/net/tls_drst, mode first */
 };
 
 struct change {
@@ -62,13 +89,26 @@ struct holds {
 	struct hold *hold;
 };
 
+/* A file below /proc, or below what PROC_ROOT names; below /sys or SYS_ROOT */
+void proc_path(char *path, const char *name);
+void sys_path(char *path, const char *name);
+
+/* The first line of a file, without its end. Return: whether it could be read. */
+bool read_line(const char *path, char *line, size_t size);
+
 /**
- * stats_read() - read the counters
+ * stats_read() - read the counters, the knobs and the version
  * @s: out: the counters, none where it fails
  *
  * Return: 0, XS_NO_MODULE, of which nothing has been said, or XS_FILE.
  */
 enum xs stats_read(struct stats *s);
+
+/* The same for the counters of net/tls. XS_NO_MODULE: there is no kernel TLS. */
+enum xs tls_stats_read(struct stats *s);
+
+/* The counter of that name, most likely at @i; NULL: none */
+const struct counter *counter_find(const struct counter *of, size_t n, size_t i, const char *name);
 
 /**
  * stats_compare() - find out whether counters have begun anew since
@@ -100,23 +140,172 @@ bool counter_is_gauge(const struct counter *c);
  */
 enum xs holds_read(struct holds *h);
 
+/* The most idle, or the largest, first */
+void holds_sort(struct holds *h, enum sort sort);
+
 /* Say that the module is not loaded, and what to do. Return: XS_NO_MODULE. */
 enum xs no_module(void);
 
-/* ---- show.c ---- */
+/* ---- text.c ---- */
 
-/* The counters; with their changes where @before is not NULL. @zeros: those that are 0, too. */
-void show_counters(FILE *to, const struct stats *now, const struct stats *before, bool zeros);
+/* A heading; @name: "" is our own. @first: nothing is above it */
+void show_netns(FILE *to, const char *name, bool first);
 
-/* The list, but not more than @max lines of it */
-void show_holds(FILE *to, const struct holds *h, size_t max);
+/* The version and the knobs, on a line */
+void show_setup(FILE *to, const struct stats *now);
+
+/*
+ * The counters; with their changes where @before is not NULL. @zeros: those that are 0, too.
+ * @max: where there are more, those that have not changed are left out.
+ */
+void show_counters(FILE *to, const struct stats *now, const struct stats *before, bool zeros,
+		   size_t max);
+
+/* The list, but not more than @max lines of it. @narrow: the peer first, for 80 columns */
+void show_holds(FILE *to, const struct holds *h, size_t max, bool narrow);
+
+/* 1536: 1.5K */
+const char *human_size(char *out, size_t size, uint64_t bytes);
+
+/* Numbers of net/tcp_states.h, names of ss(8) */
+const char *state_name(unsigned int state);
+
+/* Per second */
+double rate(const struct stats *now, const struct stats *before, struct change change);
+
+/* ---- json.c ---- */
 
 /* An object on a line. Each part may be NULL. */
-void show_json(FILE *to, const struct stats *now, const struct stats *before,
+void show_json(FILE *to, const char *netns, const struct stats *now, const struct stats *before,
 	       const struct holds *h);
 
-/* For node_exporter. @netns: the value of a label, or NULL */
-void show_prometheus(FILE *to, const struct stats *now, const char *netns);
+/* A string, in quotes; bytes that are not ASCII become ? */
+void json_string(FILE *to, const char *text);
+
+/* An object of counters */
+void json_counters(FILE *to, const struct counter *c, size_t n);
+
+/* "time": seconds since 1970, without braces */
+void json_time(FILE *to);
+
+/* ---- prometheus.c ---- */
+
+struct labelled {
+	const char *netns; /* the value of a label, "": none */
+	const struct stats *now;
+};
+
+/* For node_exporter. No namespace at all: the module is not loaded. */
+void show_prometheus(FILE *to, const struct labelled *of, size_t n);
+
+/* ---- netns.c ---- */
+
+struct netns {
+	char name[128]; /* "": the one that drstat was started in */
+	char path[PATH_MAX];
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Where the namespace of that name, or path, is */
+void netns_named(struct netns *ns, const char *name);
+
+/**
+ * netns_enter() - go to a network namespace
+ * @name: a name as `ip netns` has them, or a path
+ *
+ * Return: 0, or XS_NETNS after a word about it.
+ */
+enum xs netns_enter(const char *name);
+
+/**
+ * netns_list() - find all network namespaces that have a name or a process
+ * @list: out: to be freed; our own is the first
+ * @n: out: how many
+ *
+ * Return: 0, or another status after a word about it.
+ */
+enum xs netns_list(struct netns **list, size_t *n);
+
+/* Enter one of the list. Return: as netns_enter(), or XS_NO_MODULE: it has gone, nothing is said. */
+enum xs netns_visit(const struct netns *ns);
+
+/* ---- sockets.c ---- */
+
+struct tcp_socket {
+	unsigned int inode; /* 0: no process has it */
+	bool listening;
+	bool ktls;
+};
+
+struct sockets {
+	size_t n;
+	size_t room;
+	struct tcp_socket *socket; /* sorted by inode */
+	bool ulp_seen;		   /* we may see which are kernel TLS's */
+	const char *trouble;	   /* why nothing could be read, or NULL */
+};
+
+/* The TCP sockets of this network namespace. To begin with all 0; s->socket is to be freed. */
+void sockets_read(struct sockets *s);
+
+/* Return: NULL where it is no TCP socket of the namespace. */
+const struct tcp_socket *sockets_find(const struct sockets *s, unsigned int inode);
+
+/* ---- openssl.c ---- */
+
+enum conf {
+	CONF_NONE,    /* no OpenSSL */
+	CONF_UNKNOWN, /* unreadable, or too clever for us */
+	CONF_OFF,
+	CONF_KTLS,
+};
+
+/**
+ * openssl_conf() - find out whether an openssl.cnf switches kernel TLS on
+ * @path: the file; it may be missing
+ * @name: its name in the command that mends it
+ * @mend: out, for CONF_OFF: that command; PATH_MAX + 1024
+ *
+ * Return: see enum conf.
+ */
+enum conf openssl_conf(const char *path, const char *name, char *mend);
+
+/* ---- programs.c ---- */
+
+struct program {
+	char name[32];
+	char unit[128]; /* the service of systemd, or "" */
+	int pid;	/* the first one of that name and file */
+	size_t more;	/* how many others there are */
+	size_t ktls;
+	size_t other; /* connections without kernel TLS */
+	size_t listening;
+	enum conf conf;
+	bool stale;	     /* started before the file was changed */
+	char file[PATH_MAX]; /* openssl.cnf */
+	char mend[PATH_MAX + 1024];
+};
+
+struct programs {
+	size_t n;
+	size_t room;
+	struct program *program;
+	size_t unseen; /* processes whose sockets we may not see */
+};
+
+/* The programs that have TCP sockets. To begin with all 0; p->program is to be freed. */
+void programs_read(struct programs *p, const struct sockets *sockets);
+
+/* ---- report.c ---- */
+
+/* All that drstat does but for the doctor. Return: 0, or a status after a word about it. */
+enum xs report(const struct options *o);
+
+/* ---- doctor.c ---- */
+
+/* Return: 0, XS_FINDINGS, or another status after a word about it. */
+enum xs doctor(const struct options *o);
 
 /* ---- out.c ---- */
 
@@ -128,14 +317,6 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Seconds, CLOCK_MONOTONIC */
 double now_s(void);
-
-/**
- * enter_netns() - go to a network namespace
- * @name: a name as `ip netns` has them, or a path
- *
- * Return: 0, or XS_NETNS after a word about it.
- */
-enum xs enter_netns(const char *name);
 
 /* Catch the signals that ask us to stop, where nobody has them ignored. */
 void catch_signals(void);

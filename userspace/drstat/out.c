@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define NETNS_DIR "/run/netns"
 
 #define HIDE_CURSOR "\033[?25l"
 #define SHOW_CURSOR "\033[?25h"
@@ -44,41 +41,6 @@ double now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* ---- network namespaces ---- */
-
-static enum xs bad_netns(const char *name, int err)
-{
-	if (err == ENOENT && !strchr(name, '/'))
-		say("no network namespace %s: ip netns list shows the names; others go by a path, such as /proc/PID/ns/net",
-		    name);
-	else if (err == EINVAL)
-		say("%s is no network namespace", name);
-	else if (err == EPERM || err == EACCES)
-		say("network namespace %s: %s: only root may enter it", name, strerror(err));
-	else
-		say("network namespace %s: %s", name, strerror(err));
-	return XS_NETNS;
-}
-
-enum xs enter_netns(const char *name)
-{
-	char path[PATH_MAX];
-	int fd, err = 0;
-
-	if (strchr(name, '/'))
-		snprintf(path, sizeof(path), "%s", name);
-	else
-		snprintf(path, sizeof(path), NETNS_DIR "/%s", name);
-	/* A name that is none must not wait for a pipe's writer. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return bad_netns(name, errno);
-	if (setns(fd, CLONE_NEWNET) < 0)
-		err = errno;
-	close(fd);
-	return err ? bad_netns(name, err) : XS_OK;
 }
 
 /* ---- signals ---- */

@@ -3,6 +3,7 @@
 #include "drstat.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -12,6 +13,8 @@
 
 #define STAT "net/tls_drst_stat"
 #define LIST "net/tls_drst"
+#define KNOBS "sys/net/tls_drst"
+#define VERSION_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~_-"
 
 /* Columns may be added behind these. */
 #define LIST_HEAD "local remote state cause bytes held_ms idle_ms cookie"
@@ -24,9 +27,30 @@ static const char *proc_root(void)
 	return root && *root ? root : "/proc";
 }
 
-static void proc_path(char *path, const char *name)
+void proc_path(char *path, const char *name)
 {
 	snprintf(path, PATH_MAX, "%s/%s", proc_root(), name);
+}
+
+void sys_path(char *path, const char *name)
+{
+	const char *root = getenv("SYS_ROOT");
+
+	snprintf(path, PATH_MAX, "%s/%s", root && *root ? root : "/sys", name);
+}
+
+bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	bool good;
+
+	if (!f)
+		return false;
+	good = fgets(line, (int)size, f);
+	fclose(f);
+	if (good)
+		line[strcspn(line, "\n")] = '\0';
+	return good;
 }
 
 enum xs no_module(void)
@@ -95,30 +119,88 @@ static bool parse_counter(const char *line, struct counter *c)
 	return !errno && !strcmp(end, "\n");
 }
 
-enum xs stats_read(struct stats *s)
+static enum xs read_counters(const char *name, struct stats *s)
 {
 	enum xs xs;
 	char line[256];
 	FILE *f;
 
-	s->n = 0;
-	s->restarted = false;
+	memset(s, 0, sizeof(*s));
 	s->at = now_s();
-	xs = proc_open(STAT, &f);
+	xs = proc_open(name, &f);
 	if (xs)
 		return xs;
 	while (!xs && fgets(line, sizeof(line), f)) {
 		if (s->n == COUNTERS_MAX || !parse_counter(line, &s->counter[s->n]))
-			xs = not_understood(STAT, "a line is no counter");
+			xs = not_understood(name, "a line is no counter");
 		else
 			s->n++;
 	}
-	xs = proc_close(f, STAT, xs);
+	xs = proc_close(f, name, xs);
 	if (!xs && !s->n)
-		xs = not_understood(STAT, "no counter is in it");
+		xs = not_understood(name, "no counter is in it");
 	if (xs)
 		s->n = 0;
 	return xs;
+}
+
+/* The mode first, the others by name */
+static int by_knob(const void *a, const void *b)
+{
+	const struct counter *one = a, *other = b;
+	int modes = !strcmp(other->name, "mode") - !strcmp(one->name, "mode");
+
+	return modes ? modes : strcmp(one->name, other->name);
+}
+
+/* A newer module's knobs show up by themselves. */
+static void read_knobs(struct stats *s)
+{
+	char path[PATH_MAX], file[PATH_MAX + 256], line[128], text[32];
+	struct dirent *entry;
+	DIR *dir;
+
+	proc_path(path, KNOBS);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while (s->knobs < KNOBS_MAX && (entry = readdir(dir))) {
+		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
+		if (*entry->d_name == '.' || !read_line(file, text, sizeof(text)))
+			continue;
+		snprintf(line, sizeof(line), "%.63s %s\n", entry->d_name, text);
+		if (parse_counter(line, &s->knob[s->knobs]))
+			s->knobs++;
+	}
+	closedir(dir);
+	qsort(s->knob, s->knobs, sizeof(*s->knob), by_knob);
+}
+
+/* Letters, digits, dots and the like, so that no format has to escape it */
+static void read_version(struct stats *s)
+{
+	char path[PATH_MAX];
+
+	sys_path(path, "module/tls_drst/version");
+	if (!read_line(path, s->version, sizeof(s->version)) ||
+	    s->version[strspn(s->version, VERSION_CHARACTERS)])
+		*s->version = '\0';
+}
+
+enum xs stats_read(struct stats *s)
+{
+	enum xs xs = read_counters(STAT, s);
+
+	if (!xs) {
+		read_knobs(s);
+		read_version(s);
+	}
+	return xs;
+}
+
+enum xs tls_stats_read(struct stats *s)
+{
+	return read_counters("net/tls_stat", s);
 }
 
 bool counter_is_gauge(const struct counter *c)
@@ -126,14 +208,13 @@ bool counter_is_gauge(const struct counter *c)
 	return strstr(c->name, "Curr") != NULL;
 }
 
-/* The counter of the same name, most likely at the same place */
-static const struct counter *find(const struct stats *s, size_t i, const char *name)
+const struct counter *counter_find(const struct counter *of, size_t n, size_t i, const char *name)
 {
-	if (i < s->n && !strcmp(s->counter[i].name, name))
-		return &s->counter[i];
-	for (i = 0; i < s->n; i++)
-		if (!strcmp(s->counter[i].name, name))
-			return &s->counter[i];
+	if (i < n && !strcmp(of[i].name, name))
+		return &of[i];
+	for (i = 0; i < n; i++)
+		if (!strcmp(of[i].name, name))
+			return &of[i];
 	return NULL;
 }
 
@@ -143,7 +224,7 @@ void stats_compare(struct stats *now, const struct stats *before)
 	now->restarted = !before->n;
 	for (size_t i = 0; i < now->n; i++) {
 		const struct counter *c = &now->counter[i];
-		const struct counter *old = find(before, i, c->name);
+		const struct counter *old = counter_find(before->counter, before->n, i, c->name);
 
 		if (old && !counter_is_gauge(c) && c->value < old->value)
 			now->restarted = true;
@@ -153,7 +234,7 @@ void stats_compare(struct stats *now, const struct stats *before)
 struct change stats_change(const struct stats *now, const struct stats *before, size_t i)
 {
 	const struct counter *c = &now->counter[i];
-	const struct counter *old = find(before, i, c->name);
+	const struct counter *old = counter_find(before->counter, before->n, i, c->name);
 	uint64_t from = old ? old->value : 0;
 
 	if (!counter_is_gauge(c) && now->restarted)
@@ -226,4 +307,24 @@ enum xs holds_read(struct holds *h)
 	if (xs)
 		h->n = 0;
 	return xs;
+}
+
+static int by_idle(const void *a, const void *b)
+{
+	const struct hold *one = a, *other = b;
+
+	return (one->idle_ms < other->idle_ms) - (one->idle_ms > other->idle_ms);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct hold *one = a, *other = b;
+
+	return (one->bytes < other->bytes) - (one->bytes > other->bytes);
+}
+
+void holds_sort(struct holds *h, enum sort sort)
+{
+	if (sort != SORT_NONE && h->n)
+		qsort(h->hold, h->n, sizeof(*h->hold), sort == SORT_IDLE ? by_idle : by_bytes);
 }

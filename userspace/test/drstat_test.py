@@ -13,7 +13,9 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -24,11 +26,15 @@ import termios
 from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 DRSTAT = FTPS       # the harness calls so what it tests
-OUTPUT, USAGE, NO_MODULE, NETNS, FILE = range(1, 6)
+OUTPUT, USAGE, NO_MODULE, NETNS, FILE, FINDINGS = range(1, 7)
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 HEAD = "local remote state cause bytes held_ms idle_ms cookie"
 COUNTERS = {"TlsDrstCurrHeld": 2, "TlsDrstCurrInHeld": 0, "TlsDrstCloseNotify": 318,
             "TlsDrstHeld": 12, "TlsDrstRstSent": 10, "TlsDrstFlushedBytes": 1234567}
+KNOBS = {"mode": 1, "final": 0, "max_held": 4096, "max_hold_ms": 300000, "timeout_ms": 60000}
+VERSION = "0.1.0"
+SETUP = ("tls_drst 0.1.0: mode 1, final 0, max_held 4096, max_hold_ms 300000, timeout_ms 60000")
+NOTHING = "nothing counted so far: no connection of kernel TLS has said close_notify"
 HOLDS = ["192.0.2.1:39216 192.0.2.2:4433 08 unread 118272 1250 310 0",
          "[2001:db8::1]:443 [2001:db8::2]:50000 01 peer 512 125000 4000 1f"]
 
@@ -36,20 +42,37 @@ HOLDS = ["192.0.2.1:39216 192.0.2.2:4433 08 unread 118272 1250 310 0",
 # ---------------------------------------------------------------- what the module shows
 
 class Proc:
-    """A folder in place of /proc."""
+    """Folders in place of /proc and /sys."""
 
     def __init__(self, counters=None, holds=()):
         self.root = tempfile.mkdtemp(prefix="proc.", dir=WORK)
+        self.sys = tempfile.mkdtemp(prefix="sys.", dir=WORK)
         os.mkdir(self.root + "/net")
         if counters is not None:
             self.counters(counters)
             self.holds(holds)
+            self.knobs(KNOBS)
+            self.version(VERSION)
 
-    def write(self, name, text):
+    def write(self, name, text, under="net"):
         """At once, as the kernel's are."""
-        with open(f"{self.root}/net/.new", "w", encoding="latin-1") as f:
+        with open(f"{self.root}/.new", "w", encoding="latin-1") as f:
             f.write(text)
-        os.rename(f"{self.root}/net/.new", f"{self.root}/net/{name}")
+        os.rename(f"{self.root}/.new", f"{self.root}/{under}/{name}")
+
+    def knobs(self, knobs):
+        shutil.rmtree(self.root + "/sys/net/tls_drst", ignore_errors=True)
+        os.makedirs(self.root + "/sys/net/tls_drst")
+        for name, value in knobs.items():
+            self.write(name, f"{value}\n", "sys/net/tls_drst")
+
+    def module(self, name, text):
+        os.makedirs(self.sys + "/module/tls_drst", exist_ok=True)
+        with open(f"{self.sys}/module/tls_drst/{name}", "w", encoding="latin-1") as f:
+            f.write(text)
+
+    def version(self, version):
+        self.module("version", version + "\n")
 
     def counters(self, counters):
         self.write("tls_drst_stat", "".join(f"{n:<32}\t{v}\n" for n, v in counters.items()))
@@ -60,9 +83,11 @@ class Proc:
     def unload(self):
         for name in ("tls_drst_stat", "tls_drst"):
             os.unlink(f"{self.root}/net/{name}")
+        shutil.rmtree(self.root + "/sys")
+        shutil.rmtree(self.sys + "/module")
 
     def env(self, **more):
-        return {**os.environ, "PROC_ROOT": self.root, **more}
+        return {**os.environ, "PROC_ROOT": self.root, "SYS_ROOT": self.sys, **more}
 
     def run(self, *args, **more):
         return subprocess.run([DRSTAT, *args], capture_output=True, text=True, timeout=LIMIT,
@@ -94,14 +119,23 @@ def test_counters():
     want = {n: v for n, v in COUNTERS.items() if v}
     r = proc.run()
     is_status(r, 0, "counters")
-    ok([line.split() for line in r.stdout.splitlines()] ==
-       [[n, str(v)] for n, v in want.items()], "those that are not 0, in order", r.stdout)
-    ok(len({len(line) for line in r.stdout.splitlines()}) == 1, "in columns", r.stdout)
+    setup, *lines = r.stdout.splitlines()
+    ok(setup == SETUP, "the version and the knobs, the mode first", setup)
+    ok([line.split() for line in lines] == [[n, str(v)] for n, v in want.items()],
+       "those that are not 0, in order", r.stdout)
+    ok(len({len(line) for line in lines}) == 1, "in columns", r.stdout)
     r = proc.run("-z")
-    ok(len(r.stdout.splitlines()) == len(COUNTERS) and "TlsDrstCurrInHeld  " in r.stdout,
+    ok(len(r.stdout.splitlines()) == 1 + len(COUNTERS) and "TlsDrstCurrInHeld  " in r.stdout,
        "-z: all", r.stdout)
-    r = Proc({"TlsDrstHeld": 0}).run()
-    ok(r.returncode == 0 and r.stdout == "", "nothing where all are 0", r.stdout)
+    zeros = Proc({n: 0 for n in COUNTERS})
+    r = zeros.run()
+    ok(r.returncode == 0 and r.stdout == f"{SETUP}\n{NOTHING}\n", "a sentence where all are 0",
+       r.stdout)
+    r = zeros.run("0.1", "1")
+    ok(NOTHING in r.stdout, "also with an INTERVAL", r.stdout)
+    r = zeros.run("-z")
+    ok(NOTHING not in r.stdout and len(r.stdout.splitlines()) == 1 + len(COUNTERS),
+       "-z: zeros instead", r.stdout)
     r = Proc({"TlsDrstHeld": 2**64 - 1}).run()
     ok(str(2**64 - 1) in r.stdout, "a counter may have 64 bits", r.stdout)
 
@@ -124,6 +158,17 @@ def test_held():
     ok(len(set(where)) == 1, "in columns", r.stdout)
     r = Proc(COUNTERS).run("--held")
     ok(r.returncode == 0 and len(rows(r.stdout)) == 1, "none is held: the head alone", r.stdout)
+
+
+def test_sort():
+    few = ["1.2.3.4:5 6.7.8.9:10 01 none {} 0 {} 0".format(*pair)
+           for pair in ((20, 1), (0, 3), (2**64 - 1, 0), (1, 2))]
+    proc = Proc(COUNTERS, few)
+    for by, key in (("bytes", "bytes"), ("idle", "idle_ms")):
+        got = [hold[key] for hold in facts(proc.run("--held", "--json", "--sort", by))["held"]]
+        ok(got == sorted(got, reverse=True) and len(got) == 4, f"--sort {by}", got)
+    got = [hold["bytes"] for hold in facts(proc.run("--held", "--json"))["held"]]
+    ok(got == [20, 0, 2**64 - 1, 1], "the kernel's order otherwise", got)
 
 
 def test_held_words():
@@ -153,8 +198,9 @@ def test_json():
     r = Proc(COUNTERS, HOLDS).run("--json")
     is_status(r, 0, "--json")
     got = facts(r)
-    ok(set(got) == {"time", "counters"} and got["counters"] == COUNTERS,
-       "an object with all counters", r.stdout)
+    ok(set(got) == {"time", "version", "knobs", "counters"} and got["counters"] == COUNTERS and
+       got["version"] == VERSION and got["knobs"] == KNOBS,
+       "an object with all counters, the knobs and the version", r.stdout)
     ok(r.stdout.count("\n") == 1 and abs(got["time"] - time.time()) < LIMIT, "on a line", r)
     r = Proc(COUNTERS, HOLDS).run("--json", "--held")
     got = facts(r)
@@ -207,7 +253,7 @@ def test_rates():
 def test_rates_in_words():
     proc = Proc(COUNTERS)
     with proc.start("0.2") as drstat:
-        head = drstat.stdout.readline()
+        setup, head = drstat.stdout.readline(), drstat.stdout.readline()
         proc.counters({**COUNTERS, "TlsDrstCurrHeld": 0, "TlsDrstHeld": 13})
         line, seen = head, {}
         while not ("TlsDrstCurrHeld" in seen and "TlsDrstHeld" in seen):
@@ -216,6 +262,7 @@ def test_rates_in_words():
                 seen[line.split()[0]] = line.split()[1:]
         drstat.send_signal(signal.SIGTERM)
         ok(drstat.wait(LIMIT) == -signal.SIGTERM, "SIGTERM ends it as it does")
+    ok(setup == SETUP + "\n", "the knobs", setup)
     ok(head.split() == ["counter", "value", "change", "per", "second"], "a head", head)
     ok(seen["TlsDrstCurrHeld"] == ["0", "-2"], "a gauge that goes down to 0 is shown", seen)
     ok(seen["TlsDrstHeld"][:2] == ["13", "+1"] and
@@ -272,12 +319,12 @@ def parse_prometheus(text):
             assert current in helps and current not in metrics, "TYPE out of order: " + line
             metrics[current] = (match[2], {})
             continue
-        match = re.fullmatch(rf"({NAME})(?:\{{{LABEL}\}})? (\d+)", line)
+        match = re.fullmatch(rf"({NAME})(?:\{{({LABEL}(?:,{LABEL})*)\}})? (\d+)", line)
         assert match, "not understood: " + line
         assert match[1] == current, "not under its TYPE: " + line
-        labels = (match[2], match[3]) if match[2] else ()
+        labels = re.findall(LABEL, match[2])[0] if match[2] else ()
         assert labels not in metrics[current][1], "twice: " + line
-        metrics[current][1][labels] = int(match[4])
+        metrics[current][1][labels] = int(match.groups()[-1])
     assert all(series for _, series in metrics.values()), "a TYPE without a value"
     return metrics
 
@@ -287,18 +334,43 @@ def prometheus_name(counter):
         ("" if "Curr" in counter else "_total")
 
 
+def setup_metrics():
+    return {"tls_drst_up": ("gauge", {(): 1}),
+            "tls_drst_info": ("gauge", {("version", VERSION): 1}),
+            **{"tls_drst_" + n: ("gauge", {(): v}) for n, v in KNOBS.items()}}
+
+
+def test_setup():
+    proc = Proc(COUNTERS)
+    proc.knobs({**KNOBS, "a_new_one": 7, "odd": "x y"})
+    r = proc.run()
+    ok(r.stdout.startswith("tls_drst 0.1.0: mode 1, a_new_one 7, final 0"),
+       "a newer module's knobs show up; what is no number is let be", r.stdout)
+    for version in ('1"2', "", "1 2"):
+        proc.version(version)
+        r = proc.run("--json")
+        ok(facts(r)["version"] == "" and "tls_drst_info" not in
+           proc.run("--prometheus").stdout, f"a version that is none: {version!r}", r.stdout)
+    shutil.rmtree(proc.root + "/sys")
+    ok(facts(proc.run("--json"))["knobs"] == {}, "no knobs to be read")
+    ok(proc.run().stdout.startswith("tls_drst\n"), "then the name alone")
+
+
 def test_prometheus():
     r = Proc(COUNTERS).run("--prometheus")
     is_status(r, 0, "--prometheus")
-    ok(parse_prometheus(r.stdout) ==
+    got = parse_prometheus(r.stdout)
+    ok({n: series for n, series in got.items() if n not in setup_metrics()} ==
        {prometheus_name(n): ("gauge" if "Curr" in n else "counter", {(): v})
         for n, v in COUNTERS.items()}, "all counters, also those that are 0", r.stdout)
+    ok({n: got[n] for n in setup_metrics()} == setup_metrics(),
+       "the knobs, the version, and that the module is there", r.stdout)
     ok("\ntls_drst_rst_sent_total 10\n" in r.stdout and
        "\ntls_drst_curr_in_held 0\n" in r.stdout, "their names", r.stdout)
     r = Proc({"TlsDrstHTTPSent2Go": 7, "TlsDrstABC": 8, "Tls_Drst": 9,
               "TlsDrst" + "Ab" * 28: 1}).run("--prometheus")
-    got = parse_prometheus(r.stdout)
-    ok(list(got)[:3] == ["tls_drst_http_sent2_go_total", "tls_drst_abc_total", "tls_drst_total"]
+    got = [n for n in parse_prometheus(r.stdout) if n not in setup_metrics()]
+    ok(got[:3] == ["tls_drst_http_sent2_go_total", "tls_drst_abc_total", "tls_drst_total"]
        and len(got) == 4, "counters that drstat does not know", r.stdout)
     ok("TlsDrstHTTPSent2Go" in r.stdout, "have a HELP, too", r.stdout)
 
@@ -337,6 +409,8 @@ def test_unprivileged():
     except PermissionError:
         return skip("as nobody", "the program is in a closed folder")
     is_error(r, NETNS, "a namespace that is not ours", "root")
+    r = proc.run("--all-netns", user=65534, group=65534, extra_groups=[])
+    is_error(r, NETNS, "--all-netns", "root")
     os.chmod(proc.root, 0o755)
     os.chmod(proc.root + "/net/tls_drst_stat", 0o600)
     r = proc.run(user=65534, group=65534, extra_groups=[])
@@ -358,9 +432,11 @@ def test_output():
     ok(parse_prometheus(old.read())["tls_drst_held_total"][1] == {(): 12},
        "who had it open sees the old one, whole")
     proc.unload()
-    before = open(out).read()
     is_error(proc.run("--prometheus", "--output", out), NO_MODULE, "no module", "not loaded")
-    ok(open(out).read() == before, "no module: left as it was")
+    got = parse_prometheus(open(out).read())
+    ok(got == {"tls_drst_up": ("gauge", {(): 0})}, "no module: the file says so", got)
+    is_error(proc.run("--json", "--output", out), NO_MODULE, "no module", "not loaded")
+    ok(parse_prometheus(open(out).read()) == got, "no module, --json: left as it was")
     proc.counters(COUNTERS)
     is_error(proc.run("--json", "--output", path("no/such")), OUTPUT, "no such folder", "no/such")
     is_error(proc.run("--output", WORK), OUTPUT, "a folder in place of the file", WORK)
@@ -381,6 +457,12 @@ def test_output_each_interval():
             proc.counters({"TlsDrstHeld": held})
             until(lambda held=held: parse_prometheus(open(out).read())["tls_drst_held_total"][1]
                   == {(): held}, "the new value")
+        os.unlink(proc.root + "/net/tls_drst_stat")
+        until(lambda: list(parse_prometheus(open(out).read()).items()) ==
+              [("tls_drst_up", ("gauge", {(): 0}))], "the module to be gone")
+        proc.counters({"TlsDrstHeld": 1})
+        until(lambda: parse_prometheus(open(out).read())["tls_drst_up"][1] == {(): 1},
+              "the module to be back")
         drstat.send_signal(signal.SIGINT)
         ok(drstat.wait(LIMIT) == 0, "replaced at each interval, always whole")
     ok(not [n for n in os.listdir(WORK) if n.startswith(".each")], "nothing is left beside it")
@@ -454,17 +536,44 @@ def test_watch():
 
 def test_watch_fits():
     proc = Proc({f"TlsDrst{i:02}": i + 1 for i in range(20)}, HOLDS * 30)
-    for lines, cols in ((24, 80), (40, 200), (5, 20), (60, 60)):
+    for lines, cols in ((24, 80), (40, 200), (5, 20), (12, 80), (60, 60)):
         term = Terminal(proc, "--watch", "0.1", rows=lines, cols=cols)
         term.until("\x1b[J")
         term.end(signal.SIGINT)
         frame = term.frames()[0]
         ok(len(frame) <= lines and max(map(len, frame)) < cols,
            f"{lines} lines of {cols}: not more than that", frame)
-        if lines >= 40:
-            shown = sum(line.startswith(("CLOSE-WAIT", "ESTAB")) for line in frame)
-            ok(len(frame) == lines and frame[-1] == f"... and {60 - shown} more",
-               f"{shown} connections fit, the rest is counted", frame)
+        shown = [i for i, line in enumerate(frame) if line.startswith(("CLOSE-WAIT", "ESTAB"))]
+        if lines < 12:
+            continue
+        ok(len(frame) == lines and shown and shown == list(range(2, 2 + len(shown))) and
+           len(shown) >= lines // 2 - 1 and
+           frame[2 + len(shown)] == f"... and {60 - len(shown)} more",
+           f"{len(shown)} connections first, the rest is counted", frame)
+        ok(sum(line.startswith("TlsDrst") for line in frame) >= lines // 6, "and some counters",
+           frame)
+
+
+def test_watch_small():
+    """What one watches for, in 12 rows of 80."""
+    proc = Proc({f"TlsDrst{i:02}": i + 1 for i in range(20)}, HOLDS[:1] * 30)
+    term = Terminal(proc, "--watch", "0.1", rows=12, cols=80)
+    term.until("\x1b[J")
+    frame = term.frames()[0]
+    ok("mode 1" in frame[0] and "30 of 4096 held" in frame[0], "the mode and the limit", frame[0])
+    ok("192.0.2.2:4433" in frame[2] and "192.0.2.1:39216" in frame[2] and "310ms" in frame[2],
+       "both ends fit", frame[2])
+    proc.counters({f"TlsDrst{i:02}": i + 1 + 5 * (i == 19) for i in range(20)})
+    term.until("+5")
+    ok(True, "the last counter is shown, as it has changed")
+    term.end(signal.SIGINT)
+    proc = Proc(COUNTERS)
+    term = Terminal(proc, "--watch", "0.1", rows=12, cols=80)
+    term.until("\x1b[J")
+    term.end(signal.SIGINT)
+    frame = term.frames()[0]
+    ok(sum(line.startswith("TlsDrst") for line in frame) == 5, "none is held: all counters fit",
+       frame)
 
 
 def test_watch_suspended():
@@ -494,6 +603,334 @@ def test_watch_without_terminal():
        repr(term.seen))
 
 
+# ---------------------------------------------------------------- namespaces
+
+def test_all_netns():
+    proc = Proc(COUNTERS, HOLDS)
+    name = f"drstat-{os.getpid()}"
+    r = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if r.returncode:
+        return skip("--all-netns", "no ip netns add")
+    # The made-up /proc is the same everywhere.
+    nameless = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"],
+                                stdout=subprocess.PIPE)
+    try:
+        nameless.stdout.readline()
+        number = os.readlink(f"/proc/{nameless.pid}/ns/net")
+        r = proc.run("--all-netns", "--json")
+        got = [json.loads(line) for line in r.stdout.splitlines()]
+        names = [report["netns"] for report in got]
+        ok(r.returncode == 0 and names[0] == "" and {name, number} <= set(names) and
+           len(set(names)) == len(names), "each once, our own first, by name or number", r)
+        ok(all(report["counters"] == COUNTERS for report in got), "with counters", r.stdout)
+        metrics = parse_prometheus(proc.run("--all-netns", "--prometheus").stdout)
+        ok(metrics["tls_drst_up"][1] == {(): 1} and
+           {("netns", name), ("netns", number), ()} <= set(metrics["tls_drst_held_total"][1]) and
+           metrics["tls_drst_max_held"][1][("netns", name)] == 4096,
+           "labels, but not for our own", metrics)
+        r = proc.run("--all-netns", "--held")
+        ok(r.stdout.startswith("this network namespace\nstate ") and
+           f"\n\nnetns {name}\nstate " in r.stdout, "headings", r.stdout)
+        with proc.start("--all-netns", "--json", "0.2") as drstat:
+            until_report(drstat, lambda r: r["netns"] == name)
+            subprocess.run(["ip", "netns", "del", name], check=True)
+            later = {**COUNTERS, "TlsDrstHeld": 13}
+            proc.counters(later)
+            until_report(drstat, lambda r: r["netns"] == "" and r["change"]["TlsDrstHeld"] == 1)
+            first = until_report(drstat, lambda r: r["netns"] == "")
+            second = until_report(drstat, lambda r: r["netns"] == "")
+            ok(not any(r["netns"] == name for r in first[1:] + second),
+               "one that has gone is forgotten", second)
+            drstat.send_signal(signal.SIGINT)
+            ok(drstat.wait(LIMIT) == 0 and drstat.stderr.read() == "", "and nothing is said")
+        r = proc.run("--all-netns")
+        ok(name not in r.stdout, "it is not there any more", r.stdout)
+    finally:
+        nameless.kill()
+        nameless.wait()
+        subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return None
+
+
+# ---------------------------------------------------------------- the doctor
+
+TLS = {"TlsCurrTxSw": 0, "TlsCurrRxSw": 0, "TlsCurrTxDevice": 0, "TlsCurrRxDevice": 0,
+       "TlsTxSw": 5, "TlsRxSw": 0, "TlsTxDevice": 0, "TlsRxDevice": 0}
+WELL = {**{n: 0 for n in COUNTERS}, "TlsDrstCloseNotify": 5, "TlsDrstTimedOut": 0,
+        "TlsDrstOverLimit": 0, "TlsDrstMemory": 0, "TlsDrstInTimedOut": 0,
+        "TlsDrstInOverLimit": 0, "TlsDrstInMemory": 0, "TlsDrstCutByMode": 0,
+        "TlsDrstCutNotNotified": 0, "TlsDrstCutBytes": 0}
+
+
+class Patient(Proc):
+    """What the doctor looks at: the module's files, and kernel TLS's, and processes."""
+
+    def __init__(self, counters=None, tls=None, refcnt=0, **knobs):
+        counted = None if counters is None else {**WELL, **counters}
+        super().__init__(counted)
+        if counters is not None:
+            self.knobs({**KNOBS, "hold_linger": 1, **knobs})
+            self.module("refcnt", f"{refcnt}\n")
+        if tls is not None:
+            self.write("tls_stat", "".join(f"{n:<32}\t{v}\n" for n, v in {**TLS, **tls}.items()))
+        self.resets(0, 0)
+
+    def resets(self, on_close, on_data):
+        self.write("netstat", "TcpExt: SyncookiesSent TCPAbortOnData TCPAbortOnClose\n"
+                   f"TcpExt: 0 {on_data} {on_close}\nIpExt: InNoRoutes\nIpExt: 0\n")
+
+    def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None):
+        """@conf: the value of OPENSSL_CONF"""
+        folder = f"{self.root}/{pid}"
+        os.makedirs(folder + "/fd")
+        for fd, sock in enumerate(sockets):
+            os.symlink(f"socket:[{os.fstat(sock.fileno()).st_ino}]", f"{folder}/fd/{fd}")
+        os.symlink(root, folder + "/root")
+        ticks = int((time.clock_gettime(time.CLOCK_BOOTTIME) - age) * os.sysconf("SC_CLK_TCK"))
+        texts = {"comm": comm + "\n", "environ": f"OPENSSL_CONF={conf}\0" if conf else "A=b\0",
+                 "maps": "1-2 r-xp 0 0:0 1   /usr/lib/libssl.so.3\n" if openssl else "",
+                 "stat": f"{pid} ({comm}) S " + "0 " * 18 + f"{ticks} 0\n",
+                 "cgroup": f"0::/system.slice/{unit}\n" if unit else "0::/init.scope\n"}
+        for name, text in texts.items():
+            self.write(name, text, str(pid))
+
+    def doctor(self, *args, **more):
+        r = self.run("doctor", "--json", *args, **more)
+        return json.loads(r.stdout or "{}"), r
+
+
+def found(diagnosis):
+    return {f["finding"]: f["run"] for f in diagnosis["findings"]}
+
+
+def test_doctor_findings():
+    knob = "sysctl net.tls_drst."
+    for what, want, patient in (
+            ("no kernel TLS", {"no-kernel-tls": "modprobe tls_drst"}, Patient()),
+            ("not loaded", {"not-loaded": "modprobe tls_drst"}, Patient(tls={})),
+            ("all well", {}, Patient({}, {})),
+            ("all well, mode 0", {}, Patient({}, {}, mode=0)),
+            ("connections, all of them ours", {},
+             Patient({}, {"TlsCurrTxSw": 1, "TlsCurrTxDevice": 2}, refcnt=3)),
+            ("loaded late", {"loaded-late": "ss -tienp"},
+             Patient({}, {"TlsCurrTxSw": 1, "TlsCurrTxDevice": 2}, refcnt=2)),
+            ("mode 1", {"mode": knob + "mode=2"}, Patient({"TlsDrstCutByMode": 1}, {})),
+            ("mode 0", {"mode": knob + "mode=2"}, Patient({"TlsDrstCutByMode": 1}, {}, mode=0)),
+            ("mode 1, hold_linger 0",
+             {"mode": knob + "mode=2 net.tls_drst.hold_linger=1"},
+             Patient({"TlsDrstCutByMode": 1}, {}, hold_linger=0)),
+            ("mode 2, cut before", {}, Patient({"TlsDrstCutByMode": 1}, {}, mode=2)),
+            ("hold_linger 0", {"hold-linger": knob + "hold_linger=1"},
+             Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)),
+            ("no close_notify", {"close-notify": "cd /sys/kernel/tracing && echo 1 >events/"
+             "tls_drst/tls_drst_cut/enable && cat trace_pipe"},
+             Patient({"TlsDrstCutNotNotified": 1}, {})),
+            ("timed out", {"timed-out": knob + "timeout_ms=120000"},
+             Patient({"TlsDrstTimedOut": 1}, {})),
+            ("timed out, inbound", {"timed-out": knob + "timeout_ms=86400000"},
+             Patient({"TlsDrstInTimedOut": 1}, {}, timeout_ms=86400000)),
+            ("over the limit", {"over-limit": knob + "max_held=8192"},
+             Patient({"TlsDrstOverLimit": 1}, {})),
+            ("over the limit, inbound", {"over-limit": knob + "max_held=1048576"},
+             Patient({"TlsDrstInOverLimit": 1}, {}, max_held=1000000)),
+            ("max_held 0", {"over-limit": knob + "max_held=4096"}, Patient({}, {}, max_held=0)),
+            ("near the limit", {"near-limit": knob + "max_held=20"},
+             Patient({"TlsDrstCurrHeld": 5, "TlsDrstCurrInHeld": 3}, {}, max_held=10)),
+            ("not near the limit", {}, Patient({"TlsDrstCurrHeld": 7}, {}, max_held=10)),
+            ("no memory", {"memory": "cat /proc/sys/net/ipv4/tcp_mem"},
+             Patient({"TlsDrstMemory": 1}, {}))):
+        diagnosis, r = patient.doctor()
+        ok(found(diagnosis) == want and r.returncode == (FINDINGS if want else 0) and
+           r.stderr == "", what, r)
+        text = patient.run("doctor")
+        lines = [line for line in text.stdout.splitlines() if line.startswith("[")]
+        ok(text.returncode == r.returncode and len(lines) == len(want) and
+           all(any(line.startswith(f"[{name}] ") and line.endswith(" Run: " + run)
+                   for line in lines) for name, run in want.items()) and
+           (not want) == text.stdout.endswith("Nothing to do.\n"), f"{what}: a line each", text)
+    old = Patient({}, {})
+    old.counters({n: v for n, v in WELL.items() if "Cut" not in n})
+    old.knobs(KNOBS)
+    diagnosis, r = old.doctor()
+    ok(not found(diagnosis) and r.returncode == 0, "a module that counts no cuts", r)
+    patient = Patient({"TlsDrstMemory": 1}, {})
+    os.makedirs(patient.root + "/sys/net/ipv4")
+    patient.write("tcp_mem", "10\t20\t30\n", "sys/net/ipv4")
+    ok(found(patient.doctor()[0]) == {"memory": "sysctl net.ipv4.tcp_mem='20 40 60'"}, "tcp_mem")
+    patient.write("tls_stat", "noise")
+    is_error(patient.run("doctor"), FILE, "kernel TLS's counters: not understood", "tls_stat")
+
+
+def test_doctor_interval():
+    patient = Patient({"TlsDrstTimedOut": 7, "TlsDrstCutNotNotified": 3, "TlsDrstHeld": 1}, {})
+    patient.resets(5, 6)
+    diagnosis, r = patient.doctor("0.1")
+    ok(not found(diagnosis) and r.returncode == 0 and
+       diagnosis["change"] == {"AbortOnClose": 0, "AbortOnData": 0},
+       "what was before is not judged", r)
+    ok(set(found(patient.doctor()[0])) == {"timed-out", "close-notify"}, "without SECONDS it is")
+    with patient.start("doctor", "--json", "2147") as drstat:
+        # It sleeps only when it has looked.
+        until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
+              open(f"/proc/{drstat.pid}/stat").read().split()[2] == "S", "it to have looked")
+        patient.counters({**WELL, "TlsDrstTimedOut": 9, "TlsDrstCutNotNotified": 3,
+                          "TlsDrstHeld": 4})
+        patient.resets(6, 8)
+        drstat.send_signal(signal.SIGINT)
+        out, err = drstat.communicate(timeout=LIMIT)
+    diagnosis = json.loads(out)
+    ok(drstat.returncode == FINDINGS and set(found(diagnosis)) == {"timed-out"} and not err and
+       diagnosis["change"] == {"AbortOnClose": 1, "AbortOnData": 2} and
+       "2 holds ended" in diagnosis["findings"][0]["text"], "what was in between is", out)
+
+
+def pair():
+    """A TCP connection of our own, in the namespace that we are in."""
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    return server, client, server.accept()[0]
+
+
+CONFS = {       # text of an openssl.cnf: what OpenSSL makes of it
+    "": False,
+    "openssl_conf = a\n": False,
+    "openssl_conf = a\n[a]\nproviders = p\n[p]\n": False,
+    "openssl_conf = a # Options\n[ a ]\nssl_conf=b\n[b]\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nMinProtocol=TLSv1.2\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n#Options = KTLS\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = NoRenegotiation\n":
+        False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions=-KTLS\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
+    "Options = KTLS\nOptions = NoRenegotiation\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
+    " Options = NoRenegotiation, ktls # yes\n": True,
+    "openssl_conf = a\n[c]\nOptions = KTLS\n[a]\nssl_conf=b\n[b]\nsystem_default = d\n"
+    "system_default = c\n": True,
+    "[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n[default]\nopenssl_conf=a\n":
+        True,
+}
+
+
+def openssl_says(conf):
+    """Whether OpenSSL itself takes the option from that file."""
+    r = subprocess.run([sys.executable, "-c", "import ssl; "
+                        "print(bool(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).options & 1 << 3))"],
+                       capture_output=True, text=True, env={**os.environ, "OPENSSL_CONF": conf})
+    return r.stdout.strip() == "True"
+
+
+def test_doctor_openssl():
+    server, client, _ = pair()
+    for number, (text, want) in enumerate(CONFS.items()):
+        conf = path(f"{number}.cnf")
+        with open(conf, "w") as f:
+            f.write(text)
+        patient = Patient({}, {})
+        patient.process(77, "app", [client], conf=conf, age=-60)
+        ok(openssl_says(conf) == want, f"OpenSSL takes it so: {text!r}")
+        diagnosis, r = patient.doctor()
+        ok(set(found(diagnosis)) == (set() if want else {"openssl-conf"}) and
+           diagnosis["programs"][0]["openssl"] == ("ktls" if want else "off"), "and so do we", r)
+        if want:
+            continue
+        mend, again = found(diagnosis)["openssl-conf"].split(" && ")
+        ok(again == "kill 77, and start app again", "it is to be started again", again)
+        subprocess.run(["sh", "-c", mend], check=True)
+        ok(openssl_says(conf) and not found(patient.doctor()[0]), "the command mends it", mend)
+        if "NoRenegotiation" in text and "KTLS" not in text:
+            ok("NoRenegotiation" in open(conf).read().splitlines()[-1], "no other option is lost")
+    conf = path("missing.cnf")
+    patient = Patient({}, {})
+    patient.process(77, "app", [client], conf=conf)
+    subprocess.run(["sh", "-c", found(patient.doctor()[0])["openssl-conf"].split(" && ")[0]],
+                   check=True)
+    ok(openssl_says(conf), "a file that is not there is made")
+    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n"):
+        with open(conf, "w") as f:
+            f.write(text)
+        diagnosis, r = patient.doctor()
+        ok(not found(diagnosis) and diagnosis["programs"][0]["openssl"] == "unknown",
+           f"not judged: {text!r}", r)
+    server.close()
+
+
+def test_doctor_programs():
+    server, client, accepted = pair()
+    off, on, container = path("off.cnf"), path("on.cnf"), path("container")
+    for name, text in ((off, "openssl_conf = a\n"), (on, list(CONFS)[-1])):
+        with open(name, "w") as f:
+            f.write(text)
+
+    def programs(*processes, tls=None):
+        patient = Patient({}, TLS if tls is None else tls)
+        for pid, more in enumerate(processes, 100):
+            patient.process(pid, **{"comm": "app", "sockets": [client], "conf": off, **more})
+        return patient.doctor()
+
+    diagnosis, r = programs({"unit": "vsftpd.service"})
+    ok(found(diagnosis)["openssl-conf"].endswith(" && systemctl restart vsftpd.service"),
+       "a service", r)
+    diagnosis, r = programs({}, {}, {"comm": "other"})
+    ok([(p["name"], p["processes"]) for p in sorted(diagnosis["programs"], key=str)] ==
+       [("app", 2), ("other", 1)] and len(diagnosis["findings"]) == 2, "alike ones together", r)
+    for what, process, tls in (
+            ("without OpenSSL", {"openssl": False}, {}),
+            ("without TCP sockets", {"sockets": []}, {}),
+            ("that only listens, and kernel TLS is used", {"sockets": [server]}, {}),
+            ("whose file has the option", {"conf": on, "age": -60}, {})):
+        diagnosis, r = programs(process, tls=tls)
+        ok(not found(diagnosis), f"nothing to say of a program {what}", r)
+    diagnosis, r = programs({"sockets": [server]}, tls={"TlsTxSw": 0})
+    ok(set(found(diagnosis)) == {"openssl-conf"}, "one that listens, and kernel TLS is not used", r)
+    diagnosis, r = programs({"conf": on, "age": 3600})
+    ok(found(diagnosis) == {"openssl-stale": "kill 100, and start app again"},
+       "one that is older than its file", r)
+    os.makedirs(container + "/etc/ssl")
+    shutil.copy(off, container + "/etc/ssl/openssl.cnf")
+    diagnosis, r = programs({"root": container, "conf": None})
+    run = found(diagnosis)["openssl-conf"]
+    ok("/100/root/etc/ssl/openssl.cnf && " in run, "one in a container", run)
+    subprocess.run(["sh", "-c", run.split(" && ")[0]], check=True)
+    ok(openssl_says(container + "/etc/ssl/openssl.cnf"), "the container's file is mended")
+    diagnosis, r = programs({"comm": 'e"v\\i\x1bl\xe4'})
+    ok(diagnosis["programs"][0]["name"].startswith('e"v\\i?l'), "a name with all in it", r)
+    patient = Patient({}, {})
+    patient.process(100, "e\x1bvil", [client], conf=off)
+    r = patient.run("doctor")
+    ok("\x1b" not in r.stdout and "e?vil[100]" in r.stdout, "not to a terminal", r.stdout)
+    diagnosis, r = programs(tls={"TlsTxSw": 0})
+    ok(set(found(diagnosis)) == {"unused"}, "no program, and kernel TLS is not used", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_unprivileged():
+    if os.getuid():
+        return skip("the doctor as nobody", "not root")
+    server, client, _ = pair()
+    os.chmod(WORK, 0o711)
+    patient = Patient({}, {"TlsCurrTxSw": 1})
+    for folder in (patient.root, patient.sys):
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+    patient.process(100, "app", [client])
+    patient.process(101, "app", [client], conf=path("none"))
+    os.chmod(patient.root + "/100/fd", 0)
+    try:
+        diagnosis, r = patient.doctor(user=65534, group=65534, extra_groups=[])
+    except PermissionError:
+        return skip("the doctor as nobody", "the program is in a closed folder")
+    ok(r.returncode == FINDINGS and "loaded-late" in found(diagnosis) and
+       any("kernel TLS" in line for line in diagnosis["unseen"]) and
+       any("1 processes" in line for line in diagnosis["unseen"]),
+       "what it could see, and what not", r)
+    diagnosis, r = patient.doctor()
+    ok(diagnosis["unseen"] == [], "root sees all", r)
+    server.close()
+    return None
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 def test_usage():
@@ -506,7 +943,10 @@ def test_usage():
         is_error(proc.run("--", "1", bad), USAGE, f"COUNT '{bad}'", "COUNT", f"'{bad}'")
     for args in (["1", "2", "3"], ["--json", "--prometheus"], ["--watch", "--json"],
                  ["--watch", "--output", "x"], ["--held", "--prometheus"], ["--prometheus", "1"],
-                 ["--output", ""], ["--netns", ""]):
+                 ["--output", ""], ["--netns", ""], ["--netns", "x", "--all-netns"],
+                 ["--watch", "--all-netns"], ["--sort", "idle"], ["--held", "--sort", "held"],
+                 ["doctor", "1", "2"], ["doctor", "--held"], ["doctor", "--watch"],
+                 ["doctor", "--output", "x"], ["doctor", "--prometheus"], ["doctor", "-z"]):
         is_error(proc.run(*args), USAGE, " ".join(args))
     for args in (["--no-such"], ["--output"], ["-x"]):
         r = proc.run(*args)
@@ -517,8 +957,11 @@ def test_usage():
 
 
 def test_no_module():
-    for args in ((), ("--held",), ("--json",), ("--prometheus",), ("--watch", "1", "1"),
-                 ("1", "1")):
+    r = Proc().run("--prometheus")
+    ok(r.returncode == NO_MODULE and "not loaded" in r.stderr and
+       parse_prometheus(r.stdout) == {"tls_drst_up": ("gauge", {(): 0})},
+       "no module: --prometheus says so in its own way, too", r)
+    for args in ((), ("--held",), ("--json",), ("--watch", "1", "1"), ("1", "1")):
         is_error(Proc().run(*args), NO_MODULE, " ".join(("no module", *args)),
                  "not loaded", "modprobe tls_drst")
     proc = Proc()
@@ -582,10 +1025,20 @@ def test_documents():
     ok(not missing, "docs/sysctl.md has every counter, knob, column and tracepoint", missing)
     stale = subprocess.run([os.path.join(TOP, "userspace/man/fill"), "--check"], check=False)
     ok(not stale.returncode, "tls_drst.4 has the lists of docs/sysctl.md: make -C userspace man")
-    options = re.findall(r"--([a-z]+)", Proc().run("--help").stdout)
+    options = re.findall(r"--([a-z-]+)", Proc().run("--help").stdout)
     page = source("userspace/man/drstat.8")
     missing = [o for o in options if f"Fl Fl {o}" not in page]
     ok(options and not missing, "drstat(8) has every option", missing)
+    findings = set(re.findall(r'find\(p, "([a-z-]+)"', source("userspace/drstat/judge.c")))
+    missing = [f for f in findings if f"\n.It {f}\n" not in page]
+    ok(findings and not missing, "and every finding of the doctor", missing)
+    rules = source("packaging/prometheus/tls_drst.rules.yml")
+    shown = set(parse_prometheus(help_of)) | {"tls_drst_" + k for k in knobs}
+    used = set(re.findall(r"\btls_drst_\w+", "".join(re.findall(r"expr: (.*)", rules))))
+    ok(used and used <= shown, "alerts are about metrics that there are", used - shown)
+    page = source("docs/monitoring.md")
+    missing = [a for a in re.findall(r"alert: (\w+)", rules) if f"| `{a}` |" not in page]
+    ok(not missing, "docs/monitoring.md has every alert", missing)
     return None
 
 

@@ -205,13 +205,13 @@ bool drst_settled(void)
 	return drst_adds_up(0);
 }
 
-/* netstat comes in pairs of lines: names, then numbers, field by field. */
-static long tcpext_in(char *text, const char *name)
+/* These files have pairs of lines: names, then numbers, field by field. */
+static long field_in(char *text, const char *prefix, const char *name)
 {
 	char *names, *numbers, *save_names, *save_numbers;
 	char *field, *number;
 
-	names = strstr(text, "TcpExt:");
+	names = strstr(text, prefix);
 	MUST(names);
 	numbers = strchr(names, '\n');
 	MUST(numbers);
@@ -235,9 +235,17 @@ long tcpext(const char *name)
 	long now;
 
 	read_file(NETSTAT, text, sizeof(text));
-	now = tcpext_in(text, name);
+	now = field_in(text, "TcpExt:", name);
 	if (!before.tcpext[0])
 		return now;
 	strcpy(text, before.tcpext);
-	return now - tcpext_in(text, name);
+	return now - field_in(text, "TcpExt:", name);
+}
+
+long tcp_snmp(const char *name)
+{
+	static char text[4096];
+
+	read_file("/proc/thread-self/net/snmp", text, sizeof(text));
+	return field_in(text, "Tcp:", name);
 }

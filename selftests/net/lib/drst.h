@@ -79,4 +79,7 @@ void counters_note(void);
 /* The counter TcpExt<name> of /proc/net/netstat. */
 long tcpext(const char *name);
 
+/* Tcp<name> of /proc/net/snmp, since the namespace began. */
+long tcp_snmp(const char *name);
+
 #endif

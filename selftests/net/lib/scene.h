@@ -185,6 +185,49 @@ static inline void expect_aborts(TEST_ARG, int on_close, int on_data)
 	EXPECT_EQ(on_data, tcpext("TCPAbortOnData"));
 }
 
+/*
+ * What was not held, and lost, as the counters have it: in closes after close_notify,
+ * in others, and in bytes.
+ */
+static inline void expect_cuts(TEST_ARG, int by_mode, int not_notified,
+			       long bytes)
+{
+	if (!drst_present())
+		return;
+	EXPECT_EQ(by_mode, drst_stat("CutByMode"));
+	EXPECT_EQ(not_notified, drst_stat("CutNotNotified"));
+	EXPECT_EQ(bytes, drst_stat("CutBytes"));
+}
+
+static inline void expect_no_cuts(TEST_ARG)
+{
+	expect_cuts(_metadata, 0, 0, 0);
+}
+
+/* From TCP_ESTABLISHED; to TCP_FIN_WAIT2 if the peer has room for everything. */
+static inline void reach_state(TEST_ARG, struct conn *c, int state)
+{
+	switch (state) {
+	case TCP_CLOSE_WAIT:
+		peer_shutdown_wr(c);
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+		break;
+	case TCP_CLOSING:
+		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+		peer_shutdown_wr(c);
+		break;
+	case TCP_LAST_ACK:
+		peer_shutdown_wr(c);
+		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+		ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
+		break;
+	}
+	ASSERT_TRUE(conn_await_state(c, state));
+}
+
 /* From here close() owes a RST: data is unread, and the peer has closed. */
 static inline void to_close_wait(TEST_ARG, struct conn *c)
 {

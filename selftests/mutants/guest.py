@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""In the guest, one test of the selftests at a time.
+
+    guest.py reach PROGRAM...     which of them counts which lines: TEST/FILE.gcda in reach.tar
+    guest.py judge SECONDS FILE   the tests of FILE, until one fails twice; status 1 then
+
+A test is "PROGRAM FIXTURE[.VARIANT].NAME".
+"""
+
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+import time
+
+PROGRAMS = pathlib.Path("selftests/tls_drst")
+GCOV = pathlib.Path("/sys/kernel/debug/gcov")
+
+
+def tests_of(program):
+    """From the harness's table, whose columns are lists of their own: the fixture's name stands
+    in its first line only, and one of the other two can end before the other."""
+    table = subprocess.run([f"./{program}", "-l"], cwd=PROGRAMS, capture_output=True, text=True)
+    fixture, variants, tests = None, [], []
+
+    def all_of_fixture():
+        for variant in variants or [""]:
+            for test in tests:
+                yield ".".join(part for part in (fixture, variant, test) if part)
+
+    for line in table.stderr.splitlines() + ["---"]:
+        if line.startswith(("# FIXTURE", "TAP", "1..")):
+            continue
+        if line.startswith("---"):
+            if fixture:
+                yield from all_of_fixture()
+            fixture, variants, tests = None, [], []
+            continue
+        words = line.split()
+        if not line.startswith(" ") and words:
+            fixture = words.pop(0)
+        if len(words) == 2:
+            variants.append(words[0])
+            tests.append(words[1])
+        elif words and line.rstrip().startswith(" " * 46) or words and not variants:
+            tests.append(words[0])
+        elif words:
+            variants.append(words[0])
+
+
+def run(test, seconds):
+    program, name = test.split(" ", 1)
+    command = [f"./{program}"] + (["-r", name] if name else [])
+    try:
+        done = subprocess.run(command, cwd=PROGRAMS, stdin=subprocess.DEVNULL, timeout=seconds,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired as late:
+        return False, late.stdout or b""
+    return done.returncode == 0, done.stdout
+
+
+def reach(programs):
+    if not GCOV.exists():
+        subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=True)
+    with tarfile.open("reach.tar", "w") as tar:
+        for program in programs:
+            for name in tests_of(program):
+                (GCOV / "reset").write_text("0")
+                start = time.monotonic()
+                good, said = run(f"{program} {name}", 120)
+                took = time.monotonic() - start
+                print(f"{program} {name} {took:.2f} {'ok' if good else 'not ok'}", flush=True)
+                if not good:
+                    sys.stdout.buffer.write(said)
+                    continue
+                for counts in GCOV.rglob("*.gcda"):
+                    data = counts.read_bytes()
+                    info = tarfile.TarInfo(f"{program} {name} {took:.2f}/{counts.name}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+
+
+def judge(seconds, tests):
+    until = time.monotonic() + seconds
+    tried = 0
+    for test in tests:
+        if time.monotonic() > until:
+            break
+        tried += 1
+        print(f"trying {test}", flush=True)
+        # once more: what fails now and then has noticed nothing
+        if not run(test, 60)[0] and not run(test, 60)[0]:
+            print(f"noticed {test}")
+            return 1
+        if not os.path.exists("/sys/module/tls_drst"):
+            subprocess.run(["insmod", os.environ["TLS_DRST_KO"]], check=True)
+    print(f"passed {tried}")
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "reach":
+        reach(sys.argv[2:])
+    else:
+        sys.exit(judge(float(sys.argv[2]), pathlib.Path(sys.argv[3]).read_text().splitlines()))

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""`make mutants`: does a test notice when the module is wrong?
+
+Draws mutants of module/*.c, builds each, and gives it to the tests that reach its line, one after
+the other, until one fails, or the kernel complains, or all have passed. Verdicts are kept in
+build/mutants/verdicts.tsv as they come: what is there is not done again.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+
+import mutate
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+OUT = TOP / "build/mutants"
+VERDICTS = OUT / "verdicts.tsv"
+COLUMNS = "id file line operator verdict by seconds change".split()
+NOTICED, PASSED, NOT_BUILT, NOT_REACHED = "noticed", "passed", "not built", "not reached"
+
+# What KASAN and lockdep are likelier to notice than a test is.
+FOR_DEBUG = re.compile(r"lock|rcu_|smp_|_put\(|_get\(|hold\(|cancel|flush|free|complete|_ONCE|barrier")
+
+
+def vm(tree, *arguments, **options):
+    return subprocess.run([tree / "selftests/vm", *map(str, arguments)], text=True,
+                          capture_output=True, **options)
+
+
+def checked(done, what):
+    if done.returncode:
+        sys.exit(f"{what}:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def sources():
+    return {path.name: path.read_text() for path in sorted((TOP / "module").glob("*.c"))}
+
+
+def copy_tree(where):
+    """What git knows, and what it would be told of."""
+    where.mkdir(parents=True, exist_ok=True)
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=TOP,
+                           check=True, capture_output=True).stdout.split(b"\0")
+    for name in filter(None, map(os.fsdecode, names)):
+        if (TOP / name).exists():
+            (where / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, where / name, follow_symlinks=False)
+
+
+# ---- which test reaches which line ----
+
+def fingerprint():
+    digest = hashlib.sha256()
+    for path in sorted([*(TOP / "module").iterdir(), *(TOP / "selftests/net").rglob("*.[ch]"),
+                        HERE / "guest.py"]):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def lines_reached(directory, objects, gcov):
+    """(file, line) for each line that the counts in DIRECTORY say has run."""
+    for notes in objects.glob("*.gcno"):
+        if (directory / notes.name).with_suffix(".gcda").exists():
+            shutil.copy(notes, directory)
+    counts = sorted(path.name for path in directory.glob("*.gcda"))
+    said = subprocess.run([gcov, "--json-format", "--stdout", *counts], cwd=directory, text=True,
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    for line in said.splitlines():
+        for file in json.loads(line)["files"]:
+            if file["file"].endswith(".c") and "/module/" in file["file"]:
+                name = os.path.basename(file["file"])
+                for one in file["lines"]:
+                    if one["count"]:
+                        yield name, one["line_number"]
+
+
+def reach_of(programs, objects, gcov, selftests, part):
+    out = OUT / f"reach-{part}"
+    out.mkdir(parents=True, exist_ok=True)
+    done = vm(TOP, "run", "--kernel", "gcov", "--timeout", 6000, "--copy", selftests, "--copy",
+              HERE / "guest.py", "--copy-out", "reach.tar", "--copy-out-to", out, "--log",
+              out / "log", "--", "./guest.py", "reach", *programs)
+    (out / "said").write_text(done.stdout + done.stderr)
+    checked(done, "the tests of " + " ".join(programs))
+    tests = []
+    with tempfile.TemporaryDirectory(dir=OUT) as temporary:
+        with tarfile.open(out / "reach.tar") as tar:
+            tar.extractall(temporary)
+        for directory in sorted(pathlib.Path(temporary).iterdir()):
+            program, name, seconds = directory.name.split(" ")
+            tests.append([f"{program} {name}", float(seconds),
+                          sorted(set(lines_reached(directory, objects, gcov)))])
+    return tests
+
+
+def reach(selftests, jobs):
+    kept = OUT / "reach.json"
+    now = fingerprint()
+    if kept.exists():
+        known = json.loads(kept.read_text())
+        if known["of"] == now:
+            return known["tests"]
+    print("finding out which test reaches which line (once, about half an hour)", flush=True)
+    objects = pathlib.Path(checked(vm(TOP, "module", "--kernel", "gcov"),
+                                   "the module does not build")).parent / "module"
+    gcov = "gcov-" + subprocess.run(["gcc", "-dumpversion"], check=True, text=True,
+                                    stdout=subprocess.PIPE).stdout.strip()
+    programs = [line.split(":")[1] for line in
+                (selftests / "kselftest-list.txt").read_text().split()] + ["faults"]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        parts = [pool.submit(reach_of, programs[i::jobs], objects, gcov, selftests, i)
+                 for i in range(jobs)]
+        tests = [test for part in parts for test in part.result()]
+    kept.write_text(json.dumps({"of": now, "tests": tests}))
+    return tests
+
+
+def order(tests):
+    """The cheapest first, each program in its turn."""
+    by_program = collections.defaultdict(list)
+    for test, seconds in sorted(tests, key=lambda t: t[1]):
+        by_program[test.split(" ")[0]].append(test)
+    rows = itertools.zip_longest(*by_program.values())
+    return [test for row in rows for test in row if test]
+
+
+# ---- one mutant ----
+
+def judged_on(kernel, tree, selftests, tests, seconds):
+    """(noticed?, by what)"""
+    (tree / "tests").write_text("\n".join(tests) + "\n")
+    done = vm(tree, "run", "--kernel", kernel, "--timeout", seconds + 200, "--copy", selftests,
+              "--copy", HERE / "guest.py", "--copy", tree / "tests", "--",
+              "./guest.py", "judge", seconds, "tests")
+    said = done.stdout.splitlines()
+    noticed = [line[len("noticed "):] for line in said if line.startswith("noticed ")]
+    if done.returncode == 0 and said and said[-1].startswith("passed "):
+        return False, said[-1]
+    if noticed and done.returncode != 125:
+        return True, noticed[0]
+    bad = [line for line in done.stderr.splitlines()
+           if re.search(r"BUG|WARNING|Oops|KASAN|insmod|blocked for|unreferenced|rmmod", line)]
+    if done.returncode == 125:
+        return True, re.sub(r"\[ *[\d.]+\] ?", "", bad[0] if bad else "the guest failed")[:90]
+    if done.returncode == 124:
+        return True, "took too long"
+    raise RuntimeError(f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
+
+
+def verdict_of(mutant, tree, selftests, reached):
+    text = (TOP / "module" / mutant.file).read_text()
+    target = tree / "module" / mutant.file
+    target.write_text(mutate.applied(mutant, text))
+    try:
+        for kernel in ("gcov", "debug"):
+            if vm(tree, "module", "--kernel", kernel).returncode:
+                return NOT_BUILT, ""
+        at = range(mutant.line, mutant.line + mutant.lines)
+        tests = order([(test, seconds) for test, seconds, lines in reached
+                       if any(file == mutant.file and line in at for file, line in lines)])
+        if not tests:
+            return NOT_REACHED, ""
+        plain = ("gcov", tests, 2400)
+        debug = ("debug", tests[:80], 900)
+        both = [debug, plain] if FOR_DEBUG.search("\n".join(mutant.old)) else [plain, debug]
+        for kernel, some, seconds in both:
+            noticed, by = judged_on(kernel, tree, selftests, some, seconds)
+            if noticed:
+                return NOTICED, f"{kernel}: {by}"
+        return PASSED, f"{len(tests)} tests"
+    finally:
+        target.write_text(text)
+
+
+def read_verdicts():
+    if not VERDICTS.exists():
+        return {}
+    rows = (dict(zip(COLUMNS, line.split("\t"))) for line in VERDICTS.read_text().splitlines())
+    return {row["id"]: row for row in rows}
+
+
+def shown(lines):
+    return " / ".join(line.strip() for line in lines)
+
+
+class Workers:
+    """Trees to build mutants in; verdicts as they come."""
+
+    def __init__(self, jobs, selftests, reached):
+        self.selftests, self.reached, self.lock = selftests, reached, threading.Lock()
+        self.free = [OUT / f"tree-{i}" for i in range(jobs)]
+        for tree in self.free:
+            copy_tree(tree)
+
+    def work(self, mutant):
+        with self.lock:
+            tree = self.free.pop()
+        start = time.monotonic()
+        try:
+            verdict, by = verdict_of(mutant, tree, self.selftests, self.reached)
+        finally:
+            with self.lock:
+                self.free.append(tree)
+        row = [mutant.id, mutant.file, mutant.line, mutant.operator, verdict, by,
+               round(time.monotonic() - start), f"{shown(mutant.old)} -> {shown(mutant.new)}"]
+        with self.lock, VERDICTS.open("a") as file:
+            file.write("\t".join(str(word).replace("\t", " ") for word in row) + "\n")
+            print(f"{mutant.file}:{mutant.line} {mutant.operator}: {verdict} {by}", flush=True)
+        return verdict
+
+
+def sum_up(drawn, known):
+    verdicts = collections.Counter(known[m.id]["verdict"] for m in drawn if m.id in known)
+    judged = sum(verdicts.values()) - verdicts[NOT_BUILT]
+    share = 100 * verdicts[NOTICED] / judged if judged else 0
+    print(f"{judged} mutants, {verdicts[NOTICED]} noticed ({share:.1f} %), {verdicts[PASSED]} passed "
+          f"all tests, {verdicts[NOT_REACHED]} not reached; {verdicts[NOT_BUILT]} more do not build")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200, help="mutants that build")
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--jobs", type=int, default=3, help="guests side by side")
+    parser.add_argument("--minutes", type=float, default=1e6, help="start no mutant after that time")
+    parser.add_argument("--again", action="store_true", help="try once more what passed")
+    args = parser.parse_args()
+
+    OUT.mkdir(parents=True, exist_ok=True)
+    lock = (OUT / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    until = time.monotonic() + 60 * args.minutes
+    for kernel in ("gcov", "debug"):
+        checked(vm(TOP, "prepare", "--kernel", kernel), f"no kernel {kernel}")
+    selftests = OUT / "selftests"
+    checked(subprocess.run([TOP / "selftests/vm.d/mutants-selftests", OUT], text=True,
+                           capture_output=True), "the selftests do not build")
+    reached = reach(selftests, min(args.jobs, 2))
+    known = read_verdicts()
+    if args.again:
+        known = {key: row for key, row in known.items() if row["verdict"] in (NOTICED, NOT_BUILT)}
+    workers = Workers(args.jobs, selftests, reached)
+    drawn, wanted = [], args.count
+    queue = iter(mutate.draw(sources(), args.seed, 0))
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        running = {}
+        while wanted > 0 or running:
+            while wanted > len(running) and len(running) < args.jobs and time.monotonic() < until:
+                mutant = next(queue, None)
+                if mutant is None:
+                    wanted = 0
+                    break
+                drawn.append(mutant)
+                if mutant.id in known:
+                    wanted -= known[mutant.id]["verdict"] != NOT_BUILT
+                else:
+                    running[pool.submit(workers.work, mutant)] = mutant
+            if not running:
+                break
+            done, _ = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
+            for future in done:
+                del running[future]
+                wanted -= future.result() != NOT_BUILT
+    sum_up(drawn, read_verdicts())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Network namespaces */
+#include "drstat.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NETNS_DIR "/run/netns"
+
+static int own_fd = -1; /* the namespace that we were started in */
+
+static enum xs bad_netns(const char *name, int err)
+{
+	if (err == ENOENT && !strchr(name, '/'))
+		say("no network namespace %s: ip netns list shows the names; others go by a path, such as /proc/PID/ns/net",
+		    name);
+	else if (err == EINVAL)
+		say("%s is no network namespace", name);
+	else if (err == EPERM || err == EACCES)
+		say("network namespace %s: %s: only root may enter it", name, strerror(err));
+	else
+		say("network namespace %s: %s", name, strerror(err));
+	return XS_NETNS;
+}
+
+/* Return: 0 or an errno. */
+static int enter(const char *path)
+{
+	/* A name that is none must not wait for a pipe's writer. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+void netns_named(struct netns *ns, const char *name)
+{
+	*ns = (struct netns){ 0 };
+	snprintf(ns->name, sizeof(ns->name), "%s", name);
+	snprintf(ns->path, sizeof(ns->path), "%s%s", strchr(name, '/') ? "" : NETNS_DIR "/", name);
+}
+
+enum xs netns_enter(const char *name)
+{
+	struct netns ns;
+	int err;
+
+	netns_named(&ns, name);
+	err = enter(ns.path);
+	return err ? bad_netns(name, err) : XS_OK;
+}
+
+enum xs netns_visit(const struct netns *ns)
+{
+	int err;
+
+	if (!*ns->name)
+		err = setns(own_fd, CLONE_NEWNET) < 0 ? errno : 0;
+	else
+		err = enter(ns->path);
+	/* Its process, or its name, is gone. EINVAL: the name is a plain file until it is mounted. */
+	if (*ns->name && (err == ENOENT || err == ESRCH || err == EINVAL))
+		return XS_NO_MODULE;
+	return err ? bad_netns(*ns->name ? ns->name : "of our own", err) : XS_OK;
+}
+
+/* ---- all of them ---- */
+
+static bool known(const struct netns *list, size_t n, const struct stat *st)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].dev == st->st_dev && list[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* @name: NULL: it has none, so its number serves, as lsns(8) shows it. Return: false: no memory. */
+static bool add(struct netns **list, size_t *n, const char *path, const char *name)
+{
+	struct netns *more, *ns;
+	struct stat st;
+
+	/* What is none shows itself when it is entered. */
+	if (stat(path, &st) < 0 || known(*list, *n, &st))
+		return true;
+	more = reallocarray(*list, *n + 1, sizeof(*more));
+	if (!more)
+		return false;
+	*list = more;
+	ns = &more[(*n)++];
+	*ns = (struct netns){ .dev = st.st_dev, .ino = st.st_ino };
+	snprintf(ns->path, sizeof(ns->path), "%s", path);
+	if (name)
+		snprintf(ns->name, sizeof(ns->name), "%s", name);
+	else
+		snprintf(ns->name, sizeof(ns->name), "net:[%ju]", (uintmax_t)st.st_ino);
+	return true;
+}
+
+/* @suffix: of a folder of processes; NULL: the files have the names of namespaces */
+static bool add_folder(struct netns **list, size_t *n, const char *folder, const char *suffix)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	char path[PATH_MAX];
+	bool good = true;
+
+	if (!dir)
+		return true;
+	while (good && (entry = readdir(dir))) {
+		if (suffix ? !isdigit((unsigned char)*entry->d_name) : *entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", folder, entry->d_name,
+			 suffix ? suffix : "");
+		good = add(list, n, path, suffix ? NULL : entry->d_name);
+	}
+	closedir(dir);
+	return good;
+}
+
+enum xs netns_list(struct netns **list, size_t *n)
+{
+	char own[64];
+
+	*list = NULL;
+	*n = 0;
+	if (own_fd < 0)
+		own_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own_fd < 0)
+		return bad_netns("of our own", errno);
+	/* The descriptor, as we may be elsewhere by now */
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", own_fd);
+	if (add(list, n, own, "") && add_folder(list, n, NETNS_DIR, NULL) &&
+	    add_folder(list, n, "/proc", "/ns/net"))
+		return XS_OK;
+	say("no memory for the list of network namespaces");
+	free(*list);
+	return XS_OUTPUT;
+}
