@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,15 +26,17 @@
 #define QUIT_MS 2000
 /* Replies that promise another one; no honest server needs so many. */
 #define PRELIMINARY_MAX 64
+#define COMPARED 65536 /* bytes of a part that put --resume looks at */
 
 struct client {
 	struct options *o;
 	SSL_CTX *ctx;
 	struct control *c;
 	struct transfer transfer;
-	bool began; /* @transfer has something to say */
-	int reply;  /* the final reply, 0: none yet */
-	char reply_text[512];
+	bool began;		      /* @transfer has something to say */
+	char path[URL_PART_MAX + 32]; /* the remote file that is transferred */
+	int reply;		      /* the final reply, 0: none yet */
+	char reply_text[1024];
 	int preliminary;    /* replies 1xx so far */
 	bool lost_control;  /* no final reply will come */
 	uint64_t resume_at; /* bytes that are there already */
@@ -43,9 +45,8 @@ struct client {
 	uint64_t size;
 	bool has_mtime; /* MDTM told @mtime */
 	time_t mtime;
-	char target[PATH_MAX]; /* get: the file that is written, links followed */
-	char partial[PATH_MAX];
-	char why[512];
+	char partial[STORE_PARTIAL_MAX]; /* get: the partial file that was kept, or "" */
+	char why[1536];
 };
 
 static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
@@ -117,26 +118,58 @@ static int code(const struct client *cl)
 	return cl->c->reply.code;
 }
 
+/* The reply in words: all its lines, for the last one may say no more than "451 0.3 s". */
+static void keep_reply(struct client *cl)
+{
+	size_t n = 0, room = sizeof(cl->reply_text);
+
+	cl->reply = code(cl);
+	for (const char *line = cl->c->reply.text; *line && n < room;) {
+		size_t len = strcspn(line, "\n"), skip = 0;
+
+		if (atoi(line) == cl->reply && strcspn(line, " -") == 3)
+			skip = 4;
+		n += (size_t)snprintf(cl->reply_text + n, room - n, "%s%.*s", n ? "; " : "",
+				      (int)(len - skip), line + skip);
+		line += len + (line[len] != '\0');
+	}
+}
+
 /* What a reply other than the one wanted means. */
 static enum xs refused(struct client *cl, const char *what)
 {
-	enum xs status = code(cl) >= 400 ? XS_REFUSED : XS_PROTOCOL;
-
-	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
-	cl->reply = code(cl);
-	return fail(cl, status, "%s: server said %d %.400s", what, code(cl), cl->c->reply.last);
+	keep_reply(cl);
+	return fail(cl, cl->reply >= 400 ? XS_REFUSED : XS_PROTOCOL, "%s: server said %d %s", what,
+		    cl->reply, cl->reply_text);
 }
 
-/* Send a command that is to be answered by 2xx. */
-static enum xs ask(struct client *cl, const char *command)
-{
-	enum xs xs = control_failed(cl, control_send(cl->c, "%s", command));
+static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
+/* Send a command; @want is how the code of its reply is to begin. */
+static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
+{
+	char line[CONTROL_LINE_MAX];
+	va_list ap;
+	enum xs xs;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	xs = control_failed(cl, control_send(cl->c, "%s", line));
 	if (!xs)
 		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, command);
+	line[strcspn(line, " ")] = '\0';
+	return xs || !strncmp(cl->c->reply.text, want, strlen(want)) ? xs : refused(cl, line);
+}
+
+/* What to do about a failure, where it tells. */
+static enum xs advise(struct client *cl, enum xs xs, const char *advice)
+{
+	size_t n = strlen(cl->why);
+
+	snprintf(cl->why + n, sizeof(cl->why) - n, ": %s", advice);
+	return xs;
 }
 
 static enum xs connect_control(struct client *cl)
@@ -185,10 +218,8 @@ static enum xs start_tls(struct client *cl)
 static enum xs log_in(struct client *cl)
 {
 	struct url *u = &cl->o->url;
-	enum xs xs = control_failed(cl, control_send(cl->c, "USER %s", u->user));
+	enum xs xs = ask(cl, "", "USER %s", u->user);
 
-	if (!xs)
-		xs = hear(cl);
 	if (!xs && code(cl) == 331) {
 		xs = control_failed(cl, control_send_secret(cl->c, "PASS", u->password));
 		if (!xs)
@@ -207,11 +238,22 @@ static enum xs secure_control(struct client *cl)
 
 	if (cl->o->implicit) {
 		xs = start_tls(cl);
+		if (xs == XS_PROTOCOL)
+			advise(cl, xs,
+			       "does it begin without TLS, as at port 21? Then leave "
+			       "--implicit out");
 		return xs ? xs : greet(cl);
 	}
 	xs = greet(cl);
+	if (xs == XS_TIMEOUT)
+		return advise(cl, xs,
+			      "does it begin with TLS, as at port 990? Then say --implicit");
 	if (!xs)
-		xs = ask(cl, "AUTH TLS");
+		xs = ask(cl, "2", "AUTH TLS");
+	if (xs == XS_REFUSED && code(cl) >= 500)
+		return advise(cl, xs,
+			      "it has no explicit TLS, and gets no password without; its "
+			      "port 990 may have --implicit TLS");
 	return xs ? xs : start_tls(cl);
 }
 
@@ -224,21 +266,21 @@ static enum xs prepare(struct client *cl)
 	if (!xs)
 		xs = log_in(cl);
 	if (!xs)
-		xs = ask(cl, "PBSZ 0");
+		xs = ask(cl, "2", "PBSZ 0");
 	if (!xs)
-		xs = ask(cl, cl->o->clear_data ? "PROT C" : "PROT P");
+		xs = ask(cl, "2", "PROT %c", cl->o->clear_data ? 'C' : 'P');
 	if (!xs)
-		xs = ask(cl, cl->o->ascii || cl->o->command == CMD_LS ? "TYPE A" : "TYPE I");
+		xs = ask(cl, "2", "TYPE %c", cl->o->ascii || cl->o->command == CMD_LS ? 'A' : 'I');
 	return xs;
 }
 
 /* Ask for the file's size. Return: whether the server knows it. */
-static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
+static bool ask_size(struct client *cl, uint64_t *size)
 {
 	char *end;
 
-	if (control_send(cl->c, "SIZE %s%s", cl->o->url.path, suffix) != CTL_OK ||
-	    control_reply(cl->c) != CTL_OK || code(cl) != 213)
+	if (control_send(cl->c, "SIZE %s", cl->path) != CTL_OK || control_reply(cl->c) != CTL_OK ||
+	    code(cl) != 213)
 		return false;
 	errno = 0;
 	*size = strtoull(cl->c->reply.last, &end, 10);
@@ -247,7 +289,7 @@ static bool ask_size(struct client *cl, const char *suffix, uint64_t *size)
 
 static bool ask_mtime(struct client *cl)
 {
-	return control_send(cl->c, "MDTM %s", cl->o->url.path) == CTL_OK &&
+	return control_send(cl->c, "MDTM %s", cl->path) == CTL_OK &&
 	       control_reply(cl->c) == CTL_OK && code(cl) == 213 &&
 	       control_mdtm_time(cl->c->reply.last, &cl->mtime);
 }
@@ -260,9 +302,7 @@ static enum xs ask_port(struct client *cl, const union net_addr *server, unsigne
 	enum xs xs;
 
 	if (!cl->o->no_epsv || server->sa.sa_family == AF_INET6) {
-		xs = control_failed(cl, control_send(cl->c, "EPSV"));
-		if (!xs)
-			xs = hear(cl);
+		xs = ask(cl, "", "EPSV");
 		if (xs)
 			return xs;
 		*port = code(cl) == 229 ? control_epsv_port(cl->c->reply.last) : 0;
@@ -271,7 +311,7 @@ static enum xs ask_port(struct client *cl, const union net_addr *server, unsigne
 		if (code(cl) < 500 || server->sa.sa_family == AF_INET6)
 			return refused(cl, "EPSV");
 	}
-	xs = ask(cl, "PASV");
+	xs = ask(cl, "2", "PASV");
 	if (xs)
 		return xs;
 	*port = control_pasv_port(cl->c->reply.last);
@@ -318,20 +358,6 @@ static enum xs listen_data(struct client *cl, int *fd)
 	return code(cl) / 100 == 2 ? XS_COMPLETE : refused(cl, "PORT");
 }
 
-/* STOR or RETR, and the preliminary reply. */
-static enum xs command_transfer(struct client *cl, const char *verb)
-{
-	const char *path = cl->o->url.path;
-	enum xs xs = control_failed(cl, *path ? control_send(cl->c, "%s %s", verb, path) :
-						control_send(cl->c, "%s", verb));
-
-	if (!xs)
-		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) / 100 == 1 ? XS_COMPLETE : refused(cl, verb);
-}
-
 /* Many servers demand the control connection's session, as proof of who we are. */
 static enum xs secure_data(struct client *cl, struct tls_stream *data)
 {
@@ -358,18 +384,6 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 	return XS_COMPLETE;
 }
 
-/* Begin in the middle (RFC 3659 s. 5). */
-static enum xs ask_rest(struct client *cl)
-{
-	enum xs xs = control_failed(cl, control_send(cl->c, "REST %" PRIu64, cl->resume_at));
-
-	if (!xs)
-		xs = hear(cl);
-	if (xs)
-		return xs;
-	return code(cl) == 350 ? XS_COMPLETE : refused(cl, "REST");
-}
-
 /* The command, its preliminary reply, and where we listened the connection. */
 static enum xs command_data(struct client *cl, const char *verb, const union net_addr *server,
 			    int *fd)
@@ -378,9 +392,9 @@ static enum xs command_data(struct client *cl, const char *verb, const union net
 	int conn;
 
 	if (cl->resume_at)
-		xs = ask_rest(cl);
+		xs = ask(cl, "350", "REST %" PRIu64, cl->resume_at);
 	if (!xs)
-		xs = command_transfer(cl, verb);
+		xs = ask(cl, "1", "%s%s%s", verb, *cl->path ? " " : "", cl->path);
 	if (xs || !cl->o->active)
 		return xs;
 	conn = net_accept(*fd, server, cl->o->tune.timeout_ms);
@@ -418,12 +432,6 @@ static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_st
 
 /* ------------------------------------------------------------------ the outcome */
 
-static void final_reply(struct client *cl)
-{
-	cl->reply = code(cl);
-	snprintf(cl->reply_text, sizeof(cl->reply_text), "%.500s", cl->c->reply.last);
-}
-
 /* The control connection spoke during an upload. Return: whether to stop. */
 static bool watch_control(void *arg)
 {
@@ -440,12 +448,13 @@ static bool watch_control(void *arg)
 			return true;
 		}
 		if (code(cl) >= 200)
-			final_reply(cl);
+			keep_reply(cl);
 		if (code(cl) >= 400)
 			return true;
 	}
 }
 
+/* Where the data failed they are the failure to tell, and no reply need come. */
 static void await_final_reply(struct client *cl, bool well)
 {
 	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
@@ -455,9 +464,10 @@ static void await_final_reply(struct client *cl, bool well)
 
 		if (st != CTL_OK) {
 			cl->lost_control = true;
-			control_failed(cl, st);
+			if (well)
+				control_failed(cl, st);
 		} else if (code(cl) >= 200) {
-			final_reply(cl);
+			keep_reply(cl);
 		}
 	}
 }
@@ -467,34 +477,21 @@ static enum xs why_stopped(struct client *cl)
 	struct transfer *t = &cl->transfer;
 
 	if (t->local_err)
-		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(t->local_err));
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, t->why);
 	if (t->aborted && !cl->lost_control)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
-	return fail(cl, XS_NETWORK, "control connection lost, or stopped");
+	return fail(cl, XS_NETWORK, "stopped by a signal");
 }
 
 /* What the end of the data connection says by itself. */
-static enum xs data_status(struct client *cl)
+static enum xs data_outcome(struct client *cl)
 {
 	const struct transfer *t = &cl->transfer;
+	enum xs xs = data_status(t);
 
-	switch (t->end) {
-	case TS_OK:
-	case TS_END_CLOSE_NOTIFY:
-	case TS_END_EOF:
-		return XS_COMPLETE;
-	case TS_END_TRUNCATED:
-		return fail(cl, XS_TRUNCATED, "data connection: %s", t->why);
-	case TS_END_RESET:
-		return fail(cl, XS_RESET, "data connection: %s", t->why);
-	case TS_TIMEOUT:
-		return fail(cl, XS_TIMEOUT, "data connection: %s", t->why);
-	case TS_STOPPED:
+	if (t->end == TS_STOPPED)
 		return why_stopped(cl);
-	default:
-		return fail(cl, t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL,
-			    "data connection: %s", t->why);
-	}
+	return xs ? fail(cl, xs, "data connection: %s", t->why) : xs;
 }
 
 static enum xs reply_status(struct client *cl)
@@ -518,7 +515,7 @@ static bool reset_after_all(struct client *cl)
 
 	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2)
 		return false;
-	return ask_size(cl, "", &size) && size == cl->resume_at + t->bytes;
+	return ask_size(cl, &size) && size == cl->resume_at + t->bytes;
 }
 
 static enum xs put_status(struct client *cl)
@@ -528,19 +525,19 @@ static enum xs put_status(struct client *cl)
 	if (reset_after_all(cl))
 		return XS_COMPLETE;
 	/*
-	 * A permanent no says more than how the data connection went down with it (RFC 959
-	 * s. 4.2.1): by a reset, or by what OpenSSL makes of one that it has met before.
+	 * A no says more than how the data connection went down with it, by a reset or by a
+	 * time-out: a full disk, for one. But 425 and 426 are about that connection.
 	 */
-	if ((cl->transfer.end == TS_END_RESET || cl->transfer.end == TS_ERROR) &&
-	    cl->transfer.fault != TS_FAULT_CERT && cl->reply / 100 == 5)
+	if (cl->transfer.end != TS_OK && !cl->transfer.local_err && cl->reply >= 400 &&
+	    cl->reply != 425 && cl->reply != 426)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
-	xs = data_status(cl);
+	xs = data_outcome(cl);
 	return xs ? xs : reply_status(cl);
 }
 
 static enum xs get_status(struct client *cl)
 {
-	enum xs xs = data_status(cl);
+	enum xs xs = data_outcome(cl);
 
 	if (xs)
 		return xs;
@@ -598,70 +595,118 @@ static void show_progress(void *arg, uint64_t bytes)
 }
 
 /* With -v lines of text come between, and a listing is on the terminal itself. */
-static void begin_progress(struct client *cl, uint64_t total)
+static void begin_progress(struct client *cl)
 {
-	if (cl->o->no_progress || cl->o->json || io_verbose)
+	if (cl->o->no_progress || cl->o->json || io_verbose || cl->o->command == CMD_LS)
 		return;
 	cl->progress.begin = cl->resume_at;
-	cl->progress.total = total;
+	cl->progress.total = cl->size;
 	progress_begin(&cl->progress, url_basename(cl->o->url.path));
 }
 
-static struct data new_data(struct client *cl)
+/* Send @fd, or receive to @store, and hear what the server says of it. */
+static enum xs transfer(struct client *cl, const char *verb, int fd, struct store *store)
 {
+	int control = tls_stream_fd(cl->c->s);
 	struct data d = {
 		.tune = &cl->o->tune,
-		.watch_fd = -1,
+		.watch_fd = store ? -1 : control,
 		.watch = watch_control,
 		.watch_arg = cl,
 		.last_words = last_words,
 		.progress = show_progress,
 		.text = cl->o->ascii || cl->o->command == CMD_LS,
 	};
-
-	return d;
-}
-
-static enum xs transfer_put(struct client *cl, int fd)
-{
-	struct data d = new_data(cl);
 	struct tls_stream *s = NULL;
-	enum xs xs = begin_transfer(cl, cl->o->append ? "APPE" : "STOR", &s);
-	struct stat sb;
+	enum xs xs = begin_transfer(cl, verb, &s);
 	bool whole;
 
+	if (!xs && data_init(&d, s, &cl->transfer) < 0)
+		xs = fail(cl, XS_LOCAL, "no memory");
 	if (xs)
 		return xs;
-	if (data_init(&d, s, &cl->transfer) < 0)
-		return fail(cl, XS_LOCAL, "no memory");
 	cl->began = true;
-	d.watch_fd = tls_stream_fd(cl->c->s);
-	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
-	begin_progress(cl, fstat(fd, &sb) == 0 && !cl->o->ascii ? (uint64_t)sb.st_size : 0);
-	whole = data_send(&d, fd);
+	begin_progress(cl);
+	whole = store ? data_receive(&d, store) : data_send(&d, fd);
 	data_end(&d, whole);
 	progress_end(&cl->progress);
-	data_close(&d, tls_stream_fd(cl->c->s));
-	await_final_reply(cl, whole && cl->transfer.end == TS_OK);
-	return put_status(cl);
+	data_close(&d, control);
+	await_final_reply(cl, whole && (store || cl->transfer.end == TS_OK));
+	return XS_COMPLETE;
+}
+
+/* --atomic: only what is complete gets the name, by one command. */
+static enum xs finish_atomic(struct client *cl, enum xs xs)
+{
+	/* ftps serve has a part of it. */
+	for (int i = 0; xs && i < 2 && !cl->lost_control && !io_stop; i++)
+		if (control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK)
+			control_reply(cl->c);
+	if (xs)
+		return xs;
+	if (!ask(cl, "350", "RNFR %s", cl->path) && !ask(cl, "2", "RNTO %s", cl->o->url.path))
+		return XS_COMPLETE;
+	io_say("the file is complete, but the server has it as %s", cl->path);
+	return XS_UNCONFIRMED;
+}
+
+/* Whether the last bytes that the server has are those that we have there. */
+static enum xs compare_end(struct client *cl, int fd, uint64_t there)
+{
+	char ours[COMPARED], theirs[COMPARED];
+	uint64_t len = there < COMPARED ? there : COMPARED;
+	int mem = memfd_create("end", MFD_CLOEXEC);
+	struct store *store = mem < 0 ? NULL : store_fd(mem);
+	enum xs xs;
+
+	cl->resume_at = there - len;
+	xs = store ? transfer(cl, "RETR", -1, store) : fail(cl, XS_LOCAL, "no memory");
+	if (!xs)
+		xs = data_outcome(cl);
+	if (!xs && (cl->reply / 100 != 2 || cl->transfer.bytes != len ||
+		    pread(mem, theirs, len, 0) != pread(fd, ours, len, (off_t)(there - len)) ||
+		    memcmp(ours, theirs, len)))
+		xs = fail(cl, XS_LOCAL,
+			  "%s is no part of %s: remove it, or put all of the file without --resume",
+			  cl->path, cl->o->file);
+	cl->began = false;
+	cl->reply = xs ? cl->reply : 0;
+	store_abandon(store, CONDDISP_DELETE, cl->partial);
+	if (mem >= 0)
+		close(mem);
+	return xs;
 }
 
 /* What the server has of the file: under its name, or where ftps serve keeps it. */
 static enum xs resume_put(struct client *cl, int fd)
 {
+	size_t len = strlen(cl->path);
 	uint64_t there = 0;
 	struct stat sb;
+	enum xs xs = XS_COMPLETE;
 
 	if (!cl->o->resume)
 		return XS_COMPLETE;
-	if (!ask_size(cl, "", &there) && !ask_size(cl, ".partial", &there))
-		there = 0;
+	if (!ask_size(cl, &there)) {
+		strcpy(cl->path + len, ".partial");
+		if (!ask_size(cl, &there))
+			there = 0;
+	}
 	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < there)
 		return fail(cl, XS_LOCAL, "%s: the server has more of it than we", cl->o->file);
-	if (lseek(fd, (off_t)there, SEEK_SET) < 0)
-		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
+	/* Its clock need not be right, hence both. */
+	if (there && ask_mtime(cl) && cl->mtime < sb.st_mtime)
+		xs = fail(cl, XS_LOCAL,
+			  "%s was changed after the server's part was sent: put all of "
+			  "it without --resume",
+			  cl->o->file);
+	if (there && !xs)
+		xs = compare_end(cl, fd, there);
+	cl->path[len] = '\0';
+	if (!xs && lseek(fd, (off_t)there, SEEK_SET) < 0)
+		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
 	cl->resume_at = there;
-	return XS_COMPLETE;
+	return xs;
 }
 
 static int open_source(const char *file)
@@ -674,21 +719,40 @@ static int open_source(const char *file)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Beside the file, under a name that nobody has. */
+static enum xs choose_name(struct client *cl)
+{
+	unsigned int random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return fail(cl, XS_LOCAL, "no random number");
+	snprintf(cl->path + strlen(cl->path), 16, ".new.%08x", random);
+	return XS_COMPLETE;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
 	int fd = open_source(file);
+	struct stat sb;
 	enum xs xs;
 
 	if (fd < 0)
 		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(-fd));
 	xs = prepare(cl);
+	if (!xs && cl->o->atomic)
+		xs = choose_name(cl);
 	if (!xs)
 		xs = resume_put(cl, fd);
+	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
+	if (fstat(fd, &sb) == 0 && !cl->o->ascii)
+		cl->size = (uint64_t)sb.st_size;
 	if (!xs)
-		xs = transfer_put(cl, fd);
+		xs = transfer(cl, cl->o->append ? "APPE" : "STOR", fd, NULL);
+	if (!xs)
+		xs = put_status(cl);
 	close(fd);
-	return xs;
+	return cl->o->atomic && cl->began ? finish_atomic(cl, xs) : xs;
 }
 
 /*
@@ -708,117 +772,64 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 	int err;
 
 	if (!deserves_name(cl, xs)) {
-		if (store_abandon(store, cl->o->conddisp))
-			snprintf(cl->partial, sizeof(cl->partial), "%.*s.partial", PATH_MAX - 9,
-				 cl->target);
+		if (!store_abandon(store, cl->o->conddisp, cl->partial))
+			cl->partial[0] = '\0';
 		return xs;
 	}
-	if (cl->has_mtime)
+	if (cl->has_mtime && !cl->o->no_mtime)
 		store_set_time(store, cl->mtime);
 	err = store_commit(store);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
 }
 
-static enum xs transfer_get(struct client *cl, struct store *store)
+static int open_store(const char *file, struct store **store)
 {
-	struct data d = new_data(cl);
-	struct tls_stream *s = NULL;
-	enum xs xs = begin_transfer(cl, "RETR", &s);
-	bool whole;
-
-	if (!xs && data_init(&d, s, &cl->transfer) < 0)
-		xs = fail(cl, XS_LOCAL, "no memory");
-	if (xs)
-		return finish_get(cl, store, xs);
-	cl->began = true;
-	begin_progress(cl, cl->has_size ? cl->size : 0);
-	whole = data_receive(&d, store);
-	data_end(&d, whole);
-	progress_end(&cl->progress);
-	data_close(&d, tls_stream_fd(cl->c->s));
-	await_final_reply(cl, whole);
-	return finish_get(cl, store, get_status(cl));
+	if (strcmp(file, "-"))
+		return store_open_path(file, store);
+	*store = store_fd(STDOUT_FILENO);
+	return *store ? 0 : -ENOMEM;
 }
 
-/*
- * Follow links to a file, or to where one is going to be: the temporary file has to be
- * beside it. What else a link may lead to is opened as it is.
- */
-static int follow_links(char *file)
+/* What SIZE and MDTM say of the file, and with --resume what is here of the same one. */
+static enum xs prepare_get(struct client *cl, struct store *store)
 {
-	char to[PATH_MAX];
-	struct stat sb;
-	ssize_t n = 0;
+	const struct options *o = cl->o;
+	int64_t there;
 
-	if (stat(file, &sb) == 0 && !S_ISREG(sb.st_mode))
-		return 0;
-	for (int i = 0; i < 40; i++) {
-		char *name = strrchr(file, '/');
-
-		n = readlink(file, to, sizeof(to) - 1);
-		if (n < 0)
-			return errno == EINVAL || errno == ENOENT ? 0 : -errno;
-		to[n] = '\0';
-		name = name && *to != '/' ? name + 1 : file;
-		if ((size_t)(name - file) + (size_t)n >= PATH_MAX)
-			return -ENAMETOOLONG;
-		strcpy(name, to);
-	}
-	return -ELOOP;
-}
-
-static int open_store(struct client *cl, int *dir, struct store **store)
-{
-	char *file = cl->target, *copy;
-	int err;
-
-	if (!strcmp(cl->o->file, "-")) {
-		*store = store_fd(STDOUT_FILENO);
-		return *store ? 0 : -ENOMEM;
-	}
-	if (strlen(cl->o->file) >= sizeof(cl->target))
-		return -ENAMETOOLONG;
-	strcpy(file, cl->o->file);
-	err = follow_links(file);
-	if (err)
-		return err;
-	copy = strdup(file);
-	if (!copy)
-		return -ENOMEM;
-	*dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (*dir < 0)
-		return -errno;
-	if (cl->o->resume)
-		cl->resume_at = store_partial_size(*dir, url_basename(file));
-	if (cl->resume_at)
-		return store_continue(*dir, url_basename(file), true, cl->resume_at, store);
-	return store_open(*dir, url_basename(file), true, store);
+	/* The size of a text is not that on the wire (RFC 3659 s. 4). */
+	if (!o->ascii)
+		cl->has_size = ask_size(cl, &cl->size);
+	if ((!o->no_mtime || o->resume) && strcmp(o->file, "-"))
+		cl->has_mtime = ask_mtime(cl);
+	if (cl->has_size && cl->has_mtime)
+		store_set_source(store, cl->size, cl->mtime);
+	there = o->resume ? store_resume(store) : 0;
+	if (there == -ESTALE || (there > 0 && (uint64_t)there > cl->size))
+		return fail(cl, XS_LOCAL,
+			    "%s.partial is not known to be a part of this file, "
+			    "as it is now: remove it, or get all of it without --resume",
+			    o->file);
+	if (there < 0)
+		return fail(cl, XS_LOCAL, "%s.partial: %s", o->file, strerror((int)-there));
+	cl->resume_at = (uint64_t)there;
+	return XS_COMPLETE;
 }
 
 static enum xs get(struct client *cl)
 {
-	struct store *store = NULL;
-	int dir = -1, err;
+	struct store *store;
+	int err = open_store(cl->o->file, &store);
 	enum xs xs;
 
-	err = open_store(cl, &dir, &store);
-	if (err) {
-		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err));
-	} else {
-		xs = prepare(cl);
-		/* The size of a text is not that on the wire (RFC 3659 s. 4). */
-		if (!xs && !cl->o->ascii)
-			cl->has_size = ask_size(cl, "", &cl->size);
-		if (!xs && cl->o->mtime && strcmp(cl->o->file, "-"))
-			cl->has_mtime = ask_mtime(cl);
-		if (!xs && cl->has_size && cl->resume_at > cl->size)
-			xs = fail(cl, XS_LOCAL, "%s.partial is longer than the file", cl->o->file);
-		xs = xs ? finish_get(cl, store, xs) : transfer_get(cl, store);
-	}
-	if (dir >= 0)
-		close(dir);
-	return xs;
+	if (err)
+		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file,
+			    err == -EISDIR ? "is a folder: name the file in it" : strerror(-err));
+	xs = prepare(cl);
+	if (!xs)
+		xs = prepare_get(cl, store);
+	if (!xs)
+		xs = transfer(cl, "RETR", -1, store);
+	return finish_get(cl, store, xs ? xs : get_status(cl));
 }
 
 static enum xs ls(struct client *cl)
@@ -829,38 +840,14 @@ static enum xs ls(struct client *cl)
 		[LS_FACTS] = "MLSD",
 	};
 	struct store *store = store_fd(STDOUT_FILENO);
-	struct data d = new_data(cl);
-	struct tls_stream *s = NULL;
 	enum xs xs = store ? prepare(cl) : fail(cl, XS_LOCAL, "no memory");
-	bool whole;
 
 	if (!xs)
-		xs = begin_transfer(cl, verbs[cl->o->ls], &s);
-	if (!xs && data_init(&d, s, &cl->transfer) < 0)
-		xs = fail(cl, XS_LOCAL, "no memory");
-	if (!xs) {
-		cl->began = true;
-		whole = data_receive(&d, store);
-		data_end(&d, whole);
-		data_close(&d, tls_stream_fd(cl->c->s));
-		await_final_reply(cl, whole);
-		xs = data_status(cl);
-		xs = xs ? xs : reply_status(cl);
-	}
-	store_abandon(store, CONDDISP_DELETE);
-	return xs;
-}
-
-static enum xs run(struct client *cl)
-{
-	switch (cl->o->command) {
-	case CMD_PUT:
-		return put(cl);
-	case CMD_GET:
-		return get(cl);
-	default:
-		return ls(cl);
-	}
+		xs = transfer(cl, verbs[cl->o->ls], -1, store);
+	if (!xs)
+		xs = data_outcome(cl);
+	store_abandon(store, CONDDISP_DELETE, cl->partial);
+	return xs ? xs : reply_status(cl);
 }
 
 /* Say goodbye, without caring much whether it is heard. */
@@ -875,6 +862,16 @@ static void quit(struct client *cl)
 	control_free(cl->c);
 }
 
+/* What the server says of a failure is told, too. */
+static void add_reply(struct client *cl)
+{
+	size_t n = strlen(cl->why);
+
+	if (cl->reply >= 400 && !strstr(cl->why, "server said"))
+		snprintf(cl->why + n, sizeof(cl->why) - n, "; server said %d %s", cl->reply,
+			 cl->reply_text);
+}
+
 enum xs client_run(struct options *o)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
@@ -884,6 +881,7 @@ enum xs client_run(struct options *o)
 	if (!cl)
 		return XS_LOCAL;
 	cl->o = o;
+	strcpy(cl->path, o->url.path);
 	if (o->tls.insecure)
 		io_say("WARNING: --insecure: nothing proves that this is the right server");
 	if (o->clear_data)
@@ -895,8 +893,9 @@ enum xs client_run(struct options *o)
 	else if (no_login)
 		xs = fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", no_login);
 	else
-		xs = run(cl);
+		xs = o->command == CMD_PUT ? put(cl) : o->command == CMD_GET ? get(cl) : ls(cl);
 	quit(cl);
+	add_reply(cl);
 	if (xs)
 		io_say("%s", cl->why);
 	report(cl, xs);

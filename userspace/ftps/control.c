@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +11,19 @@
 
 #include "io.h"
 
+#define KEEPALIVE_S 60 /* firewalls are said to wait for 5 minutes */
+
 struct control *control_new(struct tls_stream *s, int timeout_ms)
 {
 	struct control *c = calloc(1, sizeof(*c));
+	int on = 1, idle = KEEPALIVE_S, fd = tls_stream_fd(s);
 
 	if (!c) {
 		tls_stream_free(s);
 		return NULL;
 	}
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	c->s = s;
 	c->timeout_ms = timeout_ms;
 	return c;
@@ -199,14 +205,15 @@ static void begin_reply(struct ctl_reply *r)
 	r->last[0] = '\0';
 }
 
-enum ctl_status control_try_reply(struct control *c)
+/* One deadline for all its lines, so that nobody can keep us with a line now and then. */
+static enum ctl_status reply_until(struct control *c, bool wait, int64_t deadline)
 {
 	char line[CONTROL_LINE_MAX];
 	enum ctl_status st;
 
 	begin_reply(&c->reply);
 	do {
-		st = control_try_line(c, line);
+		st = wait ? line_until(c, line, deadline) : control_try_line(c, line);
 		if (st != CTL_OK)
 			return st;
 		st = add_line(c, line);
@@ -214,21 +221,14 @@ enum ctl_status control_try_reply(struct control *c)
 	return st;
 }
 
-/* One deadline for all its lines, so that nobody can keep us with a line now and then. */
+enum ctl_status control_try_reply(struct control *c)
+{
+	return reply_until(c, false, 0);
+}
+
 enum ctl_status control_reply(struct control *c)
 {
-	int64_t deadline = io_now() + c->timeout_ms;
-	char line[CONTROL_LINE_MAX];
-	enum ctl_status st;
-
-	begin_reply(&c->reply);
-	do {
-		st = line_until(c, line, deadline);
-		if (st != CTL_OK)
-			return st;
-		st = add_line(c, line);
-	} while (st == CTL_WAIT);
-	return st;
+	return reply_until(c, true, io_now() + c->timeout_ms);
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -346,15 +346,13 @@ unsigned int control_pasv_port(const char *text)
 unsigned int control_epsv_port(const char *text)
 {
 	const char *p = strchr(text, '(');
-	char d = p ? p[1] : '\0';
-	unsigned int port = 0;
-	int digits = 0;
+	char d[6] = "", port[7];
 
-	if (d < 33 || d > 126 || isdigit((unsigned char)d) || p[2] != d || p[3] != d)
+	if (!p || sscanf(p, "(%c%c%c%6[0-9]%c%c", &d[0], &d[1], &d[2], port, &d[3], &d[4]) != 6 ||
+	    !isgraph((unsigned char)*d) || isdigit((unsigned char)*d) ||
+	    strspn(d, (char[]){ *d, '\0' }) != 4 || d[4] != ')')
 		return 0;
-	for (p += 4; isdigit((unsigned char)*p) && digits < 6; p++, digits++)
-		port = port * 10 + (unsigned int)(*p - '0');
-	return digits && p[0] == d && p[1] == ')' && port <= 65535 ? port : 0;
+	return atoi(port) <= 65535 ? (unsigned int)atoi(port) : 0;
 }
 
 bool control_port_addr(const char *text, union net_addr *addr)
@@ -372,24 +370,15 @@ bool control_port_addr(const char *text, union net_addr *addr)
 
 bool control_eprt_addr(const char *text, union net_addr *addr)
 {
-	char d = *text, family = d ? text[1] : '\0';
-	const char *host, *end;
-	char copy[64];
-	unsigned int port = 0, digits = 0;
+	char d[5] = "", family[2], host[46], port[6];
+	int used = 0;
 
-	if (d < 33 || d > 126 || isalnum((unsigned char)d) || d == ':' || d == '.' ||
-	    (family != '1' && family != '2') || text[2] != d)
+	if (sscanf(text, "%c%1[12]%c%45[0-9a-fA-F:.]%c%5[0-9]%c%n", &d[0], family, &d[1], host,
+		   &d[2], port, &d[3], &used) != 7 ||
+	    text[used] || !ispunct((unsigned char)*d) || strspn(d, (char[]){ *d, '\0' }) != 4)
 		return false;
-	host = text + 3;
-	end = strchr(host, d);
-	if (!end || (size_t)(end - host) >= sizeof(copy))
-		return false;
-	memcpy(copy, host, (size_t)(end - host));
-	copy[end - host] = '\0';
-	for (end++; isdigit((unsigned char)*end) && digits < 5; end++, digits++)
-		port = port * 10 + (unsigned int)(*end - '0');
-	return digits && port <= 65535 && end[0] == d && !end[1] &&
-	       net_parse(copy, family == '2' ? AF_INET6 : AF_INET, port, addr);
+	return atoi(port) <= 65535 &&
+	       net_parse(host, *family == '2' ? AF_INET6 : AF_INET, (unsigned int)atoi(port), addr);
 }
 
 enum ctl_status control_send_port(struct control *c, const union net_addr *addr)

@@ -49,7 +49,11 @@ struct control {
 	char why[256];		/* the last failure in words */
 };
 
-/** control_new() - a control connection on a stream, which is its own from now on */
+/**
+ * control_new() - a control connection on a stream, which is its own from now on
+ *
+ * TCP keepalive is on: firewalls forget a connection that is silent during a long transfer.
+ */
 struct control *control_new(struct tls_stream *s, int timeout_ms);
 
 /** control_free() - close it; NULL is fine */

@@ -5,16 +5,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "io.h"
 
-#define NETRC_MAX 65536
+#define SECRET_MAX 65536
 
 /* ------------------------------------------------------------------ netrc */
 
@@ -102,102 +102,83 @@ bool netrc_parse(char *text, struct url *url)
 	return take(&e, url);
 }
 
-/* Return: NULL where it may be used. */
-static const char *check_netrc(int fd)
+static char secret[SECRET_MAX];
+
+/* Fill @secret from a file that its owner alone may read. Return: NULL, or what is wrong. */
+static const char *read_secret(const char *file, int *err)
 {
+	int fd = io_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
 	struct stat sb;
-
-	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode))
-		return "the netrc is no plain file";
-	if (sb.st_mode & 077)
-		return "others may read the netrc: chmod 600";
-	return sb.st_size < NETRC_MAX ? NULL : "the netrc is too large";
-}
-
-static const char *read_netrc(int fd, struct url *url)
-{
-	const char *why = check_netrc(fd);
-	char *text;
 	ssize_t n;
 
-	if (why)
-		return why;
-	text = calloc(1, NETRC_MAX);
-	if (!text)
-		return "no memory";
-	n = read(fd, text, NETRC_MAX - 1);
-	if (n > 0)
-		netrc_parse(text, url);
-	OPENSSL_cleanse(text, NETRC_MAX);
-	free(text);
-	return NULL;
+	*err = fd < 0 ? -fd : 0;
+	if (fd < 0)
+		return strerror(-fd);
+	n = fstat(fd, &sb) < 0 ? -1 : read(fd, secret, sizeof(secret) - 1);
+	*err = n < 0 ? errno : 0;
+	close(fd);
+	secret[n < 0 ? 0 : n] = '\0';
+	if (n < 0)
+		return strerror(*err);
+	if (S_ISREG(sb.st_mode) && sb.st_mode & 077)
+		return "others may read it: chmod 600";
+	return n < SECRET_MAX - 1 ? NULL : "too large";
 }
 
+const char *credentials_read(const char *file, char *password)
+{
+	int err;
+	const char *why = read_secret(file, &err);
+
+	secret[strcspn(secret, "\r\n")] = '\0';
+	if (!why && !is_good(secret))
+		why = "the first line is to be a password, and is too long for one";
+	if (!why)
+		strcpy(password, secret);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return why;
+}
+
+/* Where nobody named the file, there need be none. */
 static const char *from_netrc(struct url *url, const char *netrc)
 {
 	const char *home = getenv("HOME"), *why;
-	char path[PATH_MAX];
-	int fd;
+	static char path[PATH_MAX], said[PATH_MAX + 64];
+	int err;
 
-	if (!netrc)
-		snprintf(path, sizeof(path), "%s/.netrc", home ? home : "");
-	fd = open(netrc ? netrc : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return netrc ? strerror(errno) : NULL;
-	why = read_netrc(fd, url);
-	close(fd);
-	return why;
+	snprintf(path, sizeof(path), "%s%s",
+		 netrc ? netrc :
+		 home  ? home :
+			 "",
+		 netrc ? "" : "/.netrc");
+	why = read_secret(path, &err);
+	if (!why)
+		netrc_parse(secret, url);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	snprintf(said, sizeof(said), "%s: %s", path, why ? why : "");
+	return why && (netrc || err != ENOENT) ? said : NULL;
 }
 
 /* ------------------------------------------------------------------ the terminal */
 
-static bool read_line(int tty, char *to, size_t size)
-{
-	size_t n = 0;
-
-	while (n + 1 < size) {
-		int r = io_wait(tty, POLLIN, -1);
-
-		if (r == -EINTR && !io_stop)
-			continue;
-		if (r <= 0 || read(tty, to + n, 1) != 1)
-			break;
-		if (to[n] == '\n') {
-			to[n] = '\0';
-			return true;
-		}
-		n++;
-	}
-	to[n] = '\0';
-	return false;
-}
-
-static bool ask_without_echo(int tty, const struct url *url, char *to)
-{
-	struct termios old, quiet;
-	bool ok;
-
-	if (tcgetattr(tty, &old) < 0)
-		return false;
-	quiet = old;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
-		return false;
-	dprintf(tty, "Password of %s at %s: ", url->user, url->host);
-	ok = read_line(tty, to, URL_PART_MAX);
-	tcsetattr(tty, TCSAFLUSH, &old);
-	dprintf(tty, "\n");
-	return ok;
-}
-
+/* OpenSSL would ask standard input where there is no terminal: that may be the file. */
 static bool ask_terminal(struct url *url)
 {
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	char prompt[2 * URL_PART_MAX + 32];
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r;
+	sigset_t was;
 
 	if (tty < 0)
 		return false;
-	url->has_password = ask_without_echo(tty, url, url->password);
 	close(tty);
+	snprintf(prompt, sizeof(prompt), "Password of %s at %s: ", url->user, url->host);
+	io_unblock(&was);
+	r = EVP_read_pw_string_min(url->password, 0, URL_PART_MAX - 1, prompt, 0);
+	io_restore(&was);
+	/* It catches signals itself, and says so. */
+	if (r == -2)
+		io_stop = SIGINT;
+	url->has_password = !r;
 	return url->has_password;
 }
 

@@ -21,6 +21,15 @@
 bool netrc_parse(char *text, struct url *url);
 
 /**
+ * credentials_read() - take a password from a file
+ * @file: its name; a file that others can read is refused
+ * @password: out: its first line, URL_PART_MAX bytes
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *credentials_read(const char *file, char *password);
+
+/**
  * credentials_complete() - fill in what the URL lacks
  * @url: user and password are filled in
  * @netrc: the file to look in; NULL: $HOME/.netrc

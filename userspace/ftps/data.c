@@ -16,7 +16,7 @@
 #define ABORT_MS 200   /* how long to look for the cause of an abort */
 #define LINGER_MS 5000 /* how long END_CLEAN waits for the peer to close */
 
-static const char *const ending_names[END_NR] = {
+const char *const ending_names[END_NR + 1] = {
 	[END_CLEAN] = "clean",
 	[END_TICKETS_UNREAD] = "tickets-unread",
 	[END_CLOSE] = "close",
@@ -28,20 +28,6 @@ static const char *const ending_names[END_NR] = {
 	[END_HALF_CLOSE] = "half-close",
 	[END_SHUT_RDWR] = "shut-rdwr",
 };
-
-const char *ending_name(enum ending ending)
-{
-	return ending_names[ending];
-}
-
-enum ending ending_parse(const char *name)
-{
-	int i = 0;
-
-	while (i < END_NR && strcmp(name, ending_names[i]))
-		i++;
-	return (enum ending)i;
-}
 
 /* ------------------------------------------------------------------ common */
 
@@ -57,13 +43,18 @@ int data_init(struct data *d, struct tls_stream *s, struct transfer *result)
 	result->ktls_rx = tls_stream_ktls(s, false);
 	snprintf(result->version, sizeof(result->version), "%s", tls_stream_version(s));
 	snprintf(result->cipher, sizeof(result->cipher), "%s", tls_stream_cipher(s));
-	d->hash = EVP_MD_CTX_new();
-	return d->hash && EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL) ? 0 : -ENOMEM;
+	d->hash = d->tune->sha256 ? EVP_MD_CTX_new() : NULL;
+	if (!d->tune->sha256 || (d->hash && EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL)))
+		return 0;
+	return -ENOMEM;
 }
 
 static void count(struct data *d, const void *buf, size_t n)
 {
-	EVP_DigestUpdate(d->hash, buf, n);
+	if (d->hash)
+		EVP_DigestUpdate(d->hash, buf, n);
+	/* TYPE A of what is no text damages it, and nobody notices. */
+	d->result->nul = d->result->nul || (d->text && memchr(buf, '\0', n));
 	d->result->bytes += n;
 	if (d->progress)
 		d->progress(d->watch_arg, d->result->bytes);
@@ -79,8 +70,9 @@ static void settle(struct data *d, enum ts_status end)
 	if (end != TS_OK)
 		snprintf(r->why, sizeof(r->why), "%s",
 			 end == TS_TIMEOUT ? "no progress for too long" :
-			 end == TS_STOPPED ? "stopped" :
-					     tls_stream_why(d->s));
+			 end != TS_STOPPED ? tls_stream_why(d->s) :
+			 r->local_err	   ? strerror(r->local_err) :
+					     "stopped");
 }
 
 static void settle_time(struct data *d)
@@ -90,7 +82,7 @@ static void settle_time(struct data *d)
 	unsigned int len = 0;
 
 	r->ms = io_now() - d->started;
-	if (EVP_DigestFinal_ex(d->hash, sum, &len))
+	if (d->hash && EVP_DigestFinal_ex(d->hash, sum, &len))
 		for (unsigned int i = 0; i < len && i < 32; i++)
 			snprintf(r->sha256 + 2 * i, 3, "%02x", sum[i]);
 	EVP_MD_CTX_free(d->hash);
@@ -291,20 +283,37 @@ static enum ts_status send_piece(struct data *d, const char *buf, size_t len)
 	return send_chunk(d, wire, len);
 }
 
-static uint64_t cut_of_file(const struct data *d, int fd)
+/* How much of a file is left from here on, -1 where it has no size. */
+static int64_t left_of(int fd)
 {
 	struct stat sb;
+	off_t at = lseek(fd, 0, SEEK_CUR);
 
+	return at >= 0 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) ? sb.st_size - at : -1;
+}
+
+static uint64_t cut_of_file(const struct data *d, int64_t left)
+{
 	if (d->tune->cut_at)
 		return d->tune->cut_at;
-	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode))
-		return (uint64_t)sb.st_size / 2;
-	return CUT_DEFAULT;
+	return left < 0 ? CUT_DEFAULT : (uint64_t)left / 2;
+}
+
+/* Nothing is left to read. Return: whether it is all that there was at the beginning. */
+static bool all_sent(struct data *d, int64_t left)
+{
+	if (left <= 0)
+		return true;
+	d->result->local_err = EIO;
+	settle(d, TS_STOPPED);
+	snprintf(d->result->why, sizeof(d->result->why), "the file has become shorter meanwhile");
+	return false;
 }
 
 bool data_send(struct data *d, int fd)
 {
-	uint64_t cut_after = cut_of_file(d, fd);
+	int64_t left = left_of(fd);
+	uint64_t cut_after = cut_of_file(d, left);
 	char buf[CHUNK];
 
 	d->result->sending = true;
@@ -321,7 +330,8 @@ bool data_send(struct data *d, int fd)
 			want = (size_t)(cut_after - d->result->bytes);
 		n = read_file(d, fd, buf, want);
 		if (n == 0)
-			return true;
+			return all_sent(d, left);
+		left -= n;
 		st = n < 0 ? TS_STOPPED : send_piece(d, buf, (size_t)n);
 		if (st != TS_OK) {
 			settle(d, st);
@@ -371,6 +381,22 @@ static enum ts_status receive_chunk(struct data *d, struct store *store, char *b
 	return d->result->local_err ? TS_STOPPED : pace(d);
 }
 
+/* What REST leaves as it is may have to be copied, which takes its time. */
+static enum ts_status fill(struct data *d, struct store *store)
+{
+	short revents;
+	int more;
+
+	while ((more = store_fill(store)) > 0) {
+		enum ts_status st = await(d, 0, 0, &revents);
+
+		if (st != TS_OK && st != TS_TIMEOUT)
+			return st;
+	}
+	d->result->local_err = -more;
+	return more < 0 ? TS_STOPPED : TS_OK;
+}
+
 bool data_receive(struct data *d, struct store *store)
 {
 	uint64_t cut_after = d->tune->cut_at ? d->tune->cut_at : CUT_DEFAULT;
@@ -378,6 +404,8 @@ bool data_receive(struct data *d, struct store *store)
 	char buf[CHUNK];
 	bool whole;
 
+	if (st == TS_OK)
+		st = fill(d, store);
 	while (st == TS_OK) {
 		if (cut_here(d, cut_after)) {
 			cut(d);
@@ -498,6 +526,28 @@ void data_end(struct data *d, bool whole)
 	else
 		let_go(d);
 	settle_time(d);
+}
+
+enum xs data_status(const struct transfer *t)
+{
+	if (t->local_err)
+		return XS_LOCAL;
+	if (t->aborted)
+		return XS_REFUSED;
+	switch (t->end) {
+	case TS_END_TRUNCATED:
+		return XS_TRUNCATED;
+	case TS_END_RESET:
+		return XS_RESET;
+	case TS_TIMEOUT:
+		return XS_TIMEOUT;
+	case TS_STOPPED:
+		return XS_NETWORK;
+	case TS_ERROR:
+		return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
+	default:
+		return XS_COMPLETE;
+	}
 }
 
 void data_close(struct data *d, int other_fd)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "net.h"
+#include "status.h"
 #include "store.h"
 #include "tls_stream.h"
 
@@ -52,17 +53,15 @@ enum ending {
 	END_NR
 };
 
-/** ending_name() - as --end= takes it */
-const char *ending_name(enum ending ending);
-
-/** ending_parse() - the ending of that name, END_NR for none */
-enum ending ending_parse(const char *name);
+/* As --end= takes them, NULL at the end. */
+extern const char *const ending_names[END_NR + 1];
 
 /* Knobs of a data connection; zero is the default of each but the timeout. */
 struct tuning {
 	struct net_buffers buffers;
 	enum ending ending;
 	bool no_ktls;
+	bool sha256;	   /* compute it */
 	int timeout_ms;	   /* give up after so long without progress */
 	int read_delay_ms; /* a receiver waits so long before its first read */
 	int end_delay_ms;  /* see END_TICKETS_UNREAD, END_HALF_CLOSE */
@@ -81,10 +80,11 @@ struct transfer {
 	bool notified;	    /* we sent close_notify */
 	bool ktls_tx, ktls_rx;
 	char version[16], cipher[64];
-	char sha256[65]; /* of the bytes counted above */
+	char sha256[65]; /* of the bytes counted above; "": nobody asked */
 	int64_t ms;	 /* from the first byte's turn to data_end() */
 	int local_err;	 /* errno of the local file, 0: none */
 	bool aborted;	 /* data.watch() said so */
+	bool nul;	 /* a text has a NUL in it */
 	enum ts_fault fault;
 	char why[256];
 };
@@ -106,7 +106,7 @@ struct data {
 	/* Called with the bytes so far as they move, or NULL. */
 	void (*progress)(void *arg, uint64_t bytes);
 	/* The rest is data.c's. */
-	EVP_MD_CTX *hash;
+	EVP_MD_CTX *hash; /* NULL: nobody asked */
 	int64_t started;
 	bool read_ended;
 	bool cr; /* received with TYPE A: a CR is kept back */
@@ -148,6 +148,9 @@ bool data_receive(struct data *d, struct store *store);
  * ended by a close without close_notify, for nothing else would be true
  */
 void data_end(struct data *d, bool whole);
+
+/** data_status() - what the transfer's end means, as far as the data connection tells */
+enum xs data_status(const struct transfer *t);
 
 /**
  * data_close() - let go of the connection

@@ -28,12 +28,7 @@ static void on_stop(int sig)
 	io_stop = sig;
 }
 
-static void on_other(int sig)
-{
-	(void)sig;
-}
-
-static int catch_with(int sig, void (*handler)(int))
+int io_catch(int sig, void (*handler)(int))
 {
 	/* No SA_RESTART: a wait must end when the signal comes. */
 	struct sigaction sa = { .sa_handler = handler };
@@ -62,20 +57,15 @@ int io_init(void)
 		if (sigaction(stopping[i], NULL, &old) < 0)
 			return -errno;
 		if (old.sa_handler != SIG_IGN)
-			err = catch_with(stopping[i], on_stop);
+			err = io_catch(stopping[i], on_stop);
 	}
 	blocking = !err;
 	return err;
 }
 
-int io_catch(int sig)
-{
-	return catch_with(sig, on_other);
-}
-
 int io_stop_after(unsigned int seconds)
 {
-	int err = seconds ? catch_with(SIGALRM, on_stop) : 0;
+	int err = seconds ? io_catch(SIGALRM, on_stop) : 0;
 
 	if (!err)
 		alarm(seconds);
@@ -184,7 +174,7 @@ static void run_open(void *arg)
 {
 	struct opening *o = arg;
 
-	o->fd = openat(o->dir, o->name, o->flags);
+	o->fd = openat(o->dir, o->name, o->flags, 0666);
 	if (o->fd < 0)
 		o->fd = -errno;
 }

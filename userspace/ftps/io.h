@@ -31,12 +31,13 @@ extern bool io_verbose;
 int io_init(void);
 
 /**
- * io_catch() - have one more signal end io_poll() without asking us to stop
+ * io_catch() - have one more signal end io_poll(), without asking us to stop
  * @sig: the signal, e.g. SIGCHLD
+ * @handler: called with it inside io_poll()
  *
  * Return: 0, or a negative errno.
  */
-int io_catch(int sig);
+int io_catch(int sig, void (*handler)(int));
 
 /**
  * io_stop_after() - have SIGALRM ask us to stop
@@ -96,7 +97,7 @@ int io_call(void (*run)(void *arg), void *arg);
  * io_openat() - openat(2) by io_call(): a FIFO without another end blocks
  * @dir: a descriptor of the folder, or AT_FDCWD
  * @name: the name in it
- * @flags: as openat(2), without O_CREAT
+ * @flags: as openat(2); the mode is 0666
  *
  * Return: the descriptor, or a negative errno (-EINTR: a signal asks us to stop).
  */

@@ -19,8 +19,8 @@
  * @path: what to list, from vfs_join()
  * @how: LS_LIST as "ls -l" does it, LS_NAMES names alone, LS_FACTS as RFC 3659 s. 7
  *
- * Temporary files (store.h) and names with control characters are left out. Lines end in
- * CR LF (RFC 959 s. 3.1.1.1).
+ * Temporary files (store.h), names with control characters, and links that lead outside are left
+ * out. Lines end in CR LF (RFC 959 s. 3.1.1.1).
  *
  * Return: a descriptor to read it from, in memory, or a negative errno (-ENOTDIR: LS_FACTS
  * of a file).

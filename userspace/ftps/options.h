@@ -27,6 +27,7 @@ enum listing {
 
 struct options {
 	enum command command;
+	bool help, version, verbose;
 	struct tls_config tls;
 	struct tuning tune;
 	enum conddisp conddisp;
@@ -34,6 +35,7 @@ struct options {
 	int family;	 /* AF_UNSPEC, AF_INET, AF_INET6 */
 	bool implicit;	 /* TLS from the first byte, without AUTH */
 	bool clear_data; /* client: PROT C; server: allow it */
+	const char *password_file;
 	/* put, get, ls */
 	struct url url;
 	const char *file;  /* local file; "-": standard input or output */
@@ -42,9 +44,10 @@ struct options {
 	bool active;	   /* the server connects to us: PORT, EPRT */
 	bool resume;	   /* go on where a partial file ends */
 	bool append;	   /* APPE */
+	bool atomic;	   /* put: under another name until it is complete */
 	enum listing ls;
-	bool mtime; /* get: the file's time is the server's (MDTM) */
-	bool ascii; /* TYPE A: line ends are converted */
+	bool no_mtime; /* get: the file's time is not the server's (MDTM) */
+	bool ascii;    /* TYPE A: line ends are converted */
 	bool no_progress;
 	/* serve */
 	const char *dir;
@@ -52,10 +55,17 @@ struct options {
 	const char *user;
 	char password[URL_PART_MAX];
 	const char *users; /* a file of several; NULL: @user alone */
-	bool anonymous;
-	bool require_reuse; /* data connections resume the control connection's session */
+	char *users_text;  /* what is in it */
+	bool anonymous, anonymous_write;
+	int require_reuse;  /* data connections resume the control connection's session */
+	const char *run_as; /* become this user; NULL: stay */
+	uid_t uid;	    /* who that is */
+	gid_t gid;
+	const char *pasv_ports, *pasv_address;
+	unsigned int pasv_first, pasv_last; /* ports of data connections; 0: any */
+	union net_addr pasv_nat;	    /* what PASV tells; AF_UNSPEC: where it listens */
 	int max_clients;
-	int max_per_host;  /* 0: as many as there may be at all */
+	int max_per_host;
 	int max_session;   /* seconds; 0: without end */
 	uint64_t max_size; /* of a file that is stored; 0: any */
 	int idle_ms;	   /* a control connection may be silent for so long */

@@ -12,6 +12,8 @@
 
 #define EACH_MS 200
 #define BAR 24
+#define FULL "########################"
+#define EMPTY "........................"
 #define NAME 32 /* columns for the name */
 
 static void draw(const char *text)
@@ -40,20 +42,20 @@ static void amount(char *out, size_t size, uint64_t bytes)
 	snprintf(out, size, "%" PRIu64 "%c", bytes, units[unit]);
 }
 
-static void bar(char *out, uint64_t part, uint64_t total)
+static void time_left(char *out, size_t size, uint64_t s)
 {
-	int full = (int)((double)part / (double)total * BAR);
-
-	for (int i = 0; i < BAR; i++)
-		out[i] = i < full ? '#' : '.';
-	out[BAR] = '\0';
+	if (s < 360000)
+		snprintf(out, size, "%d:%02d:%02d", (int)s / 3600, (int)s / 60 % 60, (int)s % 60);
+	else /* 100 hours: who knows */
+		snprintf(out, size, "-:--:--");
 }
 
 void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int width, char *line,
 		   int size)
 {
 	uint64_t rate = ms > 0 ? bytes * 1000 / (uint64_t)ms : 0, done = p->begin + bytes;
-	char moved[16], speed[16], name[NAME + 1], ruler[BAR + 1];
+	char moved[16], speed[16], left[16], name[NAME + 1];
+	double part;
 
 	snprintf(name, sizeof(name), "%s", p->name);
 	/* Bytes of other alphabets may be wider or narrower than a column, or none at all. */
@@ -64,9 +66,11 @@ void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int wid
 	amount(speed, sizeof(speed), rate);
 	/* The file may have grown since its size was asked for. */
 	if (p->total && done <= p->total) {
-		bar(ruler, done, p->total);
-		snprintf(line, (size_t)size, "%s %3d%% [%s] %s %s/s", name,
-			 (int)((double)done / (double)p->total * 100), ruler, moved, speed);
+		part = (double)done / (double)p->total;
+		time_left(left, sizeof(left), rate ? (p->total - done) / rate : UINT64_MAX);
+		snprintf(line, (size_t)size, "%s %3d%% [%.*s%.*s] %s %s/s %s", name,
+			 (int)(part * 100), (int)(part * BAR), FULL, BAR - (int)(part * BAR), EMPTY,
+			 moved, speed, left);
 	} else {
 		snprintf(line, (size_t)size, "%s %s %s/s", name, moved, speed);
 	}

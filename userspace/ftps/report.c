@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -52,6 +53,19 @@ static json_t *text(const char *s)
 	return json_string(safe);
 }
 
+#define TIME_MAX 32
+
+/* The time of day, UTC, as ISO 8601 has it. */
+static const char *now(char *text)
+{
+	time_t t = time(NULL);
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(text, TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		*text = '\0';
+	return text;
+}
+
 /* The end in one word: what was seen by a receiver, what was achieved by a sender. */
 static const char *end_word(const struct transfer *t)
 {
@@ -63,14 +77,14 @@ static const char *end_word(const struct transfer *t)
 static json_t *transfer_json(const struct transfer *t)
 {
 	/* clang-format off */
-	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:s, s:b, s:I, s:I}",
+	return json_pack("{s:I, s:s, s:{s:b, s:b}, s:s, s:s, s:f, s:o, s:b, s:I, s:I}",
 			 "bytes", (json_int_t)t->bytes,
 			 "end", end_word(t),
 			 "ktls", "tx", t->ktls_tx, "rx", t->ktls_rx,
 			 "tls", t->version,
 			 "cipher", t->cipher,
 			 "seconds", (double)t->ms / 1000,
-			 "sha256", t->sha256,
+			 "sha256", text(*t->sha256 ? t->sha256 : NULL),
 			 "close_notify_sent", t->notified,
 			 "unacked", (json_int_t)t->missing,
 			 "unread", (json_int_t)t->unread);
@@ -88,12 +102,19 @@ static void print_json(const struct report *r, int fd)
 			      "exit", (int)r->status,
 			      "reply", r->reply,
 			      "reply_text", text(r->reply_text),
-			      "ending", ending_name(r->ending),
+			      "ending", ending_names[r->ending],
 			      "partial", text(r->partial),
 			      "error", text(r->why));
 	/* clang-format on */
 	json_t *t = j && r->transfer ? transfer_json(r->transfer) : NULL;
+	char when[TIME_MAX];
 
+	if (j && r->user) {
+		json_object_set_new(j, "time", json_string(now(when)));
+		json_object_set_new(j, "user", text(r->user));
+	}
+	if (j && r->from)
+		json_object_set_new(j, "from", text(r->from));
 	if (t) {
 		json_object_update(j, t);
 		json_decref(t);
@@ -110,33 +131,45 @@ static const char *ktls_words(const struct transfer *t)
 	return t->ktls_rx ? "user-space TX, kTLS RX" : "user-space TLS";
 }
 
+/* What a peer said is in it: a terminal must not obey it. */
+static void put_words(int fd, char *line)
+{
+	char last = '\0';
+
+	text_mask(&last, line, strlen(line), "");
+	put_line(fd, line);
+}
+
 static void print_words(const struct report *r, int fd)
 {
 	const struct transfer *t = r->transfer;
-	char line[4096], last = '\0';
-	size_t n, room = sizeof(line) - 2;
+	char line[4096], when[TIME_MAX];
+	FILE *f = fmemopen(line, sizeof(line) - 1, "w");
 
-	n = (size_t)snprintf(line, room, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
+	if (!f)
+		return;
+	if (r->user)
+		fprintf(f, "%s %s \"%s\" ", now(when), r->peer, r->user);
+	fprintf(f, "%s %.1024s: %s", r->op, r->path, xs_name(r->status));
+	if (r->from)
+		fprintf(f, ", from %.1024s", r->from);
 	if (t)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes, %s, %s %s, %s",
-				      t->bytes, end_word(t), t->version, t->cipher, ktls_words(t));
+		fprintf(f, ", %" PRIu64 " bytes, %s, %s %s, %s", t->bytes, end_word(t), t->version,
+			t->cipher, ktls_words(t));
 	if (t && t->missing)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unacknowledged",
-				      t->missing);
+		fprintf(f, ", %" PRIu64 " bytes unacknowledged", t->missing);
 	if (t && t->unread)
-		n += (size_t)snprintf(line + n, room - n, ", %" PRIu64 " bytes unread at close",
-				      t->unread);
+		fprintf(f, ", %" PRIu64 " bytes unread at close", t->unread);
 	if (t)
-		n += (size_t)snprintf(line + n, room - n, ", %.3f s", (double)t->ms / 1000);
+		fprintf(f, ", %.3f s", (double)t->ms / 1000);
 	if (r->reply)
-		n += (size_t)snprintf(line + n, room - n, ", reply %d", r->reply);
+		fprintf(f, ", reply %d", r->reply);
 	if (r->partial)
-		n += (size_t)snprintf(line + n, room - n, ", partial file %.512s", r->partial);
+		fprintf(f, ", partial file %.512s", r->partial);
 	if (t && *t->sha256)
-		snprintf(line + n, room - n, ", sha256 %s", t->sha256);
-	/* Names and replies come from a peer. */
-	text_mask(&last, line, strlen(line), "");
-	put_line(fd, line);
+		fprintf(f, ", sha256 %s", t->sha256);
+	fclose(f);
+	put_words(fd, line);
 }
 
 void report_print(const struct report *r, bool json, int fd)
@@ -145,6 +178,22 @@ void report_print(const struct report *r, bool json, int fd)
 		print_json(r, fd);
 	else
 		print_words(r, fd);
+}
+
+void report_event(const char *event, const char *peer, const char *user, const char *detail,
+		  bool json)
+{
+	char line[1024], when[TIME_MAX];
+
+	if (json) {
+		put_json(STDOUT_FILENO,
+			 json_pack("{s:s, s:s, s:o, s:o, s:o}", "time", now(when), "event", event,
+				   "peer", text(peer), "user", text(user), "detail", text(detail)));
+		return;
+	}
+	snprintf(line, sizeof(line) - 1, "%s %s \"%s\" %s: %s", now(when), peer, user, event,
+		 detail);
+	put_words(STDOUT_FILENO, line);
 }
 
 void report_listening(const char *address, unsigned int port, bool json)

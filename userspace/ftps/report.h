@@ -13,7 +13,9 @@
 struct report {
 	const char *op;	  /* "put", "get", "STOR", "RETR" */
 	const char *path; /* the remote file, as the peers call it */
+	const char *from; /* its name before RNTO, or NULL */
 	const char *peer; /* the other end's address, or NULL */
+	const char *user; /* server: who it was, "" before USER; client: NULL */
 	enum xs status;
 	int reply;			 /* the final reply's code, 0: there was none */
 	const char *reply_text;		 /* or NULL */
@@ -30,6 +32,17 @@ struct report {
  * @fd: where to; standard error where standard output is the file itself
  */
 void report_print(const struct report *r, bool json, int fd);
+
+/**
+ * report_event() - say what a server saw that is no transfer, on standard output
+ * @event: in a word: "login"
+ * @peer: the other end's address
+ * @user: who it says it is, or ""
+ * @detail: more words
+ * @json: as a JSON object
+ */
+void report_event(const char *event, const char *peer, const char *user, const char *detail,
+		  bool json);
 
 /**
  * report_listening() - say where the server listens

@@ -16,6 +16,6 @@
  *
  * Return: the exit status where it could not start; with io_stop set a signal ended it.
  */
-enum xs serve_run(const struct options *o);
+enum xs serve_run(struct options *o);
 
 #endif

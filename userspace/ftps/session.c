@@ -27,6 +27,8 @@
 
 #define LOGIN_TRIES 3
 #define LOGIN_DELAY_MS 1000 /* after a wrong password */
+#define LOGIN_MS 30000	    /* from the connection to the login, at most, see --timeout */
+#define BAD_COMMANDS 10	    /* and it is no client of FTP */
 #define ACCEPT_MS 30000	    /* for a client to open its data connection, at most, see --timeout */
 
 struct session {
@@ -38,15 +40,19 @@ struct session {
 	char peer_text[NET_TEXT_MAX];
 	bool tls, pbsz, prot_set, prot_p;
 	bool logged_in, leaving;
-	int failures; /* logins */
+	int64_t login_by;
+	int failures;	  /* logins */
+	int bad_commands; /* since the last good one of a client that has logged in */
 	char user[URL_PART_MAX];
 	char cwd[VFS_PATH_MAX];
-	int pasv_fd;	     /* listening for the data connection, or -1 */
-	union net_addr port; /* where PORT or EPRT said to connect to */
+	char from[VFS_PATH_MAX]; /* what RNFR said, or "" */
+	int pasv_fd;		 /* listening for the data connection, or -1 */
+	union net_addr port;	 /* where PORT or EPRT said to connect to */
 	bool has_port;
-	bool epsv_all; /* EPSV ALL: no other way (RFC 2428 s. 4) */
-	bool ascii;    /* TYPE A, which is where RFC 959 begins */
-	uint64_t rest; /* where the next transfer begins */
+	bool epsv_all;	  /* EPSV ALL: no other way (RFC 2428 s. 4) */
+	bool ascii;	  /* TYPE A, which is where RFC 959 begins */
+	uint64_t rest;	  /* where the next transfer begins */
+	const char *verb; /* the command in hand, as the table has it */
 	/* During a transfer: */
 	struct data *data;
 	bool abor;		      /* ABOR came */
@@ -66,6 +72,11 @@ static void gone(struct session *s, enum ctl_status st)
 }
 
 #define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
+
+static void event(const struct session *s, const char *what, const char *detail)
+{
+	report_event(what, s->peer_text, s->user, detail, s->o->json);
+}
 
 /*
  * A failure with a file. @refusal is the reply to what will not do however often it is tried,
@@ -92,7 +103,7 @@ static void reply_errno(struct session *s, int refusal, int err)
 		break;
 	case EXDEV:
 	case ELOOP:
-		reply(s, "%d Not in this folder", refusal);
+		reply(s, "%d Not in this folder, or on another file system", refusal);
 		break;
 	default:
 		reply(s, "%d %s", refusal, strerror(err));
@@ -104,12 +115,11 @@ static void reply_errno(struct session *s, int refusal, int err)
 static void start_tls(struct session *s)
 {
 	struct tls_start how = { .ctx = s->ctx, .server = true, .tickets = -1 };
-	enum ts_status st = tls_stream_start(s->c->s, &how, s->o->tune.timeout_ms);
 
-	s->tls = st == TS_OK;
+	s->tls = tls_stream_start(s->c->s, &how, io_left(s->login_by)) == TS_OK;
 	if (s->tls)
 		return;
-	io_say("%s: control connection: %s", s->peer_text, tls_stream_why(s->c->s));
+	event(s, "no TLS", tls_stream_why(s->c->s));
 	s->leaving = true;
 }
 
@@ -184,31 +194,26 @@ static void cmd_user(struct session *s, const char *arg)
 {
 	if (s->logged_in) {
 		reply(s, "530 Logged in already");
-		return;
+	} else if (strlen(arg) >= sizeof(s->user) || strchr(arg, '"') || !vfs_printable(arg)) {
+		/* A log shows it in quotes. */
+		reply(s, "501 This is no user name");
+	} else {
+		strcpy(s->user, arg);
+		reply(s, "331 Password, please");
 	}
-	snprintf(s->user, sizeof(s->user), "%s", arg);
-	reply(s, "331 Password, please");
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	size_t len = strlen(a);
-
-	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
 }
 
 static bool may_log_in(const struct session *s, const char *secret)
 {
 	const struct options *o = s->o;
-	bool user, password;
+	size_t len = strlen(o->password);
 
 	if (o->anonymous)
 		return true;
 	if (o->users)
-		return users_login(o->users, s->user, secret);
-	user = same_text(s->user, o->user);
-	password = same_text(secret, o->password);
-	return user && password;
+		return users_login(o->users_text, s->user, secret);
+	return strlen(secret) == len && !CRYPTO_memcmp(secret, o->password, len) &&
+	       !strcmp(s->user, o->user);
 }
 
 static void cmd_pass(struct session *s, const char *arg)
@@ -218,11 +223,11 @@ static void cmd_pass(struct session *s, const char *arg)
 		return;
 	}
 	s->logged_in = may_log_in(s, arg);
+	event(s, "login", s->logged_in ? "accepted" : "refused");
 	if (s->logged_in) {
 		reply(s, "230 Welcome");
 		return;
 	}
-	io_say("%s: login refused", s->peer_text);
 	io_poll(NULL, 0, LOGIN_DELAY_MS);
 	s->leaving = ++s->failures >= LOGIN_TRIES;
 	reply(s, s->leaving ? "421 Too many tries" : "530 Login incorrect");
@@ -237,16 +242,10 @@ static void cmd_quit(struct session *s, const char *arg)
 	s->leaving = true;
 }
 
-static void cmd_noop(struct session *s, const char *arg)
+/* All that there is to say. */
+static void cmd_say(struct session *s, const char *text)
 {
-	(void)arg;
-	reply(s, "200 OK");
-}
-
-static void cmd_syst(struct session *s, const char *arg)
-{
-	(void)arg;
-	reply(s, "215 UNIX Type: L8");
+	reply(s, "%s", text);
 }
 
 static void cmd_feat(struct session *s, const char *arg)
@@ -292,12 +291,6 @@ static void cmd_mode(struct session *s, const char *arg)
 static void cmd_stru(struct session *s, const char *arg)
 {
 	reply(s, strcasecmp(arg, "F") ? "504 STRU F is all there is" : "200 OK");
-}
-
-static void cmd_abor(struct session *s, const char *arg)
-{
-	(void)arg;
-	reply(s, "226 Nothing to abort");
 }
 
 /* ------------------------------------------------------------------ folders */
@@ -348,17 +341,17 @@ static void cmd_cwd(struct session *s, const char *arg)
 	reply(s, "250 OK");
 }
 
-static void cmd_cdup(struct session *s, const char *arg)
+/*
+ * Open a regular file to read. @path: out: its path.
+ * Return: the descriptor, or -1 with the reply sent.
+ */
+static int open_file(struct session *s, const char *arg, char *path, struct stat *sb)
 {
-	(void)arg;
-	cmd_cwd(s, "..");
-}
+	int fd;
 
-/* Open a regular file to read. Return: the descriptor, or -1 with the reply sent. */
-static int open_file(struct session *s, const char *path, struct stat *sb)
-{
-	int fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
-
+	if (!resolve(s, arg, path))
+		return -1;
+	fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
 	if (fd < 0) {
 		reply_errno(s, 550, -fd);
 		return -1;
@@ -373,14 +366,9 @@ static int open_file(struct session *s, const char *path, struct stat *sb)
 static bool stat_file(struct session *s, const char *arg, struct stat *sb)
 {
 	char path[VFS_PATH_MAX];
-	int fd;
+	int fd = open_file(s, arg, path, sb);
 
-	if (!resolve(s, arg, path))
-		return false;
-	fd = open_file(s, path, sb);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return fd >= 0 && close(fd) == 0;
 }
 
 static void cmd_size(struct session *s, const char *arg)
@@ -418,12 +406,19 @@ static void close_pasv(struct session *s)
 	s->has_port = false;
 }
 
+/* A port that is free; of --pasv-ports one that nobody can foretell. */
 static bool listen_data(struct session *s, union net_addr *at)
 {
+	unsigned int first = s->o->pasv_first, n = s->o->pasv_last - first + 1, at_random;
+
 	close_pasv(s);
 	*at = s->local;
-	net_set_port(at, 0);
-	s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+	if (RAND_bytes((unsigned char *)&at_random, sizeof(at_random)) != 1)
+		at_random = 0;
+	for (unsigned int i = 0; i < n && s->pasv_fd < 0; i++) {
+		net_set_port(at, first + (at_random % n + i) % n);
+		s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+	}
 	if (s->pasv_fd >= 0 && net_local(s->pasv_fd, at) == 0)
 		return true;
 	close_pasv(s);
@@ -447,8 +442,10 @@ static void cmd_epsv(struct session *s, const char *arg)
 
 static void cmd_pasv(struct session *s, const char *arg)
 {
+	const union net_addr *nat = &s->o->pasv_nat;
 	union net_addr at;
-	const unsigned char *a = (const unsigned char *)&at.in.sin_addr;
+	const unsigned char *a =
+		(const unsigned char *)&(nat->sa.sa_family ? nat : &at)->in.sin_addr;
 
 	(void)arg;
 	if (s->epsv_all)
@@ -461,33 +458,22 @@ static void cmd_pasv(struct session *s, const char *arg)
 }
 
 /* No bounce: only to the client itself, and to no service of its (RFC 2577 s. 3). */
-static void set_port(struct session *s, bool good, const union net_addr *addr)
-{
-	close_pasv(s);
-	if (s->epsv_all || !good) {
-		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
-	} else if (!net_same_host(addr, &s->peer) || net_port(addr) < 1024) {
-		io_say("%s: a data connection to elsewhere refused", s->peer_text);
-		reply(s, "504 Only to yourself, and not below port 1024");
-	} else {
-		s->port = *addr;
-		s->has_port = true;
-		reply(s, "200 OK");
-	}
-}
-
 static void cmd_port(struct session *s, const char *arg)
 {
 	union net_addr addr = { 0 };
+	bool good = *s->verb == 'P' ? control_port_addr(arg, &addr) : control_eprt_addr(arg, &addr);
 
-	set_port(s, control_port_addr(arg, &addr), &addr);
-}
-
-static void cmd_eprt(struct session *s, const char *arg)
-{
-	union net_addr addr = { 0 };
-
-	set_port(s, control_eprt_addr(arg, &addr), &addr);
+	close_pasv(s);
+	if (s->epsv_all || !good) {
+		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
+	} else if (!net_same_host(&addr, &s->peer) || net_port(&addr) < 1024) {
+		event(s, "data", "refused: to elsewhere");
+		reply(s, "504 Only to yourself, and not below port 1024");
+	} else {
+		s->port = addr;
+		s->has_port = true;
+		reply(s, "200 OK");
+	}
 }
 
 static void cmd_rest(struct session *s, const char *arg)
@@ -541,12 +527,12 @@ static struct tls_stream *open_data(struct session *s)
 	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK) {
 		if (!s->o->require_reuse || SSL_session_reused(tls_stream_ssl(data)))
 			return data;
-		io_say("%s: data connection with a TLS session of its own refused", s->peer_text);
+		event(s, "data", "refused: with a TLS session of its own");
 		reply(s, "522 Data connections must resume this connection's TLS session");
 		tls_stream_free(data);
 		return NULL;
 	}
-	io_say("%s: data connection: %s", s->peer_text, tls_stream_why(data));
+	event(s, "data", tls_stream_why(data));
 	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
 	tls_stream_free(data);
 	return NULL;
@@ -613,30 +599,6 @@ static bool may_transfer(struct session *s)
 	return false;
 }
 
-static enum xs outcome(const struct session *s, bool whole)
-{
-	const struct transfer *t = &s->transfer;
-
-	if (t->local_err)
-		return XS_LOCAL;
-	if (t->aborted)
-		return XS_REFUSED;
-	switch (t->end) {
-	case TS_END_TRUNCATED:
-		return XS_TRUNCATED;
-	case TS_END_RESET:
-		return XS_RESET;
-	case TS_TIMEOUT:
-		return XS_TIMEOUT;
-	case TS_STOPPED:
-		return XS_NETWORK;
-	case TS_ERROR:
-		return t->fault == TS_FAULT_NET ? XS_NETWORK : XS_PROTOCOL;
-	default:
-		return whole ? XS_COMPLETE : XS_TRUNCATED;
-	}
-}
-
 static int reply_code_of(int err)
 {
 	if (err == EFBIG)
@@ -654,7 +616,7 @@ static void reply_outcome(struct session *s, enum xs xs)
 		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
 	} else if (xs == XS_LOCAL) {
 		s->report.reply = reply_code_of(t->local_err);
-		reply(s, "%d %s", s->report.reply, strerror(t->local_err));
+		reply(s, "%d %s", s->report.reply, t->why);
 	} else if (s->abor) {
 		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
 	} else {
@@ -662,13 +624,14 @@ static void reply_outcome(struct session *s, enum xs xs)
 	}
 }
 
-static void begin_report(struct session *s, const char *op, const char *path)
+static void begin_report(struct session *s, const char *path)
 {
 	memset(&s->transfer, 0, sizeof(s->transfer));
 	s->report = (struct report){
-		.op = op,
+		.op = s->verb,
 		.path = path,
 		.peer = s->peer_text,
+		.user = s->user,
 		.transfer = &s->transfer,
 		.ending = s->o->tune.ending,
 	};
@@ -680,23 +643,11 @@ static void end_report(struct session *s, enum xs xs)
 	if (xs)
 		s->report.why = s->transfer.why[0] ? s->transfer.why : xs_name(xs);
 	report_print(&s->report, s->o->json, STDOUT_FILENO);
+	if (s->transfer.nul)
+		event(s, "warning", "TYPE A of a file with a NUL: is it a text?");
 	if (s->abor)
 		reply(s, "226 Abort done");
 	s->abor = false;
-}
-
-static struct data new_data(struct session *s)
-{
-	struct data d = {
-		.tune = &s->o->tune,
-		.watch_fd = tls_stream_fd(s->c->s),
-		.watch = watch_control,
-		.watch_arg = s,
-		.last_words = last_words,
-		.max_bytes = s->o->max_size,
-	};
-
-	return d;
 }
 
 /* 150, the data connection, its TLS. Return: false with the reply sent. */
@@ -719,50 +670,66 @@ static bool begin_transfer(struct session *s, struct data *d)
 	return true;
 }
 
-static void store_file(struct session *s, const char *op, struct store *store, const char *path)
+/*
+ * The data connection of a command: what @fd has left, or, where that is -1, what is to be in
+ * @store. @text: lines end in LF here, and in CR LF on the wire.
+ */
+static void transfer(struct session *s, const char *path, int fd, struct store *store, bool text)
 {
-	struct data d = new_data(s);
-	char partial[VFS_PATH_MAX + 16];
+	struct data d = {
+		.tune = &s->o->tune,
+		.watch_fd = tls_stream_fd(s->c->s),
+		.watch = watch_control,
+		.watch_arg = s,
+		.last_words = last_words,
+		.max_bytes = s->o->max_size,
+		.text = text,
+	};
+	char partial[STORE_PARTIAL_MAX];
 	bool whole;
 	enum xs xs;
 
-	d.text = s->ascii;
-	begin_report(s, op, path);
+	begin_report(s, path);
 	if (!begin_transfer(s, &d)) {
-		store_abandon(store, s->o->conddisp);
+		store_abandon(store, s->o->conddisp, partial);
 		return;
 	}
-	whole = data_receive(&d, store);
+	whole = store ? data_receive(&d, store) : data_send(&d, fd);
 	data_end(&d, whole);
-	xs = outcome(s, whole);
-	if (xs == XS_COMPLETE) {
+	xs = data_status(&s->transfer);
+	if (store && xs == XS_COMPLETE) {
 		s->transfer.local_err = -store_commit(store);
-		if (s->transfer.local_err)
+		if (s->transfer.local_err) {
 			xs = XS_LOCAL;
-	} else if (store_abandon(store, s->o->conddisp)) {
-		snprintf(partial, sizeof(partial), "%s.partial", path);
+			snprintf(s->transfer.why, sizeof(s->transfer.why), "%s",
+				 strerror(s->transfer.local_err));
+		}
+	} else if (store_abandon(store, s->o->conddisp, partial)) {
 		s->report.partial = partial;
 	}
+	/* Before the close: there are clients that await the reply first. */
 	reply_outcome(s, xs);
 	data_close(&d, tls_stream_fd(s->c->s));
 	end_report(s, xs);
 }
 
 /* What the file begins with: nothing, what REST said, or for APPE all that is there. */
-static int open_store(struct session *s, bool append, int dir, const char *name,
+static int open_store(struct session *s, bool append, int dir, const char *path,
 		      struct store **store)
 {
-	uint64_t rest = s->rest;
-	struct stat sb;
+	int err = store_open(dir, path, append, store);
 
+	if (!err && s->rest && !append) {
+		err = store_restart(*store, s->rest);
+		if (err)
+			store_abandon(*store, CONDDISP_DELETE, NULL);
+	}
 	s->rest = 0;
-	if (append && fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
-		return store_continue(dir, name, false, (uint64_t)sb.st_size, store);
-	return rest ? store_continue(dir, name, true, rest, store) :
-		      store_open(dir, name, false, store);
+	return err;
 }
 
-static void receive_file(struct session *s, const char *arg, bool append)
+/* STOR, APPE */
+static void cmd_stor(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	struct store *store = NULL;
@@ -772,46 +739,13 @@ static void receive_file(struct session *s, const char *arg, bool append)
 	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
-	if (dir < 0) {
-		reply_errno(s, 553, -dir);
-		return;
-	}
-	err = open_store(s, append, dir, name, &store);
+	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
+	if (dir >= 0)
+		close(dir);
 	if (err)
 		reply_errno(s, 553, -err);
 	else
-		store_file(s, append ? "APPE" : "STOR", store, path);
-	close(dir);
-}
-
-static void cmd_stor(struct session *s, const char *arg)
-{
-	receive_file(s, arg, false);
-}
-
-static void cmd_appe(struct session *s, const char *arg)
-{
-	receive_file(s, arg, true);
-}
-
-/* @text: its lines end in LF now, and in CR LF on the wire */
-static void send_file(struct session *s, const char *op, int fd, const char *path, bool text)
-{
-	struct data d = new_data(s);
-	bool whole;
-	enum xs xs;
-
-	d.text = text;
-	begin_report(s, op, path);
-	if (!begin_transfer(s, &d))
-		return;
-	whole = data_send(&d, fd);
-	data_end(&d, whole);
-	xs = outcome(s, whole);
-	/* Before the close: there are clients that await the reply first. */
-	reply_outcome(s, xs);
-	data_close(&d, tls_stream_fd(s->c->s));
-	end_report(s, xs);
+		transfer(s, path, -1, store, s->ascii);
 }
 
 static void cmd_retr(struct session *s, const char *arg)
@@ -820,24 +754,29 @@ static void cmd_retr(struct session *s, const char *arg)
 	struct stat sb;
 	int fd;
 
-	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
-		return;
-	fd = open_file(s, path, &sb);
+	fd = may_transfer(s) && may_restart(s) ? open_file(s, arg, path, &sb) : -1;
 	if (fd < 0)
 		return;
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
 		reply(s, "554 The file ends before %" PRIu64, s->rest);
 	else
-		send_file(s, "RETR", fd, path, s->ascii);
+		transfer(s, path, fd, NULL, s->ascii);
 	s->rest = 0;
 	close(fd);
 }
 
-static void list(struct session *s, const char *op, const char *arg, enum listing how)
+/* LIST, NLST, MLSD */
+static void cmd_list(struct session *s, const char *arg)
 {
+	enum listing how = *s->verb == 'L' ? LS_LIST : *s->verb == 'N' ? LS_NAMES : LS_FACTS;
 	char path[VFS_PATH_MAX];
 	int fd;
 
+	/* Many clients send options for ls(1) along. */
+	while (how != LS_FACTS && *arg == '-') {
+		arg += strcspn(arg, " ");
+		arg += strspn(arg, " ");
+	}
 	if (!may_transfer(s) || !resolve(s, arg, path))
 		return;
 	fd = listing_make(s->root, path, how);
@@ -846,34 +785,9 @@ static void list(struct session *s, const char *op, const char *arg, enum listin
 	} else if (fd < 0) {
 		reply_errno(s, how == LS_FACTS ? 550 : 450, -fd);
 	} else {
-		send_file(s, op, fd, path, false);
+		transfer(s, path, fd, NULL, false);
 		close(fd);
 	}
-}
-
-/* Many clients send options for ls(1) along. */
-static const char *skip_options(const char *arg)
-{
-	while (*arg == '-') {
-		arg += strcspn(arg, " ");
-		arg += strspn(arg, " ");
-	}
-	return arg;
-}
-
-static void cmd_list(struct session *s, const char *arg)
-{
-	list(s, "LIST", skip_options(arg), LS_LIST);
-}
-
-static void cmd_nlst(struct session *s, const char *arg)
-{
-	list(s, "NLST", skip_options(arg), LS_NAMES);
-}
-
-static void cmd_mlsd(struct session *s, const char *arg)
-{
-	list(s, "MLSD", arg, LS_FACTS);
 }
 
 static void cmd_mlst(struct session *s, const char *arg)
@@ -897,67 +811,150 @@ static void cmd_mlst(struct session *s, const char *arg)
 		close(fd);
 }
 
+/* ------------------------------------------------------------------ changes of folders */
+
+/* A file that has the new name already is replaced, as rename(2) does it. */
+static int rename_to(struct session *s, int dir, const char *name)
+{
+	const char *old;
+	int from = vfs_open_parent(s->root, s->from, &old), err;
+
+	if (from < 0)
+		return -from;
+	err = renameat(from, old, dir, name) < 0 ? errno : 0;
+	close(from);
+	return err;
+}
+
+static int change(struct session *s, int dir, const char *name)
+{
+	bool is_rmd = !strcmp(s->verb, "RMD");
+
+	if (!strcmp(s->verb, "RNTO"))
+		return rename_to(s, dir, name);
+	if (!strcmp(s->verb, "MKD"))
+		return mkdirat(dir, name, 0777) < 0 ? errno : 0;
+	return unlinkat(dir, name, is_rmd ? AT_REMOVEDIR : 0) < 0 ? errno : 0;
+}
+
+/* MKD, RMD, DELE, RNTO */
+static void cmd_change(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX];
+	const char *name;
+	int dir, err;
+
+	if (!strcmp(s->verb, "RNTO") && !*s->from) {
+		reply(s, "503 RNFR first");
+		return;
+	}
+	if (!resolve(s, arg, path))
+		return;
+	dir = vfs_open_parent(s->root, path, &name);
+	err = dir < 0 ? -dir : change(s, dir, name);
+	if (dir >= 0)
+		close(dir);
+	if (err)
+		reply_errno(s, 550, err);
+	else if (*s->verb == 'M')
+		reply_path(s, path);
+	else
+		reply(s, "250 Done");
+	begin_report(s, path);
+	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
+	s->report.transfer = NULL;
+	s->report.why = err ? strerror(err) : NULL;
+	s->report.status = err ? XS_LOCAL : XS_COMPLETE;
+	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
+static void cmd_rnfr(struct session *s, const char *arg)
+{
+	char path[VFS_PATH_MAX];
+	const char *name;
+	struct stat sb;
+	int dir;
+
+	if (!resolve(s, arg, path))
+		return;
+	dir = vfs_open_parent(s->root, path, &name);
+	if (dir < 0 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
+		reply_errno(s, 550, dir < 0 ? -dir : errno);
+	} else {
+		strcpy(s->from, path);
+		reply(s, "350 RNTO is next");
+	}
+	if (dir >= 0)
+		close(dir);
+}
+
 /* ------------------------------------------------------------------ commands */
 
 #define NEED_TLS 1
 #define NEED_LOGIN 2
 #define NEED_ARG 4
 #define SECRET 8
+#define WRITES 16
 
 static const struct verb {
 	char name[5];
 	unsigned int flags;
 	void (*run)(struct session *s, const char *arg);
+	const char *arg; /* in place of the client's */
 } commands[] = {
-	{ "ABOR", 0, cmd_abor },
-	{ "APPE", NEED_LOGIN | NEED_ARG, cmd_appe },
-	{ "AUTH", NEED_ARG, cmd_auth },
-	{ "CCC", 0, cmd_ccc },
-	{ "CDUP", NEED_LOGIN, cmd_cdup },
-	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd },
-	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_eprt },
-	{ "EPSV", NEED_LOGIN, cmd_epsv },
-	{ "FEAT", 0, cmd_feat },
-	{ "LIST", NEED_LOGIN, cmd_list },
-	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm },
-	{ "MLSD", NEED_LOGIN, cmd_mlsd },
-	{ "MLST", NEED_LOGIN, cmd_mlst },
-	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode },
-	{ "NLST", NEED_LOGIN, cmd_nlst },
-	{ "NOOP", 0, cmd_noop },
-	{ "OPTS", NEED_ARG, cmd_opts },
-	{ "PASS", NEED_TLS | SECRET, cmd_pass },
-	{ "PASV", NEED_LOGIN, cmd_pasv },
-	{ "PBSZ", NEED_ARG, cmd_pbsz },
-	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port },
-	{ "PROT", NEED_ARG, cmd_prot },
-	{ "PWD", NEED_LOGIN, cmd_pwd },
-	{ "QUIT", 0, cmd_quit },
-	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest },
-	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr },
-	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size },
-	{ "STOR", NEED_LOGIN | NEED_ARG, cmd_stor },
-	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru },
-	{ "SYST", 0, cmd_syst },
-	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type },
-	{ "USER", NEED_TLS | NEED_ARG, cmd_user },
+	/* What RFC 959, 2228, 2640 and 7151 have besides gets 502, what is no command 500. */
+	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
+	{ "ACCT", 0, cmd_say, "502 Not done here" },
+	{ "ADAT", 0, cmd_say, "502 Not done here" },
+	{ "ALLO", 0, cmd_say, "502 Not done here" },
+	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "AUTH", NEED_ARG, cmd_auth, NULL },
+	{ "CCC", 0, cmd_ccc, NULL },
+	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
+	{ "CONF", 0, cmd_say, "502 Not done here" },
+	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd, NULL },
+	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "ENC", 0, cmd_say, "502 Not done here" },
+	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
+	{ "EPSV", NEED_LOGIN, cmd_epsv, NULL },
+	{ "FEAT", 0, cmd_feat, NULL },
+	{ "HELP", 0, cmd_say, "502 Not done here" },
+	{ "HOST", 0, cmd_say, "502 Not done here" },
+	{ "LANG", 0, cmd_say, "502 Not done here" },
+	{ "LIST", NEED_LOGIN, cmd_list, NULL },
+	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
+	{ "MIC", 0, cmd_say, "502 Not done here" },
+	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "MLSD", NEED_LOGIN, cmd_list, NULL },
+	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
+	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
+	{ "NLST", NEED_LOGIN, cmd_list, NULL },
+	{ "NOOP", 0, cmd_say, "200 OK" },
+	{ "OPTS", NEED_ARG, cmd_opts, NULL },
+	{ "PASS", NEED_TLS | SECRET, cmd_pass, NULL },
+	{ "PASV", NEED_LOGIN, cmd_pasv, NULL },
+	{ "PBSZ", NEED_ARG, cmd_pbsz, NULL },
+	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
+	{ "PROT", NEED_ARG, cmd_prot, NULL },
+	{ "PWD", NEED_LOGIN, cmd_pwd, NULL },
+	{ "QUIT", 0, cmd_quit, NULL },
+	{ "REIN", 0, cmd_say, "502 Not done here" },
+	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
+	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr, NULL },
+	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
+	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "SITE", 0, cmd_say, "502 Not done here" },
+	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
+	{ "SMNT", 0, cmd_say, "502 Not done here" },
+	{ "STAT", 0, cmd_say, "502 Not done here" },
+	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "STOU", 0, cmd_say, "502 Not done here" },
+	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru, NULL },
+	{ "SYST", 0, cmd_say, "215 UNIX Type: L8" },
+	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type, NULL },
+	{ "USER", NEED_TLS | NEED_ARG, cmd_user, NULL },
 };
-
-/* What RFC 959, 2228, 2640 and 7151 have besides: 502, where what is no command gets 500. */
-static const char elsewhere[][5] = {
-	/* clang-format off */
-	"ACCT", "ADAT", "ALLO", "CONF", "DELE", "ENC", "HELP", "HOST", "LANG", "MIC", "MKD", "REIN",
-	"RMD", "RNFR", "RNTO", "SITE", "SMNT", "STAT", "STOU",
-	/* clang-format on */
-};
-
-static bool is_elsewhere(const char *name)
-{
-	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
-		if (!strcasecmp(name, elsewhere[i]))
-			return true;
-	return false;
-}
 
 static const struct verb *find_verb(const char *name)
 {
@@ -967,25 +964,43 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* What is wrong with a command. Return: the reply, NULL where it may run. */
+static const char *refusal(const struct session *s, const struct verb *cmd, const char *arg)
+{
+	if (!cmd)
+		return "500 No such command";
+	if (cmd->flags & NEED_TLS && !s->tls)
+		return "530 AUTH TLS first";
+	if (cmd->flags & NEED_LOGIN && !s->logged_in)
+		return "530 Log in first";
+	return cmd->flags & NEED_ARG && !*arg ? "501 Something is missing behind it" : NULL;
+}
+
 static void run_command(struct session *s, char *line)
 {
 	char *arg = line + strcspn(line, " ");
 	const struct verb *cmd;
+	const char *why;
 
 	if (*arg)
 		*arg++ = '\0';
 	cmd = find_verb(line);
+	why = refusal(s, cmd, arg);
+	if (!cmd || strcmp(cmd->name, "RNTO"))
+		s->from[0] = '\0';
 	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
-	if (!cmd)
-		reply(s, is_elsewhere(line) ? "502 Not done here" : "500 No such command");
-	else if (cmd->flags & NEED_TLS && !s->tls)
-		reply(s, "530 AUTH TLS first");
-	else if (cmd->flags & NEED_LOGIN && !s->logged_in)
-		reply(s, "530 Log in first");
-	else if (cmd->flags & NEED_ARG && !*arg)
-		reply(s, "501 Something is missing behind %s", cmd->name);
-	else
-		cmd->run(s, arg);
+	if (why) {
+		/* A browser whose lines somebody else has written sends many (ALPACA). */
+		s->leaving = ++s->bad_commands >= BAD_COMMANDS;
+		reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
+	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
+		reply(s, "550 Reading is all that you may");
+	} else {
+		s->verb = cmd->name;
+		cmd->run(s, cmd->arg ? cmd->arg : arg);
+		if (s->logged_in)
+			s->bad_commands = 0;
+	}
 }
 
 static enum ctl_status next_line(struct session *s, char *line)
@@ -996,6 +1011,13 @@ static enum ctl_status next_line(struct session *s, char *line)
 		return CTL_OK;
 	}
 	s->c->timeout_ms = s->o->idle_ms;
+	if (!s->logged_in) {
+		/* Whatever it says meanwhile: lines that are here already need no wait. */
+		if (!io_left(s->login_by))
+			return CTL_TIMEOUT;
+		if (io_left(s->login_by) < s->c->timeout_ms)
+			s->c->timeout_ms = io_left(s->login_by);
+	}
 	return control_line(s->c, line);
 }
 
@@ -1005,7 +1027,7 @@ static void say_why_leaving(struct session *s, enum ctl_status st)
 	if (st == CTL_STOPPED && io_stop == SIGALRM)
 		reply(s, "421 This session has lasted too long");
 	else if (st == CTL_TIMEOUT)
-		reply(s, "421 Silent for too long");
+		reply(s, "421 %s", s->logged_in ? "Silent for too long" : "No login for too long");
 	else if (st == CTL_PROTOCOL)
 		reply(s, "500 %s", s->c->why);
 	else if (st == CTL_STOPPED)
@@ -1037,24 +1059,13 @@ static void serve_client(struct session *s)
 }
 
 /*
- * A client that reads no replies is waited for as long as any other: they fit into the send queue,
- * where only TCP sees that they do not go (RFC 5482).
- */
-static void bound_replies(int fd, unsigned int timeout_ms)
-{
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-}
-
-/*
  * --require-reuse: a session that was begun on another control connection must not be good
  * here, or every client could take every other's data connections.
  */
-static bool own_sessions(const struct options *o, SSL_CTX *ctx)
+static bool own_sessions(SSL_CTX *ctx)
 {
 	unsigned char id[SSL_MAX_SID_CTX_LENGTH];
 
-	if (!o->require_reuse)
-		return true;
 	return RAND_bytes(id, sizeof(id)) == 1 &&
 	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
 }
@@ -1063,15 +1074,14 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct tls_stream *stream = tls_stream_new(fd);
+	int limit = o->tune.timeout_ms;
 
-	if (!own_sessions(o, ctx) || io_stop_after((unsigned int)o->max_session)) {
+	if (!s || !stream || (o->require_reuse && !own_sessions(ctx)) ||
+	    io_stop_after((unsigned int)o->max_session))
 		tls_stream_free(stream);
-		free(s);
-		return;
-	}
-	if (s && stream)
-		s->c = control_new(stream, o->tune.timeout_ms);
-	if (!s || !stream || !s->c) {
+	else
+		s->c = control_new(stream, limit);
+	if (!s || !s->c) {
 		free(s);
 		return;
 	}
@@ -1080,8 +1090,13 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	s->root = root;
 	s->pasv_fd = -1;
 	s->ascii = true;
+	s->login_by = io_now() + (limit < LOGIN_MS ? limit : LOGIN_MS);
 	strcpy(s->cwd, "/");
-	bound_replies(fd, (unsigned int)o->tune.timeout_ms);
+	/*
+	 * A client that reads no replies is waited for as long as any other: they fit into the send
+	 * queue, where only TCP sees that they do not go (RFC 5482).
+	 */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
 	if (net_local(fd, &s->local) == 0 && net_peer(fd, &s->peer) == 0) {
 		net_text(&s->peer, s->peer_text);
 		serve_client(s);

@@ -18,7 +18,7 @@
  *
  * Commands of RFC 959 with the extensions of RFC 2228 and 4217 (AUTH TLS, PBSZ, PROT),
  * RFC 2428 (EPSV) and RFC 3659 (SIZE, MDTM). Without TLS nobody logs in, and no data
- * moves without PROT P. Each transfer ends in a line on standard output.
+ * moves without PROT P. Each login, transfer, and change is a line on standard output.
  */
 void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd);
 

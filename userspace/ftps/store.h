@@ -2,13 +2,14 @@
 /*
  * store.h - a file that appears under its name only when it is complete
  *
- * It is written under a temporary name in the same folder (".ftps.XXXXXXXXXXXXXXXX"),
- * fsynced and renamed. What becomes of one that does not get that far is the user's
+ * It is written under a temporary name in the same folder (".ftps.XXXXXXXXXXXXXXXX", mode 0600),
+ * fsynced, given the attributes of the file that it replaces, and renamed. What becomes of one that does not get that far is the user's
  * choice, in z/OS FTP's words CONDDISP=CATLG or CONDDISP=DELETE.
  */
 #ifndef FTPS_STORE_H
 #define FTPS_STORE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,48 +17,84 @@
 #include <time.h>
 
 enum conddisp {
-	CONDDISP_CATLG,	 /* keep what came, as NAME.partial */
+	CONDDISP_CATLG,	 /* keep what came, as NAME.partial, mode 0600 */
 	CONDDISP_DELETE, /* remove it */
 };
 
 /* Temporary files begin so; nobody is to be given one. */
 #define STORE_PREFIX ".ftps."
+#define STORE_PARTIAL_MAX (PATH_MAX + 16)
 
 struct store;
 
 /**
  * store_open() - begin a file
- * @dir: a descriptor of the folder; remains the caller's, and must outlive the store
- * @name: a name in it, without '/'; a link is replaced, not followed
- * @direct: a pipe or a device of that name may be written to as it is; without, only
- * regular files are replaced
- * @store: out: the file
+ * @dir: a descriptor of the folder
+ * @path: how to call the file; its last segment is the name in @dir
+ * @append: write to the end of what is there, in place; store_abandon() takes that away again
+ * @store: out: the file; NULL where this fails
+ *
+ * A file that has the name already must be regular, and we must be able to write it. Only then
+ * is it replaced, and keeps owner, mode, ACL and attributes. A link is not followed.
  *
  * Return: 0, or a negative errno: -EISDIR or -EEXIST where the name is something that
- * must not be replaced.
+ * must not be replaced; -EBUSY where somebody else appends.
  */
-int store_open(int dir, const char *name, bool direct, struct store **store);
+int store_open(int dir, const char *path, bool append, struct store **store);
 
 /**
- * store_continue() - begin a file with what is there of it already
- * @dir: as store_open()
- * @name: as store_open()
- * @partial: take NAME.partial where it is long enough, else NAME
- * @offset: how many bytes of it to keep; more than there are is -EINVAL
- * @store: out: the file
+ * store_open_path() - begin a file that a user of this machine names
+ * @path: opened by the kernel as by any program that writes to it, and so under its rules
+ * (proc_sys_fs(5): protected_symlinks and others). What links lead to is replaced; a pipe or a
+ * device is written to as it is.
+ * @store: out: the file; NULL where this fails
  *
- * What is there is copied, and stays as it is until store_commit().
- *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno (-EINTR: a signal asks us to stop).
  */
-int store_continue(int dir, const char *name, bool partial, uint64_t offset, struct store **store);
+int store_open_path(const char *path, struct store **store);
 
-/** store_partial_size() - the size of NAME.partial in @dir, 0 where there is none */
-uint64_t store_partial_size(int dir, const char *name);
+/**
+ * store_set_source() - say what the file is a copy of
+ * @store: the file
+ * @size: of the source, in bytes
+ * @when: the source's last change
+ *
+ * A partial file that is kept gets this as an attribute, and @when as its time.
+ */
+void store_set_source(struct store *store, uint64_t size, time_t when);
+
+/**
+ * store_resume() - go on with NAME.partial, in place
+ * @store: the file, nothing written to it, after store_set_source()
+ *
+ * Return: how many bytes are there already, 0 where there is no partial file; -ESTALE where it
+ * is not part of that source, or not ours; -EBUSY where somebody writes to it.
+ */
+int64_t store_resume(struct store *store);
+
+/**
+ * store_restart() - go on behind the first bytes of what is there (REST)
+ * @store: the file, nothing written to it
+ * @offset: how many bytes; more than 0
+ *
+ * They are NAME.partial's where that is long enough, which is written to in place; else NAME's,
+ * which stays as it is until store_commit(). Neither changes before store_fill().
+ *
+ * Return: 0, or a negative errno: -EINVAL where nothing is so long, -EBUSY as store_resume().
+ */
+int store_restart(struct store *store, uint64_t offset);
+
+/**
+ * store_fill() - have a piece of what store_restart() said there
+ * @store: the file; after others than store_restart() there is nothing to do
+ *
+ * Return: 1 where there is more to do, 0 where it is all there, or a negative errno.
+ */
+int store_fill(struct store *store);
 
 /**
  * store_fd() - begin a "file" on a descriptor that is open already, such as a pipe
- * @fd: the descriptor; remains the caller's
+ * @fd: the descriptor; remains the caller's, and is duplicated
  *
  * Nothing is renamed and nothing removed. To a terminal control characters go masked:
  * names that a server lists could otherwise command it.
@@ -87,7 +124,10 @@ void store_set_time(struct store *store, time_t when);
  * store_commit() - it is complete: fsync, rename, fsync the folder; frees the store
  * @store: the file
  *
- * Return: 0, or a negative errno; the temporary file is gone then.
+ * A file that has other names (hard links), or attributes that we cannot give to another one,
+ * is written over instead, after its room was reserved.
+ *
+ * Return: 0, or a negative errno; what came is kept as a partial file then.
  */
 int store_commit(struct store *store);
 
@@ -95,9 +135,12 @@ int store_commit(struct store *store);
  * store_abandon() - it is not complete; frees the store
  * @store: the file, or NULL
  * @disp: what becomes of it
+ * @partial: out: STORE_PARTIAL_MAX bytes: the path of a partial file that remains
  *
- * Return: whether a partial file remains, as NAME.partial.
+ * A file of that name that we did not make stays; .partial.1 to .partial.9 are tried then.
+ *
+ * Return: whether a partial file remains.
  */
-bool store_abandon(struct store *store, enum conddisp disp);
+bool store_abandon(struct store *store, enum conddisp disp, char *partial);
 
 #endif

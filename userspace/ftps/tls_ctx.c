@@ -29,6 +29,21 @@ static bool set_versions(SSL_CTX *ctx, int version)
 	       SSL_CTX_set_max_proto_version(ctx, version);
 }
 
+/* Our certificate and its key. Return: whether they are loaded. */
+static bool load_pair(SSL_CTX *ctx, const struct tls_config *config, const char **why)
+{
+	const char *file = config->cert_file;
+
+	if (SSL_CTX_use_certificate_chain_file(ctx, file) == 1) {
+		file = config->key_file ? config->key_file : file;
+		if (SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1 &&
+		    SSL_CTX_check_private_key(ctx) == 1)
+			return true;
+	}
+	*why = because(file, "cannot load certificate and key");
+	return false;
+}
+
 SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -36,6 +51,10 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 
 	if (!ctx || !set_versions(ctx, config->version)) {
 		*why = because(NULL, "no TLS context");
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	if (config->cert_file && !load_pair(ctx, config, why)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -51,25 +70,35 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 	return NULL;
 }
 
+/*
+ * A browser that was lured here has said that it wants HTTP (ALPACA). FileZilla asks for ftp-data
+ * on its data connections.
+ */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *len,
+			   const unsigned char *in, unsigned int in_len, void *arg)
+{
+	static const unsigned char ours[] = "\3ftp\10ftp-data";
+	unsigned char *chosen = NULL;
+	int r = SSL_select_next_proto(&chosen, len, ours, sizeof(ours) - 1, in, in_len);
+
+	(void)ssl;
+	(void)arg;
+	*out = chosen;
+	return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 {
 	/* Sessions are resumed from the control connection on data connections. */
 	static const unsigned char id[] = "ftps";
-	const char *key = config->key_file ? config->key_file : config->cert_file;
-	const char *file = NULL;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
+	*why = "no TLS context";
+	if (ctx)
+		SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	if (ctx && set_versions(ctx, config->version) &&
-	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1)) {
-		file = config->cert_file;
-		if (SSL_CTX_use_certificate_chain_file(ctx, file) == 1) {
-			file = key;
-			if (SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1 &&
-			    SSL_CTX_check_private_key(ctx) == 1)
-				return ctx;
-		}
-	}
-	*why = because(file, "cannot load certificate and key");
+	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) && load_pair(ctx, config, why))
+		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
 }

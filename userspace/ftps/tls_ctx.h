@@ -12,8 +12,8 @@ struct tls_config {
 	int version;	       /* TLS1_2_VERSION or TLS1_3_VERSION alone; 0: either */
 	const char *ca_file;   /* client: trusted certificates (PEM); NULL: the system's */
 	bool insecure;	       /* client: take any certificate */
-	const char *cert_file; /* server: its certificate chain (PEM) */
-	const char *key_file;  /* server: the key (PEM); NULL: in cert_file */
+	const char *cert_file; /* our certificate chain (PEM); client: or NULL */
+	const char *key_file;  /* the key (PEM); NULL: in cert_file */
 	int data_tickets;      /* server: TLS 1.3 session tickets on a data connection */
 };
 
@@ -30,6 +30,8 @@ SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why);
  * tls_ctx_server() - a context for accepting
  * @config: see above
  * @why: out: where NULL is returned, what is wrong
+ *
+ * A client that names protocols (ALPN) must name FTP.
  *
  * Return: the context, or NULL.
  */

@@ -44,27 +44,10 @@ struct tls_stream {
 
 const char *ts_name(enum ts_status status)
 {
-	switch (status) {
-	case TS_OK:
-		return "ok";
-	case TS_WAIT:
-		return "wait";
-	case TS_END_CLOSE_NOTIFY:
-		return "close_notify";
-	case TS_END_TRUNCATED:
-		return "truncated";
-	case TS_END_RESET:
-		return "reset";
-	case TS_END_EOF:
-		return "eof";
-	case TS_ERROR:
-		return "error";
-	case TS_TIMEOUT:
-		return "timeout";
-	case TS_STOPPED:
-		return "stopped";
-	}
-	return "unknown";
+	static const char *const names[] = { "ok",  "wait",  "close_notify", "truncated", "reset",
+					     "eof", "error", "timeout",	     "stopped" };
+
+	return names[status];
 }
 
 /* ------------------------------------------------------------------ failures */
@@ -121,8 +104,11 @@ static enum ts_status ssl_failed(struct tls_stream *s, int code)
 
 	if (code == SSL_ERROR_SSL && err && ERR_GET_LIB(err) != ERR_LIB_SYS && !is_bare_eof(err)) {
 		const char *reason = ERR_reason_error_string(err);
+		bool old = ERR_GET_REASON(err) == SSL_R_UNSUPPORTED_PROTOCOL ||
+			   ERR_GET_REASON(err) == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION;
 
-		return fail(s, TS_FAULT_TLS, "TLS: %s", reason ? reason : "protocol error");
+		return fail(s, TS_FAULT_TLS, "TLS: %s%s", reason ? reason : "protocol error",
+			    old ? ": TLS 1.2 or 1.3 is wanted, or what --tls says" : "");
 	}
 	if (s->wire.err)
 		return wire_failed(s);
@@ -226,11 +212,15 @@ static enum ts_status wait_for(struct tls_stream *s, short events, int timeout_m
 static enum ts_status handshake_failed(struct tls_stream *s, int code)
 {
 	long verdict = SSL_get_verify_result(s->ssl);
+	bool unknown = verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+		       verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+		       verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;
 	enum ts_status st = ssl_failed(s, code);
 
 	if (SSL_get_verify_mode(s->ssl) != SSL_VERIFY_NONE && verdict != X509_V_OK)
-		return fail(s, TS_FAULT_CERT, "certificate: %s",
-			    X509_verify_cert_error_string(verdict));
+		return fail(s, TS_FAULT_CERT, "certificate: %s%s",
+			    X509_verify_cert_error_string(verdict),
+			    unknown ? ": if you trust it, name its CA's by --cacert" : "");
 	return st;
 }
 
@@ -631,11 +621,6 @@ short tls_stream_read_events(const struct tls_stream *s)
 short tls_stream_write_events(const struct tls_stream *s)
 {
 	return s->write_wants;
-}
-
-bool tls_stream_pending(const struct tls_stream *s)
-{
-	return s->ssl && SSL_pending(s->ssl) > 0;
 }
 
 bool tls_stream_ktls(const struct tls_stream *s, bool tx)

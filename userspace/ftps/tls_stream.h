@@ -143,9 +143,6 @@ short tls_stream_read_events(const struct tls_stream *s);
 /** tls_stream_write_events() - the same for a write */
 short tls_stream_write_events(const struct tls_stream *s);
 
-/** tls_stream_pending() - whether a read has bytes without asking the socket */
-bool tls_stream_pending(const struct tls_stream *s);
-
 /* How tls_stream_notify() sends its alert. */
 enum ts_notify {
 	/*

@@ -1,54 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "url.h"
 
-#include <stdlib.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#define FORM "the form is ftps://USER@HOST[:PORT]/PATH, an IPv6 address in brackets"
 
-/* Decode @len bytes of @from. Return: false where it does not fit or has what ends a line. */
-static bool decode(char *to, const char *from, size_t len)
+/* Decode @len bytes of @from. Return: NULL, or what is wrong with them. */
+static const char *decode(char *to, const char *from, size_t len)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		char c = from[i];
+		unsigned int c = (unsigned char)from[i];
 
 		if (c == '%') {
-			int hi, lo;
-
-			if (len - i < 3)
-				return false;
-			hi = hex(from[i + 1]);
-			lo = hex(from[i + 2]);
-			if (hi < 0 || lo < 0)
-				return false;
-			c = (char)(hi << 4 | lo);
+			if (len - i < 3 || !isxdigit((unsigned char)from[i + 1]) ||
+			    !isxdigit((unsigned char)from[i + 2]) ||
+			    sscanf(from + i + 1, "%2x", &c) != 1)
+				return "% has to be followed by two hexadecimal digits; % itself is %25";
 			i += 2;
 		}
-		if (!c || c == '\r' || c == '\n' || n + 1 >= URL_PART_MAX)
-			return false;
-		to[n++] = c;
+		if (!c || c == '\r' || c == '\n')
+			return "line breaks and NUL end a command of FTP, and cannot be in a name";
+		if (n + 1 >= URL_PART_MAX)
+			return "too long";
+		to[n++] = (char)c;
 	}
 	to[n] = '\0';
-	return true;
+	return NULL;
 }
 
 /* The part between "//" and the path, or NULL where there is no known scheme. */
 static const char *authority(const char *text)
 {
-	static const char *const schemes[] = { "ftps://", "ftpes://" };
+	const char *end = strstr(text, "://");
+	size_t len = end ? (size_t)(end - text) : 0;
 
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (!strncasecmp(text, schemes[i], strlen(schemes[i])))
-			return text + strlen(schemes[i]);
+	if ((len == 4 && !strncasecmp(text, "ftps", len)) ||
+	    (len == 5 && !strncasecmp(text, "ftpes", len)))
+		return end + 3;
 	return NULL;
 }
 
@@ -69,45 +62,35 @@ static const char *parse_user(const char *from, const char *at, struct url *url)
 	if (memchr(from, ':', (size_t)(at - from)))
 		return "a password there is seen by every user of this machine; leave it out: "
 		       "~/.netrc or --password-file may have it, or you are asked";
-	return decode(url->user, from, (size_t)(at - from)) ? NULL : "bad user name";
+	return decode(url->user, from, (size_t)(at - from));
 }
 
-static const char *parse_port(const char *text, size_t len, struct url *url)
+/* From @rest to the path: nothing, or a colon and a port. */
+static const char *parse_port(const char *rest, size_t len, struct url *url)
 {
-	unsigned long port;
-	char *end;
+	unsigned int port = 0;
+	int used = 0;
 
-	if (len == 0 || len >= sizeof(url->port) || strspn(text, "0123456789") < len)
-		return "bad port";
-	memcpy(url->port, text, len);
-	url->port[len] = '\0';
-	port = strtoul(url->port, &end, 10);
-	return port >= 1 && port <= 65535 ? NULL : "bad port";
+	if (!len)
+		return NULL;
+	if (*rest != ':' || !isdigit((unsigned char)rest[1]) ||
+	    sscanf(rest, ":%5u%n", &port, &used) != 1 || (size_t)used != len || !port ||
+	    port > 65535)
+		return "behind the host comes a port from 1 to 65535, or none: " FORM;
+	snprintf(url->port, sizeof(url->port), "%u", port);
+	return NULL;
 }
 
 static const char *parse_host(const char *from, size_t len, struct url *url)
 {
-	const char *end = from + len, *host = from, *rest;
-	size_t host_len;
+	bool six = *from == '[';
+	size_t host = strcspn(from, six ? "]/" : ":/"), skip = six ? 1 : 0;
+	const char *why;
 
-	if (len && *from == '[') {
-		const char *close = memchr(from, ']', len);
-
-		if (!close)
-			return "no ] behind the IPv6 address";
-		host++;
-		host_len = (size_t)(close - host);
-		rest = close + 1;
-	} else {
-		host_len = strcspn(from, ":/");
-		rest = from + host_len;
-	}
-	if (!host_len || !decode(url->host, host, host_len))
-		return "bad host name";
-	if (rest == end)
-		return NULL;
-	return *rest == ':' ? parse_port(rest + 1, (size_t)(end - rest - 1), url) :
-			      "something between host and port";
+	if (host <= skip || (six && from[host] != ']'))
+		return "no host: " FORM;
+	why = decode(url->host, from + skip, host - skip);
+	return why ? why : parse_port(from + host + skip, len - host - skip, url);
 }
 
 const char *url_parse(const char *text, struct url *url)
@@ -117,7 +100,7 @@ const char *url_parse(const char *text, struct url *url)
 
 	memset(url, 0, sizeof(*url));
 	if (!auth)
-		return "not an ftps:// URL";
+		return "not an ftps:// URL: " FORM;
 	at = find_at(auth);
 	if (at)
 		why = parse_user(auth, at, url);
@@ -131,7 +114,7 @@ const char *url_parse(const char *text, struct url *url)
 		return why;
 	if (auth[len] == '/')
 		len++;
-	return decode(url->path, auth + len, strlen(auth + len)) ? NULL : "bad path";
+	return decode(url->path, auth + len, strlen(auth + len));
 }
 
 const char *url_basename(const char *path)

@@ -13,25 +13,35 @@
 /* Something to compute for names that are not there: of the usual cost, and no password's. */
 #define NOBODY "$6$nobodynobody$x"
 
-/* The next line of the form NAME:HASH, cut in two. Return: the hash, NULL at the end. */
-static char *next_user(FILE *f, char *line)
+/* Find a line NAME:HASH; any for NULL. Return: whether there is one; its hash is in @hash then. */
+static bool find_user(const char *users, const char *name, char *hash)
 {
-	while (fgets(line, LINE, f)) {
+	FILE *f = fmemopen((void *)users, strlen(users), "r");
+	char line[LINE];
+	bool here = false;
+
+	while (f && !here && fgets(line, LINE, f)) {
 		char *colon = strchr(line, ':');
 
 		line[strcspn(line, "\r\n")] = '\0';
 		if (*line == '#' || !colon || colon == line || !colon[1])
 			continue;
 		*colon = '\0';
-		return colon + 1;
+		here = !name || !strcmp(line, name);
+		if (here)
+			strcpy(hash, colon + 1);
 	}
-	return NULL;
+	if (f)
+		fclose(f);
+	OPENSSL_cleanse(line, sizeof(line));
+	return here;
 }
 
-const char *users_check(const char *file)
+const char *users_load(const char *file, char **users)
 {
 	FILE *f = fopen(file, "re");
-	char line[LINE];
+	char *text = NULL, any[LINE];
+	size_t size = 0;
 	struct stat sb;
 	const char *why = NULL;
 
@@ -41,30 +51,14 @@ const char *users_check(const char *file)
 		why = "not a plain file";
 	else if (sb.st_mode & 07)
 		why = "others may read it: chmod 600";
-	else if (!next_user(f, line))
+	else if (getdelim(&text, &size, '\0', f) < 0 || !find_user(text, NULL, any))
 		why = "nobody is in it: lines NAME:HASH are wanted";
 	fclose(f);
-	OPENSSL_cleanse(line, sizeof(line));
+	OPENSSL_cleanse(any, sizeof(any));
+	free(why ? text : *users);
+	if (!why)
+		*users = text;
 	return why;
-}
-
-/* Return: whether the name was found; its hash is in @hash then. */
-static bool find_user(const char *file, const char *name, char *hash)
-{
-	FILE *f = fopen(file, "re");
-	char line[LINE], *found;
-	bool here = false;
-
-	if (!f)
-		return false;
-	while (!here && (found = next_user(f, line))) {
-		here = !strcmp(line, name);
-		if (here)
-			strcpy(hash, found);
-	}
-	fclose(f);
-	OPENSSL_cleanse(line, sizeof(line));
-	return here;
 }
 
 static bool is_password(const char *password, const char *hash)
@@ -81,10 +75,10 @@ static bool is_password(const char *password, const char *hash)
 	return same;
 }
 
-bool users_login(const char *file, const char *name, const char *password)
+bool users_login(const char *users, const char *name, const char *password)
 {
 	char hash[LINE] = NOBODY;
-	bool known = find_user(file, name, hash), right = is_password(password, hash);
+	bool known = find_user(users, name, hash), right = is_password(password, hash);
 
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return known && right;

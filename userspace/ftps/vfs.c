@@ -35,7 +35,7 @@ static bool add(char *path, const char *segment, size_t len)
 	return true;
 }
 
-static bool is_printable(const char *text)
+bool vfs_printable(const char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -45,7 +45,7 @@ static bool is_printable(const char *text)
 
 bool vfs_join(const char *cwd, const char *arg, char *out)
 {
-	if (!is_printable(arg))
+	if (!vfs_printable(arg))
 		return false;
 	strcpy(out, *arg == '/' ? "/" : cwd);
 	while (*arg) {

@@ -25,6 +25,9 @@
  */
 bool vfs_join(const char *cwd, const char *arg, char *out);
 
+/** vfs_printable() - whether a text has no control characters */
+bool vfs_printable(const char *text);
+
 /** vfs_name() - the last segment of a path from vfs_join(); "" of "/" */
 const char *vfs_name(const char *path);
 

@@ -8,20 +8,25 @@ Client and server are checked against each other, against Python's ftplib and cu
 and against a server written here that misbehaves on purpose. Where the kernel has no
 kTLS the same tests run with user-space TLS.
 """
+import calendar
 import fcntl
 import ftplib
 import hashlib
 import json
 import os
 import pty
+import pwd
+import re
 import resource
 import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import types
 
 from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -29,12 +34,12 @@ from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 def test_both_ways():
     for host in ("127.0.0.1", "::1"):
-        with Server(host=host) as server:
+        with Server("--sha256", host=host) as server:
             for tls in ("1.2", "1.3"):
                 for size in (0, 1, 100_000, 3_000_000):
                     what = f"{host}, TLS {tls}, {size} bytes"
                     up = make_file("up", size)
-                    r = put(server, up, "--tls", tls)
+                    r = put(server, up, "--tls", tls, "--sha256")
                     is_status(r, COMPLETE, "put " + what)
                     ok(same(up, server.file("up")), f"put {what}: same on the server")
                     f, there = facts(r), server.line()
@@ -109,7 +114,8 @@ def test_clear_data():
 
 
 def test_ls():
-    with Server() as server:
+    # Python's ftplib resumes no session.
+    with Server("--no-require-reuse") as server:
         os.mkdir(server.file("dir"))
         for name in ("one", "dir/two", "dir/thr ee"):
             make_file(os.path.join(server.dir, name), 1234)
@@ -149,11 +155,11 @@ def test_ls():
 def test_resume_get():
     with Server("--end", "rst-middle", "--cut-at", "70000") as server:
         f = make_file(os.path.join(server.dir, "f"), 200_000)
-        keep = shutil.copy(f, path("keep"))
+        keep = shutil.copy2(f, path("keep"))
         is_status(get(server, "f", path("part")), RESET, "get, cut")
     have = os.path.getsize(path("part.partial"))
     with Server() as server:
-        shutil.copy(keep, server.file("f"))
+        shutil.copy2(keep, server.file("f"))
         r = get(server, "f", path("part"), "--resume")
         is_status(r, COMPLETE, f"get --resume from {have}")
         ok(facts(r)["bytes"] == 200_000 - have > 0, "only the rest was sent")
@@ -168,13 +174,177 @@ def test_resume_put():
         is_status(put(server, up, "--end", "rst-middle"), RESET, "put, cut")
         line = server.line()
         have = os.path.getsize(server.file("up.partial")) if line["partial"] else 0
+        part = os.stat(server.file("up.partial")).st_ino if have else None
         r = put(server, up, "--resume")
         is_status(r, COMPLETE, f"put --resume from {have}")
         ok(facts(r)["bytes"] == 200_000 - have, "only the rest was sent")
         ok(same(up, server.file("up")) and os.listdir(server.dir) == ["up"],
            "whole, and no .partial any more", os.listdir(server.dir))
+        ok(os.stat(server.file("up")).st_ino == part, "nothing was copied")
         make_file("up", 100)
         is_status(put(server, up, "--resume"), LOCAL, "the server has more than we")
+    with Server() as server:
+        for newer in (True, False):
+            up = make_file("up", 200_000)
+            is_status(put(server, up, "--end", "rst-middle"), RESET, "put, cut")
+            part = sha(server.file("up.partial"))
+            then = os.stat(server.file("up.partial")).st_mtime
+            if not newer:
+                make_file("up", 200_000)
+            os.utime(up, (then, then + (10 if newer else -10)))
+            r = put(server, up, "--resume")
+            is_status(r, LOCAL, "put --resume of a file that is " + ("newer" if newer else "another"))
+            ok("without --resume" in r.stderr and sha(server.file("up.partial")) == part and
+               not os.path.exists(server.file("up")), "nothing is joined, and it is said what to do", r.stderr)
+
+
+def cut_get(server_file, to):
+    """A get that is cut in the middle. Return: where what came is."""
+    with Server("--end", "rst-middle", "--cut-at", "70000") as server:
+        shutil.copy2(server_file, server.file("f"))
+        r = get(server, "f", to)
+        is_status(r, RESET, "get, cut")
+        return facts(r)["partial"]
+
+
+def test_partial_is_mine():
+    """What a user has as NAME.partial is no business of a get that fails."""
+    f, down = make_file("mine", 200_000), path("taken")
+    mine = make_file("taken.partial", 100)
+    shutil.copy(mine, path("mine.copy"))
+    for i in range(2):
+        part = cut_get(f, down)
+        ok(part == down + ".partial.1" and same(mine, path("mine.copy")),
+           "a user's own .partial stays; what came has another name, and only one", part)
+    ok(os.stat(part).st_mode & 0o777 == 0o600, "and nobody else can read it")
+    for name in os.listdir(WORK):
+        if name.startswith("taken.partial"):
+            os.unlink(path(name))
+    ok(cut_get(f, down) == cut_get(f, down) == down + ".partial", "ours is replaced")
+
+
+def test_resume_other():
+    """Parts of different files are not joined."""
+    f, down = make_file("joined", 200_000), path("join")
+
+    def resume(what, want):
+        with Server() as server:
+            shutil.copy2(f, server.file("f"))
+            r = get(server, "f", down, "--resume")
+        is_status(r, want, "get --resume, " + what)
+        ok(same(f, down) if want == COMPLETE else "without --resume" in r.stderr,
+           "whole, or it is said what to do", r.stderr)
+        ok(want == COMPLETE or (not os.path.exists(down) and same(part, path("kept"))),
+           "and what was there is as it was")
+    part = cut_get(f, down)
+    shutil.copy(part, path("kept"))
+    then = os.stat(f).st_mtime
+    os.utime(f, (then, then - 10))
+    resume("another time", LOCAL)
+    os.truncate(f, 200_001)
+    os.utime(f, (then, then))
+    resume("another size", LOCAL if xattrs(WORK) else COMPLETE)
+    os.truncate(f, 200_000)
+    os.utime(f, (then, then))
+    if not os.geteuid():
+        os.chown(part, 1, 1)
+        resume("a part that somebody else chose", LOCAL)
+        os.chown(part, 0, 0)
+    resume("the same file", COMPLETE)
+    part = make_file("join.partial", 100)
+    shutil.copy(part, path("kept"))
+    os.unlink(down)
+    resume("a part that is none", LOCAL)
+
+
+def xattrs(folder):
+    """Whether a file here can have attributes of its user's."""
+    try:
+        os.setxattr(make_file(os.path.join(folder, "xattr"), 1), "user.test", b"x")
+        return True
+    except OSError:
+        return False
+
+
+ACL = "system.posix_acl_access"
+
+
+def acl(*entries):
+    """An ACL as the kernel has it: tag (1, 2, 4, 8, 16, 32 as in acl(5)), permissions, id."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *e) for e in entries)
+
+
+def attributes(name):
+    sb = os.stat(name)
+    return (oct(sb.st_mode), sb.st_uid, sb.st_gid, sb.st_nlink,
+            {x: os.getxattr(name, x) for x in os.listxattr(name)})
+
+
+def test_attributes():
+    """A file that is replaced keeps all but its content."""
+    new = make_file("new", 200_000)
+
+    def adorn(name, links):
+        make_file(name, 3000)
+        os.chmod(name, 0o604)
+        if not os.geteuid():
+            os.chown(name, 1, 2)
+            os.chmod(name, 0o2640)
+        for attr, value in (("user.test", b"mine"),
+                            (ACL, acl((1, 6, -1), (2, 4, 12), (4, 0, -1), (16, 4, -1), (32, 0, -1)))):
+            try:
+                os.setxattr(name, attr, value)
+            except OSError as e:
+                print(f"# {attr}: {e}")
+        if links:
+            os.link(name, name + ".link")
+        return name
+
+    for links in (False, True):
+        for verb in ("get", "put", "put --append"):
+            what = f"{verb}, {'with' if links else 'without'} another name"
+            with Server() as server:
+                if verb == "get":
+                    os.rename(shutil.copy(new, path("f")), server.file("f"))
+                    there = adorn(path(f"adorned{links}"), links)
+                    before = attributes(there)
+                    r = get(server, "f", there)
+                else:
+                    there = adorn(server.file("new"), links)
+                    before = attributes(there)
+                    r = put(server, new, *verb.split()[1:])
+                is_status(r, COMPLETE, what)
+                ok(attributes(there) == before, f"{what}: all attributes are as before",
+                   (before, attributes(there)))
+                ok(os.path.getsize(there) == 200_000 + 3000 * ("append" in verb), "the data are new")
+                ok(not links or same(there, there + ".link"), "under both names")
+                no_leftovers(os.path.dirname(there))
+
+
+def test_modes():
+    """umask and default ACLs are for what is complete; what is not is its owner's alone."""
+    with Server("--rate", "200000") as server:
+        make_file(server.file("f"), 100_000)
+        folder = tempfile.mkdtemp(dir=WORK)
+        args = [FTPS, "get", "--cacert", CERT, server.url("f")]
+        with subprocess.Popen([*args, "f"], cwd=folder, umask=0o027, stdout=subprocess.DEVNULL) as proc:
+            name = until(lambda: arriving(folder), "the first bytes")
+            mode = os.stat(os.path.join(folder, name)).st_mode
+            proc.wait(LIMIT)
+        ok(mode & 0o777 == 0o600, f"a temporary file has mode {mode & 0o777:o}")
+        mode = os.stat(os.path.join(folder, "f")).st_mode
+        ok(mode & 0o777 == 0o640, f"a new file has mode {mode & 0o777:o}")
+        try:
+            os.setxattr(folder, "system.posix_acl_default",
+                        acl((1, 7, -1), (2, 6, 12), (4, 5, -1), (16, 7, -1), (32, 0, -1)))
+        except OSError as e:
+            skip("a default ACL", f"no ACLs here: {e}")
+            return
+        with open(os.path.join(folder, "like this"), "w"):
+            pass
+        is_status(run(*args[1:], "g", cwd=folder), COMPLETE, "get into a folder with a default ACL")
+        ok(attributes(os.path.join(folder, "g")) == attributes(os.path.join(folder, "like this")),
+           "a new file has what any new file has there", attributes(os.path.join(folder, "g")))
 
 
 def test_append():
@@ -186,6 +356,85 @@ def test_append():
         is_status(put(server, up, "--append", "--end", "no-close-notify"), UNCONFIRMED,
                   "an append that is cut")
         ok(os.path.getsize(server.file("up")) == 3000, "leaves the file as it was")
+
+
+def test_append_in_place():
+    with Server("--timeout", SHORT) as server:
+        f = make_file(server.file("f"), 100_000)
+        before = os.stat(f)
+        with open(f, "rb") as file:
+            old = file.read()
+        raw, other = Raw(server), Raw(server)
+        for r in (raw, other):
+            r.protect()
+            r.ask("TYPE I")
+        with raw.begin("APPE f") as data:
+            data.sendall(b"more")
+            until(lambda: os.path.getsize(f) == 100_004, "what came to be in the file")
+            ok(os.listdir(server.dir) == ["f"], "nothing is copied", os.listdir(server.dir))
+            other.ask("EPSV")
+            got = other.ask("APPE f")
+            ok(got.startswith("450"), f"two at once: {got}")
+            data.shutdown(socket.SHUT_RDWR)
+            got = raw.reply()
+        ok(got.startswith("426") and os.path.getsize(f) == 100_000, f"a cut one is taken back: {got}")
+        raw.ask("EPSV")
+        ok(raw.ask("APPE f").startswith("150") and raw.reply().startswith("425") and
+           os.path.getsize(f) == 100_000, "so is one without a data connection")
+        with raw.begin("APPE f") as data:
+            data.sendall(b"more")
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(f, "rb").read() == old + b"more" and
+           os.stat(f).st_ino == before.st_ino and os.listdir(server.dir) == ["f"],
+           "a whole one stays, and the file is the same one")
+
+
+def test_rest_and_stor():
+    with Server() as server:
+        f = make_file(server.file("f"), 100_000)
+        with open(f, "rb") as file:
+            old = file.read()
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        raw.ask("REST 50000")
+        port = raw.epsv()
+        raw.sock.sendall(b"STOR f\r\n")
+        raw.reply()
+        # The session awaits the data connection now.
+        ok([os.path.getsize(server.file(n)) for n in os.listdir(server.dir) if n != "f"] == [0],
+           "no copy without a data connection", os.listdir(server.dir))
+        with raw.data(port) as data:
+            data.sendall(b"end")
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(f, "rb").read() == old[:50_000] + b"end",
+           "the first half is kept")
+        raw.ask("REST 50004")
+        raw.ask("EPSV")
+        ok(raw.ask("STOR f").startswith("553"), "more than there is")
+        os.truncate(f, 1 << 36)
+        raw.ask(f"REST {1 << 36}")
+        with raw.begin("STOR f"):
+            got = raw.ask("ABOR")
+            ok(got.startswith("426") and raw.reply().startswith("226"), f"ABOR amid a copy: {got}")
+        ok(all(os.stat(server.file(n)).st_size < 1 << 36 for n in os.listdir(server.dir) if n != "f"),
+           "which was not made to its end")
+
+
+def test_commit_fails():
+    """All came, and then the name is not to be had."""
+    with Server() as server:
+        raw = Raw(server)
+        raw.protect()
+        with raw.begin("STOR f") as data:
+            os.mkdir(server.file("f"))
+            data.sendall(b"x")
+            data.unwrap()
+        got = raw.reply()
+        ok(got == "451 Is a directory" and server.line()["error"] == "Is a directory",
+           f"the reply says why: {got}")
+        ok(sorted(os.listdir(server.dir)) == ["f", "f.partial"], "and what came is kept",
+           os.listdir(server.dir))
 
 
 def test_max_size():
@@ -305,7 +554,7 @@ def test_names():
 
 def test_ftplib():
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        with Server() as server:
+        with Server("--no-require-reuse") as server:
             ctx = ssl.create_default_context(cafile=CERT)
             ctx.minimum_version = ctx.maximum_version = version
             ftp = ftplib.FTP_TLS(context=ctx)
@@ -405,10 +654,10 @@ def test_ascii():
 
 
 def test_require_reuse():
-    with Server("--require-reuse") as server:
+    with Server() as server:
         up = make_file("up", 100_000)
         for tls, version in (("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)):
-            is_status(put(server, up, "--tls", tls), COMPLETE, f"put to --require-reuse, TLS {tls}")
+            is_status(put(server, up, "--tls", tls), COMPLETE, f"put, TLS {tls}")
             is_status(get(server, "up", path("down"), "--tls", tls), COMPLETE, "get, too")
             ctx = client_context(version)
             one, two = Raw(server, ctx=ctx), Raw(server, ctx=ctx)
@@ -430,8 +679,15 @@ def test_require_reuse():
                 whose = "no" if not session else "its own" if session is raw.sock.session else \
                     "another's"
                 ok(got[0].startswith(want), f"TLS {tls}, {whose} session: {got[0]}", got)
-    is_status(run("serve", "--cert", CERT, "--anonymous", "--require-reuse", "--clear-data", WORK),
-              USAGE, "--require-reuse with --clear-data")
+    with Server("--no-require-reuse") as server:
+        raw = Raw(server)
+        raw.protect()
+        port = raw.epsv()
+        raw.sock.sendall(b"LIST\r\n")
+        raw.reply()
+        with raw.data(port, None) as data:
+            data.unwrap()
+        ok(raw.reply().startswith("226"), "--no-require-reuse: a session of its own will do")
 
 
 def test_users():
@@ -518,6 +774,389 @@ def test_progress():
             ok(status == COMPLETE and shown == b"", f"none with {[term, *more]}", shown)
         r = run(*base)
         ok(r.returncode == COMPLETE and r.stderr == "", "none without a terminal", r.stderr)
+
+
+# ---------------------------------------------------------------- tests: the server
+
+# Anonymous clients of root's server need somebody to be.
+NOBODY = ("--run-as", "nobody") if os.geteuid() == 0 else ()
+
+
+def anonymous(*options):
+    """A server whose folder its user may write to."""
+    server = Server(*options, *NOBODY, login=())
+    if NOBODY:
+        shutil.chown(server.dir, "nobody")
+    return server
+
+
+def test_mirror():
+    if not shutil.which("lftp"):
+        skip("lftp mirrors a tree both ways", "no lftp here")
+        return
+    tree = path("tree")
+    for folder in ("a/b/c d", "empty", "\u00e4"):
+        os.makedirs(os.path.join(tree, folder))
+    for name in ("one", "a/two", "a/b/c d/thr ee", "\u00e4/\u00f6"):
+        make_file(os.path.join(tree, name), 10_000)
+    with Server() as server:
+        def mirror(*more):
+            return subprocess.run(
+                ["lftp", "--norc", "-c", f"set ssl:ca-file {CERT}; set ftp:ssl-force true;"
+                 "set ftp:ssl-protect-data true; set net:max-retries 1; set cmd:fail-exit true;"
+                 f"open -u {USER},'{PASSWORD}' -p {server.port} {server.host};"
+                 f"mirror {' '.join(more)}"], capture_output=True, text=True, timeout=LIMIT)
+        for name in ("old", "a/old"):
+            os.makedirs(server.file(name))
+            make_file(server.file(name + "/file"), 10)
+        r = mirror("-R", "--delete", tree, "/")
+        is_status(r, 0, "lftp mirror -R")
+        done = subprocess.run(["diff", "-r", tree, server.dir], capture_output=True, text=True)
+        is_status(done, 0, "the tree is there, and what was there is not")
+        r = mirror("/", path("back"))
+        is_status(r, 0, "lftp mirror")
+        done = subprocess.run(["diff", "-r", tree, path("back")], capture_output=True, text=True)
+        is_status(done, 0, "and the tree is back")
+
+
+def test_create_dirs():
+    if not shutil.which("curl"):
+        skip("curl --ftp-create-dirs", "no curl here")
+        return
+    up = make_file("up", 1000)
+    with Server() as server:
+        for _ in range(2):
+            r = subprocess.run(["curl", "-sS", "--ssl-reqd", "--cacert", CERT, "-u",
+                                f"{USER}:{PASSWORD}", "--ftp-create-dirs", "-T", up,
+                                f"ftp://{server.host}:{server.port}/new/deep/up"],
+                               capture_output=True, text=True)
+            ok(r.returncode == 0 and same(up, server.file("new/deep/up")),
+               "curl --ftp-create-dirs", r.stderr)
+
+
+def test_changes():
+    with Server() as server:
+        raw = Raw(server)
+        for line, want in (('MKD d"d', '257 "/d""d"'), ('MKD d"d', "550"), ("MKD e/f", "550"),
+                           ("MKD e", "257"), ("CWD e", "250"), ("MKD f", '257 "/e/f"'),
+                           ("CDUP", "250"), ("RMD e", "550"), ("DELE e", "550"), ("DELE x", "550"),
+                           ("RNTO y", "503"), ("RNFR x", "550"), ("RNTO y", "503"),
+                           ("RNFR e", "350"), ("NOOP", "200"), ("RNTO y", "503"),
+                           ("RNFR e/.ftps.x", "553"), ("RNTO y", "503"),
+                           ("RNFR e", "350"), ("RNTO y", "250"), ("RNFR y/f", "350"),
+                           ("RNTO y/f/g", "550"), ("RMD y/f", "250"), ("RMD y", "250"),
+                           ('RMD d"d', "250"), ("RMD /", "550"), ("DELE /", "550"),
+                           ("MKD /", "550"), ("MKD", "501")):
+            got = raw.ask(line)
+            ok(got.startswith(want), f"{line}: {got}")
+        make_file(server.file("a"), 10)
+        make_file(server.file("b"), 20)
+        raw.ask("RNFR a")
+        ok(raw.ask("RNTO b").startswith("250") and os.listdir(server.dir) == ["b"] and
+           os.path.getsize(server.file("b")) == 10, "RNTO replaces a file")
+        ok(raw.ask("DELE b").startswith("250") and not os.listdir(server.dir), "DELE")
+        lines = []
+        while not lines or lines[-1]["path"] != "/b" or lines[-1]["op"] != "DELE":
+            lines.append(server.line())
+        ok([line["op"] for line in lines[:3]] == ["MKD"] * 3 and
+           [line["result"] for line in lines[:3]] == ["complete", "local", "local"] and
+           (lines[-2]["op"], lines[-2]["from"], lines[-2]["path"]) == ("RNTO", "/a", "/b"),
+           "each is in the log", lines)
+
+
+def test_anonymous():
+    root = run("serve", "--anonymous", "--cert", CERT, WORK)
+    if NOBODY:
+        is_status(root, USAGE, "root serves --anonymous")
+        ok("--run-as" in root.stderr, "what to do is said", root.stderr)
+        is_status(run("serve", "--anonymous-write", "--run-as", "root", "--cert", CERT, WORK), USAGE,
+                  "--run-as root")
+    is_status(run("serve", "--anonymous", "--run-as", "no-such-user", "--cert", CERT, WORK), USAGE,
+              "--run-as nobody there")
+    with anonymous("--anonymous") as server:
+        make_file(server.file("f"), 100)
+        is_status(get(server, "f", path("down")), COMPLETE, "--anonymous reads")
+        raw = Raw(server)
+        raw.protect()
+        for line in ("STOR x", "APPE f", "MKD x", "RMD x", "DELE f", "RNFR f", "RNTO y"):
+            raw.ask("EPSV")
+            got = raw.ask(line)
+            ok(got.startswith("550"), f"--anonymous, {line}: {got}")
+        ok(os.listdir(server.dir) == ["f"], "and writes nothing")
+    with anonymous("--anonymous-write") as server:
+        is_status(put(server, path("down")), COMPLETE, "--anonymous-write writes")
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def test_run_as():
+    """All of root's rights are gone, and what was opened before stays usable."""
+    if not NOBODY:
+        is_status(run("serve", "--anonymous", "--run-as", "nobody", "--listen", "127.0.0.1:0",
+                      "--cert", CERT, "--key", KEY, WORK), LOCAL, "--run-as without root")
+        return
+    up, who = make_file("up", 1000), pwd.getpwnam("nobody")
+    with Server(*NOBODY, program=("setpriv", "--groups", "0,4", FTPS)) as server:
+        os.chmod(server.dir, 0o777)
+        is_status(put(server, up), COMPLETE, "put to --run-as")
+        file = os.stat(server.file("up"))
+        ok((file.st_uid, file.st_gid) == (who.pw_uid, who.pw_gid), "the file is the user's", file)
+        os.chmod(make_file(server.file("secret"), 10), 0o600)
+        raw = Raw(server)
+        raw.ask("TYPE I")
+        ok(raw.ask("SIZE up") == "213 1000" and raw.ask("SIZE secret").startswith("550"),
+           "root's files are not to be read")
+        for pid in (server.proc.pid, *server.sessions()):
+            status = status_of(pid)
+            ok({*status["Uid"].split()} == {str(who.pw_uid)} and
+               {*status["Gid"].split()} == {str(who.pw_gid)} and not status["Groups"].strip() and
+               status["NoNewPrivs"] == "1" and
+               not any(int(status["Cap" + kind], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")),
+               "a process of it has none of root's rights", status)
+
+
+def test_login_deadline():
+    with Server("--timeout", SHORT) as server:
+        raw = Raw(server, login=False)
+        heard = []
+        while raw.file and not (heard and heard[-1][:3] in ("421", "")):
+            heard.append(raw.ask("NOOP"))
+        ok(heard[-1].startswith("421"), f"NOOP without a login, {len(heard)} times: {heard[-1]}")
+        raw = Raw(server, tls=False, login=False)
+        raw.sock.sendall(b"NOOP\r\n" * 100_000)
+        until(lambda: not server.sessions(), "the end of it")
+        ok(True, "nor does a flood of them last longer")
+    with Server() as server:
+        socks = [socket.create_connection((server.host, server.port)) for _ in range(9)]
+        said = sorted(s.recv(3) for s in socks)
+        ok(said == [b"220"] * 8 + [b"421"], "8 from one host unless told otherwise", said)
+        ok(server.line("refused")["peer"].startswith("127.0.0.1:"), "the ninth is in the log")
+        for s in socks:
+            s.close()
+
+
+def test_bad_commands():
+    http = b"POST / HTTP/1.1\r\n" + b"Host: x\r\n" * 200
+    with Server() as server:
+        for tls, login in ((False, False), (True, False), (True, True)):
+            raw = Raw(server, tls=tls, login=login)
+            raw.sock.sendall(http)
+            replies = []
+            while not (replies and replies[-1][:3] in ("421", "")):
+                replies.append(raw.reply())
+            ok([r[:3] for r in replies] == ["500"] * 9 + ["421"],
+               f"HTTP, TLS {tls}, login {login}: the tenth line ends it", replies)
+        raw = Raw(server)
+        ok(all(raw.ask("FOO").startswith("500") and raw.ask("NOOP").startswith("200")
+               for _ in range(15)), "good ones between them")
+        ok(all(raw.ask("ALLO 5").startswith("502") for _ in range(15)),
+           "what RFC 959 has and we have not is no bad one")
+
+
+def test_alpn():
+    with Server() as server:
+        for names, want in ((["ftp"], "ftp"), (["http/1.1"], None), (["http/1.1", "ftp"], "ftp"),
+                            (["ftp-data"], "ftp-data"), ([], "none")):
+            ctx = client_context()
+            ctx.set_alpn_protocols(names)
+            try:
+                got = Raw(server, login=False, ctx=ctx).sock.selected_alpn_protocol() or "none"
+            except ssl.SSLError:
+                got = None
+            ok(got == want, f"ALPN {names}: {got}")
+
+
+def timers(port, end=1):
+    """What timers run on the connections of a port, local (1) or remote (2), see proc(5): 2 is keepalive."""
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f][1:]
+    return {row[5].split(":")[0] for row in rows
+            if int(row[end].split(":")[1], 16) == port and row[3] == "01"}
+
+
+def test_keepalive():
+    with Server() as server:
+        raw = Raw(server)
+        ok(until(lambda: timers(server.port) == {"02"}, "the keepalive timer"),
+           "the server's control connection has keepalive")
+        raw.close()
+    seen = []
+    with Fake(lambda f: (seen.append(until(lambda: timers(f.port, 2) == {"02"}, "the timer")),
+                         f.say("421 bye"))) as server:
+        run("ls", "--cacert", CERT, server.url())
+    ok(seen == [True], "and so has the client's", seen)
+
+
+def test_shrinks():
+    """A file becomes shorter while it is sent: it must not look complete."""
+    with Server("--rate", "200000") as server:
+        for verb in ("RETR f", "TYPE A"):
+            make_file(server.file("f"), 100_000)
+            raw = Raw(server)
+            raw.protect()
+            raw.ask("TYPE I" if verb == "RETR f" else verb)
+            with raw.begin("RETR f") as data:
+                data.recv(1)
+                os.truncate(server.file("f"), 50_000)
+                try:
+                    while data.recv(65536):
+                        pass
+                    ended = "close_notify"
+                except ssl.SSLError:
+                    ended = "cut"
+                got = raw.reply()
+            ok(got.startswith("451") and "shorter" in got and ended == "cut", f"{verb}: {got}", ended)
+            ok(server.line()["result"] == "local", "and the log has it")
+
+
+def test_reload():
+    """SIGHUP: new certificate and users for those who come; what runs goes on."""
+    cert, key, users = path("reload.pem"), path("reload.key"), path("reload.users")
+
+    def renew(name):
+        make_cert(cert, key, "IP:127.0.0.1")
+        done = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD + "\n",
+                              capture_output=True, text=True, check=True)
+        with open(users, "w", opener=lambda *a: os.open(*a, 0o600)) as f:
+            f.write(f"{name}:{done.stdout}")
+
+    def look(server):
+        """Return: (its certificate, whether the second user may log in)."""
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+        raw = Raw(server, login=False, ctx=ctx)
+        raw.ask("USER second")
+        found = raw.sock.getpeercert(True), raw.ask("PASS " + PASSWORD)[:3]
+        raw.close()
+        return found
+    renew(USER)
+    with Server("--rate", "50000", "--cert", cert, "--key", key, "--users", users,
+                login=()) as server:
+        make_file(server.file("f"), 50_000)
+        with subprocess.Popen([FTPS, "get", "--insecure", server.url("f"), path("down")],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              stdin=subprocess.DEVNULL) as proc:
+            until(server.sessions, "the transfer's session")
+            server.line("login")
+            renew("second")
+            for pid in (*server.sessions(), server.proc.pid):
+                os.kill(int(pid), signal.SIGHUP)
+            second = until(lambda: look(server)[1] == "230" and look(server), "the new user")
+            with open(cert) as f:
+                ok(second[0] == ssl.PEM_cert_to_DER_cert(f.read()), "the certificate is new, too")
+            status = proc.wait(LIMIT)
+        ok(status == COMPLETE and same(path("down"), server.file("f")),
+           f"the transfer went on to its end: {status}")
+        with open(key, "w") as f:
+            f.write("no key\n")
+        os.unlink(users)
+        server.proc.send_signal(signal.SIGHUP)
+        said = until(lambda: (s := open(server.errors.name).read()).count("SIGHUP") == 2 and s,
+                     "two complaints")
+        ok(key in said and users in said and look(server) == second,
+           "what cannot be loaded is named, and all stays as it is", said)
+
+
+def test_audit():
+    with Server() as server:
+        raw = Raw(server, login=False)
+        for name, want in (("a\tb", "501"), ('a" b', "501"), ("x" * 2000, "501"), ("eve", "331")):
+            got = raw.ask("USER " + name)
+            ok(got.startswith(want), f"USER {name[:9]!r}: {got}")
+        raw.ask("PASS wrong")
+        raw.ask("USER " + USER)
+        raw.ask("PASS " + PASSWORD)
+        raw.protect()
+        make_file(server.file("f"), 10)
+        raw.fetch("RETR f")
+        seen = [server.line("login"), server.line("login"), server.line()]
+        ok([(x["user"], x.get("detail")) for x in seen] ==
+           [("eve", "refused"), (USER, "accepted"), (USER, None)], "logins and users", seen)
+        now = time.time()
+        ok(all(abs(calendar.timegm(time.strptime(x["time"], "%Y-%m-%dT%H:%M:%SZ")) - now) < LIMIT
+               for x in seen), "and when it was", seen)
+        ok(all(x["peer"] == "%s:%d" % raw.sock.getsockname() for x in seen), "and from where", seen)
+    with subprocess.Popen([FTPS, "serve", "--listen", "127.0.0.1:0", "--cert", CERT, "--key", KEY,
+                           "--user", USER, "--password-file", path("password"), WORK],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          errors="replace") as proc:
+        try:
+            server = types.SimpleNamespace(host="127.0.0.1",
+                                           port=int(proc.stdout.readline().rsplit(":", 1)[1]))
+            raw = Raw(server, login=False)
+            raw.ask("USER ev\xc2\x9b2J login: accepted")
+            raw.ask("PASS x")
+            got = proc.stdout.readline()
+            ok(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:]{8}Z 127\.0\.0\.1:\d+ '
+                            r'"ev\S+2J login: accepted" login: refused\n', got) and "\x9b" not in got,
+               f"in words: {got!r}")
+        finally:
+            proc.terminate()
+
+
+def test_nul_in_a_text():
+    with Server() as server:
+        for data, want in ((b"a text\n", False), (b"no\0text\n", True)):
+            with open(server.file("f"), "wb") as f:
+                f.write(data)
+            up = server.file("f")
+            for verb in (lambda: get(server, "f", path("down"), "--ascii"),
+                         lambda: put(server, up, "--ascii", name="g")):
+                is_status(verb(), COMPLETE, f"{data} as a text")
+            make_file(server.file("f"), 10)
+        # Of four transfers the last two have a warning.
+        lines = [json.loads(server.proc.stdout.readline()) for _ in range(10)]
+        seen = [x.get("op") or x["event"] for x in lines if x.get("event") != "login"]
+        ok(seen == ["RETR", "STOR", "RETR", "warning", "STOR", "warning"], "NULs are in the log", lines)
+
+
+def test_links_are_listed():
+    with Server() as server:
+        os.mkdir(server.file("dir"))
+        make_file(server.file("dir/f"), 123)
+        for name, target in (("in", "dir/f"), ("dir/up", "../in"), ("folder", "dir"), ("out", "/etc"),
+                             ("dir/out", "../../x"), ("none", "nothing"), ("loop", "loop"),
+                             ("above", ".."), ("absolute", server.file("dir/f"))):
+            os.symlink(target, server.file(name))
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("TYPE I")
+        got, _ = raw.fetch("NLST")
+        ok(got.split() == [b"dir", b"folder", b"in"], "links inside are listed, others not", got)
+        for name in got.split()[1:]:
+            ok(raw.ask("MLST " + name.decode()).startswith("250"), "and can be looked at")
+        ok(raw.fetch("NLST dir")[0].split() == [b"f", b"up"], "in a folder below, too")
+        got = raw.fetch("LIST")[0].decode().splitlines()
+        ok([x.split(None, 8)[8] for x in got] == ["dir", "folder -> dir", "in -> dir/f"] and
+           [x[0] for x in got] == ["d", "l", "l"], "LIST says what they are", got)
+        got = raw.fetch("MLSD")[0].decode().splitlines()
+        ok([x.split(";")[0] for x in got] ==
+           ["type=dir", "type=OS.unix=slink:dir", "type=OS.unix=slink:dir/f"], "so does MLSD", got)
+        ok(len(raw.fetch("RETR in")[0]) == 123, "and they can be fetched")
+
+
+def test_pasv_ports():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        base = min(sock.getsockname()[1], 65530)
+    with Server("--pasv-ports", f"{base}-{base + 2}", "--pasv-address", "192.0.2.7") as server:
+        up = make_file("up", 1000)
+        for _ in range(3):
+            is_status(put(server, up), COMPLETE, "put to one of three ports")
+        raw = [Raw(server) for _ in range(4)]
+        ports = sorted(r.epsv() for r in raw[:3])
+        ok(ports == [base, base + 1, base + 2], "all three are used", ports)
+        ok(raw[3].ask("EPSV").startswith("425"), "a fourth there is not")
+        raw[0].ask("QUIT")
+        port = until(lambda: (r := raw[3].ask("PASV")).startswith("227") and r, "a free port")
+        ok("(192,0,2,7," in port, f"--pasv-address: {port}")
+    for args in (["--pasv-ports", "5000"], ["--pasv-ports", "6000-5000"], ["--pasv-ports", "0-10"],
+                 ["--pasv-ports", "1-65536"], ["--pasv-ports", "1-2x"], ["--pasv-address", "here"],
+                 ["--pasv-address", "::1"]):
+        is_status(run("serve", *args, "--cert", CERT, "--user", "x", "--password-file",
+                      path("password"), WORK), USAGE, " ".join(args))
 
 
 # ---------------------------------------------------------------- tests: endings
@@ -656,6 +1295,236 @@ def test_usage():
     ok(max(map(len, r.stdout.splitlines())) <= 80, "--help fits 80 columns")
 
 
+def test_roles():
+    """An option that has no effect is refused, and it is said whose it is."""
+    up = make_file("up", 10)
+    url = "ftps://joe@127.0.0.1:1/x"
+    for args, whose in ((["get", "--append", url], "put"), (["get", "--max-size=1K", url], "serve"),
+                        (["put", "--anonymous", up, url], "serve"), (["put", "--tickets=2", up, url], "serve"),
+                        (["put", "--conddisp=delete", up, url], "get serve"),
+                        (["put", "--read-delay=1", up, url], "get ls serve"),
+                        (["put", "--no-mtime", up, url], "get"), (["ls", "--resume", url], "put get"),
+                        (["get", "--facts", url], "ls"), (["serve", "--insecure", WORK], "put get ls"),
+                        (["serve", "--cacert", CERT, WORK], "put get ls")):
+        r = run(*args)
+        is_status(r, USAGE, " ".join(args[:2]))
+        ok(f"not for {args[0]}: it is an option of {whose}\n" in r.stderr, f"whose it is: {whose}", r.stderr)
+
+
+def test_advice():
+    """What is said says what to do."""
+    up = make_file("up", 10)
+    broken = make_file("broken\nname", 10)
+    url = "ftps://joe@127.0.0.1:1/x"
+
+    def says(what, words, want, *args):
+        r = run(*args)
+        is_status(r, want, what)
+        ok(re.search(words, r.stderr), f"{what}: \"{words}\"", r.stderr)
+    for what, words, *args in (
+            ("a bad number", r'--timeout: "0" is not a whole number from 1 to ', "put", "--timeout=0", up, url),
+            ("a bad word", r'--tls: "1.1" is not one of 1\.2, 1\.3', "put", "--tls=1.1", up, url),
+            ("another bad word", r"--end: .* one of clean, .*rst-middle", "put", "--end=x", up, url),
+            ("bad bytes", r"--rate: .* with K, M or G", "put", "--rate=1x", up, url),
+            ("no command", r"put, get, ls or serve is wanted", "copy", up, url),
+            ("a folder", r"is a folder: put sends one file", "put", WORK, url),
+            ("a line break in a URL", r"line breaks .* cannot be in a name", "get", url + "%0d%0aDELE%20x"),
+            ("a line break in a name", r"line break in its name.*another one", "put", broken, url[:-1]),
+            ("another scheme", r"the form is ftps://USER@HOST", "get", "http://joe@h/x"),
+            ("no host", r"the form is ftps://USER@HOST", "get", "ftps://joe@/x"),
+            ("a bad port", r"from 1 to 65535", "get", "ftps://joe@h:65536/x"),
+            ("a bare IPv6 address", r"in brackets", "get", "ftps://joe@::1/x"),
+            ("a bare %", r"% itself is %25", "get", url + "%"),
+            ("no file", r"no file name", "get", url[:-1]),
+            ("nowhere to resume", r"--resume: needs a file", "get", "--resume", url, "-")):
+        says(what, words, USAGE, *args)
+    with Server("--implicit") as server:
+        says("explicit to implicit", r"Then say --implicit", TIMEOUT, "put", "--timeout", "1", "--cacert",
+             CERT, up, server.url())
+    with Server() as server:
+        says("implicit to explicit", r"Then leave --implicit out", PROTOCOL, "put", "--implicit", "--cacert",
+             CERT, up, server.url())
+        says("an unknown CA", r"name its CA's by --cacert", CERTIFICATE, "put", up, server.url())
+        says("a folder to get to", r"is a folder: name the file", LOCAL, "get", server.url("x"), WORK)
+    with Fake(lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("502 no TLS"))) as server:
+        says("AUTH refused", r"502 no TLS: it has no explicit TLS.*--implicit", REFUSED, "put", up, server.url())
+    says("port 990 is implicit", r"port 990: ", NETWORK, "put", up, "ftps://joe@127.0.0.9:990/x")
+
+    def begins_with_tls(fake):
+        with fake.context().wrap_socket(fake.sock, server_side=True) as fake.sock:
+            fake.say("421 busy")
+    # Nobody may listen at port 990 but root; the scheme's port is looked at, not the server's.
+    if not os.geteuid():
+        with Fake(begins_with_tls, port=990) as server:
+            says("a server at port 990", r"greeting: server said 421 busy", REFUSED, "put", "--cacert", CERT,
+                 up, server.url())
+
+
+def test_password_file():
+    up, secret = make_file("up", 10), make_secret("secret", PASSWORD + "\nand more\n")
+    with Server() as server:
+        args = ["put", "--cacert", CERT, "--password-file", secret, up, server.url()]
+        is_status(run(*args), COMPLETE, "a password file that its owner alone can read")
+        with open(secret) as f:
+            piped = subprocess.run(["cat"], stdin=f, capture_output=True, check=True).stdout
+        r, w = os.pipe()
+        os.write(w, piped)
+        os.close(w)
+        args[4] = f"/dev/fd/{r}"
+        is_status(run(*args, pass_fds=(r,)), COMPLETE, "a pipe, as the shell's <()")
+        os.close(r)
+        args[4] = secret
+        for mode in (0o640, 0o604):
+            os.chmod(secret, mode)
+            for who in (args, ["serve", "--cert", CERT, "--key", KEY, "--user", USER, *args[3:5], WORK]):
+                r = run(*who)
+                is_status(r, USAGE, f"{who[0]}, a password file of mode {mode:o}")
+                ok("chmod 600" in r.stderr, "and it is said what to do", r.stderr)
+        args[4] = path("no such file")
+        r = run(*args)
+        ok(r.returncode == USAGE and "No such file" in r.stderr, "one that is not there", r.stderr)
+
+
+def test_client_certificate():
+    """A server that wants to see the client's certificate, on both connections."""
+    class Strict(Fake):
+        def context(self):
+            ctx = Fake.context(self)
+            ctx.load_verify_locations(path("client.pem"))
+            ctx.verify_mode = ssl.CERT_REQUIRED
+            return ctx
+
+    def play(verb):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            for question in ("SIZE", "MDTM") if verb == "RETR" else ():
+                fake.hear(question)
+                fake.say("502 no")
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear(verb)
+            fake.say("150 ok")
+            with fake.data() as data:
+                if verb != "STOR":
+                    data.sendall(b"x")
+                    data.unwrap()
+                else:
+                    while data.recv(1000):
+                        pass
+                    data.unwrap()
+            fake.say("226 ok")
+            fake.hear("QUIT")
+        return play
+    make_cert(path("client.pem"), path("client.key"), "DNS:client")
+    up = make_file("up", 10)
+    for args, verb in ((["put", up], "STOR"), (["get"], "RETR"), (["ls"], "LIST")):
+        for own in (["--cert", path("client.pem"), "--key", path("client.key")], []):
+            with Strict(play(verb)) as server:
+                r = run(args[0], "--cacert", CERT, *own, *args[1:], server.url("x"),
+                        *([path("certified")] if verb == "RETR" else []))
+            ok((r.returncode == COMPLETE) == bool(own),
+               f"{args[0]} {'with' if own else 'without'} a certificate of ours: {r.returncode}", r.stderr)
+    is_status(run("put", "--key", KEY, up, server.url()), USAGE, "--key without --cert")
+
+
+def test_reply_wins():
+    """A server that gives up an upload resets the data connection, and says why."""
+    def play(reply):
+        def play(fake):
+            fake.to_login()
+            port = fake.data_port()
+            fake.hear("EPSV")
+            fake.say(f"229 ok (|||{port}|)")
+            fake.hear("STOR")
+            fake.say("150 ok")
+            data = fake.data()
+            data.recv(1000)
+            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            data.close()
+            fake.say(reply)
+            fake.hear("QUIT")
+        return play
+    up = make_file("up", 20_000_000)
+    for reply, want, words in (("452-Error writing\r\n452 Disk full", REFUSED, "452 Error writing; Disk full"),
+                               ("451 local", REFUSED, "451 local"), ("552 quota", REFUSED, "552 quota"),
+                               ("426 cut", RESET, "reset by peer; server said 426 cut"),
+                               ("425 none", RESET, "reset by peer; server said 425 none")):
+        with Fake(play(reply)) as server:
+            r = put(server, up)
+        is_status(r, want, f"a reset, and \"{reply[:8]}\"")
+        ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
+
+
+def test_which_connection():
+    """The connection that failed is named, not the one that was asked last."""
+    def stalls(fake):
+        to_retr(fake, 1000)
+        with fake.data() as data:
+            data.sendall(b"x" * 999)
+            fake.stalled.set()
+            fake.hear("QUIT")
+    down = path("stalled")
+    with Fake(stalls) as server:
+        server.stalled = threading.Event()
+        r = get(server, "f", down, "--timeout", SHORT)
+    is_status(r, TIMEOUT, "data that stall")
+    ok("data connection: no progress" in r.stderr and "control" not in r.stderr, "the data connection is named",
+       r.stderr)
+    with Fake(stalls) as server:
+        server.stalled = threading.Event()
+        with subprocess.Popen([FTPS, "get", "--cacert", CERT, server.url("f"), down], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as proc:
+            server.stalled.wait(LIMIT)
+            proc.send_signal(signal.SIGINT)
+            said = proc.communicate(timeout=LIMIT)[1]
+    ok("stopped by a signal" in said and "control connection" not in said, "Ctrl-C is told as such", said)
+
+
+def test_atomic():
+    old = b"what was there"
+    up = make_file("up", 200_000)
+    for end, want in (("clean", COMPLETE), ("rst-middle", RESET)):
+        with Server("--rate", "400000") as server:
+            with open(server.file("f"), "wb") as f:
+                f.write(old)
+            with subprocess.Popen([FTPS, "put", "--cacert", CERT, "--atomic", "--end", end, up, server.url("f")],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as proc:
+                until(lambda: arriving(server.dir), "the first bytes")
+                during = open(server.file("f"), "rb").read()
+                proc.wait(LIMIT)
+            is_status(proc, want, f"put --atomic, {end}")
+            ok(during == old, "meanwhile the name has what it had")
+            ok(os.listdir(server.dir) == ["f"] and
+               (same(up, server.file("f")) if want == COMPLETE else open(server.file("f"), "rb").read() == old),
+               "then it has all, or what it had", os.listdir(server.dir))
+
+    def play(fake):
+        fake.to_login()
+        port = fake.data_port()
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        name = fake.hear("STOR f.new.").split()[1]
+        fake.say("150 ok")
+        with fake.data() as data:
+            while data.recv(65536):
+                pass
+            data.unwrap()
+        fake.say("226 ok")
+        fake.hear("RNFR " + name)
+        fake.say("350 go on")
+        fake.hear("RNTO f")
+        fake.say("553 it is there")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        r = put(server, up, "--atomic", name="f")
+    is_status(r, UNCONFIRMED, "RNTO refused")
+    ok("553 it is there" in r.stderr and "the server has it as f.new." in r.stderr, "it is told where the file is",
+       r.stderr)
+    for more in ("--append", "--resume"):
+        is_status(run("put", "--atomic", more, up, "ftps://joe@h/x"), USAGE, "put --atomic " + more)
+
+
 def test_refused():
     with Server() as server:
         up = make_file("up", 10)
@@ -663,9 +1532,8 @@ def test_refused():
         is_status(r, REFUSED, "get what is not there")
         ok(facts(r)["reply"] == 550, "550")
         is_status(put(server, up, name="no/dir"), REFUSED, "put where no folder is")
-        with open(path("wrong"), "w") as f:
-            f.write("wrong\n")
-        r = run("put", "--cacert", CERT, "--password-file", path("wrong"), up, server.url("x"))
+        wrong = make_secret("wrong", "wrong\n")
+        r = run("put", "--cacert", CERT, "--password-file", wrong, up, server.url("x"))
         is_status(r, REFUSED, "wrong password")
         ok("530" in r.stderr, "530", r.stderr)
         no_leftovers(WORK)
@@ -705,12 +1573,13 @@ def test_bad_pem():
     up = make_file("up", 10)
     with open(path("no.pem"), "w") as f:
         f.write("this is no PEM\n")
+    login = ("--user", USER, "--password-file", path("password"))
     with Server() as server:
         for name, why in ((path("none.pem"), "No such file"), (path("no.pem"), ""), (WORK, "")):
             said = []
             for args in (["put", "--cacert", name, up, server.url()],
-                         ["serve", "--anonymous", "--cert", name, WORK],
-                         ["serve", "--anonymous", "--cert", CERT, "--key", name, WORK]):
+                         ["serve", *login, "--cert", name, WORK],
+                         ["serve", *login, "--cert", CERT, "--key", name, WORK]):
                 r = run(*args)
                 is_status(r, LOCAL, f"{args[0]} with a bad {args[-3]}")
                 ok(f"{name}: " in r.stderr and why in r.stderr and " lib" not in r.stderr,
@@ -721,10 +1590,13 @@ def test_bad_pem():
 
 def test_local():
     with Server() as server:
-        is_status(put(server, path("none")), LOCAL, "put what is not there")
-        is_status(put(server, WORK), LOCAL, "put a folder")
         up = make_file("up", 10)
         put(server, up)
+        is_status(put(server, path("none")), LOCAL, "put what is not there")
+        r = put(server, WORK, name="up")
+        is_status(r, USAGE, "put a folder")
+        ok("is a folder" in r.stderr and same(up, server.file("up")),
+           "it is said why, and the file of that name stays as it is", r.stderr)
         is_status(get(server, "up", path("no/dir/x")), LOCAL, "get to where no folder is")
         is_status(get(server, "up", WORK), LOCAL, "get to a folder")
         if os.path.exists("/dev/full"):
@@ -1088,7 +1960,7 @@ def test_order():
         for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
                            ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "533"), ("PBSZ", "501"),
                            ("AUTH GSSAPI", "504"), ("FOO", "500"), ("", "500"), (" NOOP", "500"),
-                           ("DELE x", "502"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
+                           ("DELE x", "530"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
             got = raw.ask(line)
             ok(got.startswith(want), f"without TLS, \"{line}\": {got}")
         raw.sock.sendall(b"AUTH TLS\r\nUSER joe\r\n")
@@ -1229,8 +2101,7 @@ def test_bounce():
             except ConnectionResetError:
                 gone = True
             ok(gone, "a data connection from elsewhere is sent away")
-        data = raw.ctx.wrap_socket(socket.create_connection(("127.0.0.1", port)),
-                                   server_hostname="127.0.0.1")
+        data = raw.data(port)
         data.sendall(b"hello")
         data.unwrap()
         ok(raw.reply().startswith("226"), "and the right one is still awaited")
@@ -1254,11 +2125,7 @@ def test_abor():
         make_file(os.path.join(server.dir, "f"), 2_000_000)
         raw = Raw(server)
         raw.protect()
-        port = raw.epsv()
-        raw.sock.sendall(b"RETR f\r\n")
-        raw.reply()
-        data = raw.ctx.wrap_socket(socket.create_connection((server.host, port)),
-                                   server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        data = raw.begin("RETR f")
         data.recv(1000)
         first, second = raw.ask("ABOR"), raw.reply()
         ok(first.startswith("426") and second.startswith("226"), f"ABOR: {first}; {second}")

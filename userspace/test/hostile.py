@@ -368,6 +368,61 @@ def test_listing_with_commands():
        "escape sequences are masked", shown)
 
 
+# ---------------------------------------------------------------- hostile users of this machine
+
+def set_rule(name, value):
+    """A rule of proc_sys_fs(5). Return: what it was."""
+    with open(f"/proc/sys/fs/{name}", "r+") as f:
+        was = f.read().strip()
+        f.seek(0)
+        f.write(str(value))
+    return was
+
+
+def test_planted():
+    """Somebody else's link or file in a sticky folder: the kernel says who may write to it."""
+    rules = ("protected_symlinks", "protected_regular")
+    try:
+        was = {rule: set_rule(rule, 0) for rule in rules}
+    except OSError as e:
+        skip("files that others planted", f"the kernel's rules cannot be set: {e}")
+        return
+    folder = tempfile.mkdtemp(dir=WORK)
+    os.chmod(folder, 0o1777)
+    mine, link, file = path("root's own"), os.path.join(folder, "x"), os.path.join(folder, "y")
+    nothing = os.path.join(folder, "astray")
+    try:
+        for rule in (0, 1):
+            for name in rules:
+                set_rule(name, rule)
+            for planted in (link, file, nothing):
+                with open(mine, "w") as f:
+                    f.write("as it was")
+                os.symlink(mine if planted == link else path("made"), planted)
+                if planted == file:
+                    os.unlink(planted)
+                    make_file(planted, 10)
+                os.lchown(planted, 65534, 65534)
+                what = f"get to somebody's {os.path.basename(planted)}, rule {rule}"
+                with Server() as server:
+                    make_file(server.file("f"), 1000)
+                    r = get(server, "f", planted)
+                is_status(r, LOCAL if rule else COMPLETE, what)
+                ok(not rule or "Permission denied" in r.stderr, f"{what}: as open(2)", r.stderr)
+                ok(os.path.islink(planted) == (planted != file) and
+                   os.lstat(planted).st_uid == 65534, f"{what}: it stays what it is, and whose")
+                ok((open(mine, "rb").read() == b"as it was") == bool(rule or planted != link) and
+                   os.path.exists(path("made")) == (not rule and planted == nothing),
+                   f"{what}: root's file is as open(2) would have it")
+                os.unlink(planted)
+                if os.path.exists(path("made")):
+                    os.unlink(path("made"))
+            no_leftovers(folder)
+    finally:
+        for rule, value in was.items():
+            set_rule(rule, value)
+
+
 # ---------------------------------------------------------------- hostile clients
 
 def serves_others(server):
@@ -573,6 +628,28 @@ def test_path_escapes():
                 raw.ask("EPSV")
                 got = raw.ask(f"{verb} {name}")
                 ok(got.startswith("55"), f"{verb} to something outside: {got}", name)
+        make_file(server.file("dir/mine"), 10)
+        for name in ("link/x", "dirlink/x", "dirlink/secret", "dir/rel/x", "dir/rel/secret",
+                     "magic/tmp/x", "loop/x", ".ftps.x", "dir/.ftps.x", "x\x1fy"):
+            for verb in ("MKD", "RMD", "DELE", "RNFR"):
+                got = raw.ask(f"{verb} {name}")
+                ok(got.startswith("55"), f"{verb} of something outside: {got}", name)
+            raw.ask("RNFR dir/mine")
+            got = raw.ask(f"RNTO {name}")
+            ok(got.startswith("55"), f"RNTO something outside: {got}", name)
+        for name in ("../../x", "dir/../../y"):
+            ok(raw.ask(f"MKD {name}") == f'257 "/{name[-1]}"' and
+               raw.ask(f"RMD /{name[-1]}").startswith("250"), "MKD above the root is in it", name)
+        # A link that is elsewhere leads no further than it did.
+        for name in ("link", "dir/rel"):
+            raw.ask(f"RNFR {name}")
+            ok(raw.ask("RNTO dir/moved").startswith("250"), "RNTO moves the link itself", name)
+            raw.ask("EPSV")
+            got = raw.ask("RETR dir/moved"), raw.ask("SIZE dir/moved/secret")
+            ok(got[0].startswith("550") and got[1].startswith("550"), f"and it stays shut: {got}")
+            raw.ask("RNFR dir/moved")
+            raw.ask(f"RNTO {name}")
+        raw.ask("DELE dir/mine")
         for name in ("dirlink", "dir/rel", "magic", "link", "loop"):
             got = raw.ask(f"CWD {name}")
             ok(got.startswith("550"), f"CWD to something outside: {got}", name)
@@ -587,6 +664,41 @@ def test_path_escapes():
            "outside all is as it was", os.listdir(outside))
         ok(sorted(os.listdir(server.dir)) == ["dir", "dirlink", "link", "loop", "magic"],
            "and so is the folder", os.listdir(server.dir))
+
+
+def test_race_of_links():
+    """A folder that turns into a link to outside, and back, while it is worked in."""
+    with Server() as server:
+        outside = tempfile.mkdtemp(prefix="outside.", dir=WORK)
+        make_file(os.path.join(outside, "secret"), 10)
+        make_file(server.file("mine"), 10)
+        os.mkdir(server.file("d"))
+        make_file(server.file("d/stays"), 10)
+        os.symlink(outside, server.file("link"))
+        done = threading.Event()
+
+        def swap():
+            while not done.is_set():
+                for a, b in (("d", "away"), ("link", "d"), ("d", "link"), ("away", "d")):
+                    os.rename(server.file(a), server.file(b))
+        swapper = threading.Thread(target=swap, daemon=True)
+        swapper.start()
+        raw = Raw(server)
+        raw.protect()
+        said = set()
+        for i in range(100):
+            for line in (f"MKD d/{i}", "DELE d/secret", "RMD d", "RNFR mine", "RNTO d/mine",
+                         "RNFR d/secret", "RNTO stolen", "RNFR d/mine", "RNTO mine", "SIZE d/secret"):
+                got = raw.ask(line)[:3]
+                said.add(got)
+                # The pipe of the log must not fill up.
+                if line[:4] not in ("RNFR", "SIZE") and got != "503":
+                    server.line()
+        done.set()
+        swapper.join(LIMIT)
+        ok({"257", "550"} <= said, "both were met", said)
+        ok(os.listdir(outside) == ["secret"] and not os.path.exists(server.file("stolen")),
+           "nothing is made, removed or moved outside", os.listdir(outside))
 
 
 if __name__ == "__main__":
