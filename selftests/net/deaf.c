@@ -46,15 +46,15 @@ FIXTURE_VARIANT(deaf) {
 	int family;
 };
 
-#define DEAF(mode, what)						\
-	FIXTURE_VARIANT_ADD(deaf, mode##mode##_##what##_IGNORES_RST) {	\
-		mode, what, IGNORES_RST, AF_INET };			\
-	FIXTURE_VARIANT_ADD(deaf, mode##mode##_##what##_PATH_LOSES) {	\
-		mode, what, PATH_LOSES, AF_INET6 };			\
-	FIXTURE_VARIANT_ADD(deaf, mode##mode##_##what##_ZERO_WINDOW) {	\
-		mode, what, ZERO_WINDOW, AF_INET6 };			\
-	FIXTURE_VARIANT_ADD(deaf, mode##mode##_##what##_BYTE_BY_BYTE) {	\
-		mode, what, BYTE_BY_BYTE, AF_INET }
+#define DEAF(n, what)							\
+	FIXTURE_VARIANT_ADD(deaf, mode##n##_##what##_IGNORES_RST) {	\
+		n, what, IGNORES_RST, AF_INET };			\
+	FIXTURE_VARIANT_ADD(deaf, mode##n##_##what##_PATH_LOSES) {	\
+		n, what, PATH_LOSES, AF_INET6 };			\
+	FIXTURE_VARIANT_ADD(deaf, mode##n##_##what##_ZERO_WINDOW) {	\
+		n, what, ZERO_WINDOW, AF_INET6 };			\
+	FIXTURE_VARIANT_ADD(deaf, mode##n##_##what##_BYTE_BY_BYTE) {	\
+		n, what, BYTE_BY_BYTE, AF_INET }
 
 DEAF(0, RST_PENDING);
 DEAF(1, RST_PENDING);
