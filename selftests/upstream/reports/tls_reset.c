@@ -45,6 +45,7 @@ FIXTURE_SETUP(tls_reset)
 	if (variant->tls) {
 		tls_keys(_metadata, self->fd, TLS_TX);
 		tls_keys(_metadata, self->cfd, TLS_RX);
+		tls_keys(_metadata, self->cfd, TLS_TX);
 	}
 	ASSERT_EQ(0, setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
 
