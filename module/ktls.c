@@ -380,7 +380,7 @@ struct drst_ktls_events drst_ktls_divert(struct sock *sk,
 		tls_sw_ctx_rx(ctx)->strp.stopped = 1;
 		old.data_ready = tls_sw_ctx_rx(ctx)->saved_data_ready;
 	}
-	sk->sk_data_ready = to.data_ready;
+	WRITE_ONCE(sk->sk_data_ready, to.data_ready);
 	ctx->sk_write_space = to.write_space;
 	return old;
 }

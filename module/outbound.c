@@ -202,9 +202,9 @@ static void drst_outbound_detach(struct drst_outbound *out)
 
 	sock_owned_by_me(sk);
 	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_state_change = out->hold.state_change;
-	sk->sk_data_ready = out->before.data_ready;
-	sk->sk_write_space = out->before.write_space;
+	WRITE_ONCE(sk->sk_state_change, out->hold.state_change);
+	WRITE_ONCE(sk->sk_data_ready, out->before.data_ready);
+	WRITE_ONCE(sk->sk_write_space, out->before.write_space);
 	write_unlock_bh(&sk->sk_callback_lock);
 	inet_csk(sk)->icsk_ulp_ops = out->ulp_ops;
 	rcu_assign_sk_user_data(sk, NULL);
@@ -293,8 +293,8 @@ static void drst_outbound_enter_tcp_relock(struct drst_outbound *out)
 	drst_ktls_teardown_relock(sk);
 
 	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_data_ready = drst_outbound_data_ready;
-	sk->sk_write_space = drst_outbound_write_space;
+	WRITE_ONCE(sk->sk_data_ready, drst_outbound_data_ready);
+	WRITE_ONCE(sk->sk_write_space, drst_outbound_write_space);
 	write_unlock_bh(&sk->sk_callback_lock);
 	out->tls = false;
 	if (drst_outbound_has_fin(out)) {
@@ -394,7 +394,7 @@ static void drst_outbound_take(struct drst_outbound *out)
 	write_lock_bh(&sk->sk_callback_lock);
 	drst_outbound_keep_socket(sk->sk_socket);
 	out->before = drst_ktls_divert(sk, drst_outbound_events);
-	sk->sk_state_change = drst_outbound_state_change;
+	WRITE_ONCE(sk->sk_state_change, drst_outbound_state_change);
 	write_unlock_bh(&sk->sk_callback_lock);
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);

@@ -142,7 +142,11 @@ void drst_proto_set(struct sock *sk, const struct proto *prot)
 {
 	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
 	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(sk->sk_prot, (struct proto *)prot);
+	/*
+	 * A copy may be new: pairs with the dependency of each lockless reader, as
+	 * sock_common_setsockopt().
+	 */
+	smp_store_release(&sk->sk_prot, (struct proto *)prot);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -286,8 +290,8 @@ int drst_proto_wrap(struct sock *sk, bool sends)
 	if (!prot)
 		return -ENOMEM;
 	drst_proto_set(sk, prot);
-	if (ops)
-		WRITE_ONCE(sk->sk_socket->ops, ops);
+	if (ops)	/* pairs with the dependency of its readers, as sock_poll() */
+		smp_store_release(&sk->sk_socket->ops, ops);
 	return 0;
 }
 

@@ -39,6 +39,7 @@
 #define FREE 0
 #define USER 1
 #define DRAIN 2			/* release_sock() works on the backlog */
+#define FLUSH 3			/* sk_flush_backlog() does, for the owner */
 
 #define SEG_DATA 1
 #define SEG_RST 2
@@ -60,6 +61,7 @@ byte owned = FREE;
 bool spin;			/* sk_lock.slock, by softirq or poll() */
 chan backlog = [2] of { byte };
 bool late;			/* a record comes after the first */
+bool sent;			/* the peer has sent its RST */
 bool dead, reset, shut;		/* SOCK_DEAD; TCP_CLOSE; SHUTDOWN_MASK */
 byte err;			/* sk_err */
 byte msgs;			/* in sk_error_queue */
@@ -334,14 +336,16 @@ inline data(is_owned)
 	fi
 }
 
-/* release_sock(), for whoever owns the socket */
+/* release_sock() or sk_flush_backlog(), for whoever owns the socket */
 proctype drain()
 {
 	byte seg;
 end:
 	do
-	:: atomic { owned == DRAIN && !spin && empty(backlog) -> owned = FREE }
-	:: atomic { owned == DRAIN && backlog?[SEG_DATA] ->
+	:: atomic { owned >= DRAIN && !spin && empty(backlog) ->
+			owned = (owned == FLUSH -> USER : FREE)
+		}
+	:: atomic { owned >= DRAIN && backlog?[SEG_DATA] ->
 			backlog?seg;
 			seg = 0;
 			if
@@ -349,7 +353,7 @@ end:
 			:: else
 			fi
 		}
-	:: atomic { owned == DRAIN && backlog?[SEG_RST] -> backlog?seg; seg = 0 };
+	:: atomic { owned >= DRAIN && backlog?[SEG_RST] -> backlog?seg; seg = 0 };
 		if
 		:: !reset -> tcp_done(RESET)
 		:: else
@@ -374,6 +378,7 @@ proctype softirq()
 	fi;
 	atomic {
 		!spin;
+		sent = true;
 		if
 		:: owned != FREE -> backlog!SEG_RST; goto out
 		:: owned == FREE && reset -> goto out
@@ -567,8 +572,21 @@ inline tls_recv(r)
 		atomic {
 			lock();
 			awake[r] = false;
+			/*
+			 * What has come since lock_sock() is looked at before the
+			 * reader sleeps (kernels since June 2026): tcp_reset() runs,
+			 * and a hold begins, inside this recvmsg().
+			 */
 			if
-			:: ready || (rcvq > 0 && err == 0) ->
+			:: !sent && !ready && err == 0 ->
+				nempty(backlog);
+				owned = FLUSH;
+				owned == USER;
+				flushed = true
+			:: true
+			fi;
+			if
+			:: ready || (rcvq > 0 && (err == 0 || flushed)) ->
 				assert(rcvq > 0);
 				rcvq--;
 				ready = rcvq > 0;
@@ -586,13 +604,14 @@ inline tls_recv(r)
 				starves = false;
 				strp = true;
 				got = (shut -> END : AGAIN)
-			:: !ready && err != 0 ->
+			:: !ready && err != 0 && !(flushed && rcvq > 0 && !starves) ->
 				got = ERROR + err;
 				taken = taken + (err == RESET);
 				err = 0
 			:: rcvq == 0 && err == 0 && shut -> got = END
 			:: rcvq == 0 && err == 0 && !shut -> got = AGAIN
-			fi
+			fi;
+			flushed = false
 		}
 		unlock();
 		if
@@ -767,7 +786,7 @@ inline recvmsg(r)
 proctype reader(byte r)
 {
 	byte got;
-	bool yes, was_held, again;
+	bool yes, was_held, again, flushed;
 
 	do
 	:: got <= DATA && !(patient && (msgs > 0 || n == 1 + late)) -> recvmsg(r)

@@ -33,14 +33,6 @@ FIXTURE(hostile) {
 	long timeout_ms, max_hold_ms, max_held;
 };
 
-static long module_refs(void)
-{
-	char text[32];
-
-	read_file("/sys/module/tls_drst/refcnt", text, sizeof(text));
-	return strtol(text, NULL, 10);
-}
-
 FIXTURE_SETUP(hostile)
 {
 	self->booty = mmap(NULL, sizeof(*self->booty), PROT_READ | PROT_WRITE,
@@ -49,7 +41,7 @@ FIXTURE_SETUP(hostile)
 	MUST(!pipe(self->booty->done));
 	if (!drst_present())
 		return;
-	self->refs = module_refs();
+	self->refs = drst_users();
 	self->timeout_ms = drst_get("timeout_ms");
 	self->max_hold_ms = drst_get("max_hold_ms");
 	self->max_held = drst_get("max_held");
@@ -141,8 +133,8 @@ static void expect_free_again(TEST_ARG, FIXTURE_DATA(hostile) *self)
 {
 	EXPECT_EQ(3, self->booty->refused);
 	EXPECT_EQ(MAX_HELD, self->booty->held);
-	EXPECT_TRUE(EVENTUALLY(module_refs() == self->refs)) {
-		TH_LOG("%ld references on the module, not %ld", module_refs(),
+	EXPECT_TRUE(EVENTUALLY(drst_users() == self->refs)) {
+		TH_LOG("%ld references on the module, not %ld", drst_users(),
 		       self->refs);
 	}
 }
@@ -162,7 +154,7 @@ TEST_F(hostile, unreachable_peers)
 	kill(self->pid, SIGKILL);
 	waitpid(self->pid, NULL, 0);
 	/* What they hold now is a namespace that nobody is in. */
-	EXPECT_LT(self->refs, module_refs());
+	EXPECT_LT(self->refs, drst_users());
 	expect_free_again(_metadata, self);
 }
 

@@ -11,6 +11,8 @@
 #include <sched.h>
 
 #include "inbound.h"
+#include "lib/busy.h"
+#include "lib/given.h"
 #include "lib/race.h"
 
 SCENE_FIXTURE(race)
@@ -303,6 +305,73 @@ TEST_F_TIMEOUT(pair, of_a_held_reset, 3600)
 TEST_F_TIMEOUT(pair, blocked_before, 3600)
 {
 	pair_run(_metadata, &self->s, &variant->cell, PAIR_BLOCKED);
+}
+
+/* ---- a RST that is seen inside recvmsg() ---- */
+
+INBOUND_FIXTURE(inside);
+FIXTURE_VARIANT_ADD(inside, mode0) { { 0, AF_INET, txrx, TCP_ESTABLISHED,
+	TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(inside, ESTABLISHED_mode2) { { 2, AF_INET, txrx,
+	TCP_ESTABLISHED, TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(inside, FIN_WAIT2_mode1) { { 1, AF_INET6, txrx,
+	TCP_FIN_WAIT2, TLS_1_2_VERSION } };
+
+/* What comes now waits in the backlog; true when it is there. */
+static bool await_backlog(const struct conn *c, unsigned int more_than)
+{
+	return EVENTUALLY(tcp_backlog(c->fd) > more_than);
+}
+
+/*
+ * A recv() of two records keeps the socket lock while it copies the first one. The
+ * second, close_notify and the RST wait in the backlog. Since June 2026 recv() looks
+ * there before it sleeps: the hold begins in the middle of it. Before, it sleeps.
+ */
+TEST_F(inside, recv_of_two_records)
+{
+	const struct cell *cell = &variant->cell;
+	struct conn *c = &self->s.conn;
+	unsigned int queued;
+	struct busy busy;
+	char buf[16];
+	uint8_t type;
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	reach(_metadata, c, cell->state);
+	peer_upload(c, 1, RECORD_LEN);
+	ASSERT_TRUE(await_readable(c));
+	busy_read(&busy, c->fd, 2 * RECORD_LEN, MSG_WAITALL);
+	peer_upload(c, 1, RECORD_LEN);
+	peer_notify(c);
+	ASSERT_TRUE(await_backlog(c, 0));
+	peer_await_sent(c);
+	queued = tcp_backlog(c->fd);
+	peer_reset(c);
+	ASSERT_TRUE(await_backlog(c, queued));
+	busy_end(&busy);
+
+	if (!cell->mode) {
+		/* Vanilla's error may come before the second record. */
+		EXPECT_TRUE(busy.got == RECORD_LEN || busy.got == 2 * RECORD_LEN);
+		return expect_never_held(_metadata);
+	}
+	c->taken[SIDE_A] = busy.got;
+	if (busy.got != 2 * RECORD_LEN) {
+		ASSERT_EQ(RECORD_LEN, busy.got);
+		EXPECT_TRUE(conn_take(c, RECORD_LEN));
+	}
+	EXPECT_EQ(2, read_record(c->fd, buf, sizeof(buf), 0, &type));
+	EXPECT_EQ(REC_ALERT, type);
+	/* A recv() that sleeps, and wakes with data, loses the error in old kernels. */
+	if (busy.got == 2 * RECORD_LEN) {
+		EXPECT_EQ(-1, recv(c->fd, buf, sizeof(buf), 0));
+		EXPECT_EQ(reset_errno(cell), errno);
+	}
+	EXPECT_EQ(0, recv(c->fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(1, drst_stat("InHeld"));
+	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
 }
 
 TEST_HARNESS_MAIN

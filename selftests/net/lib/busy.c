@@ -12,21 +12,23 @@
 #include "bed.h"
 
 /* It copies what it has into a page that is not there. */
-static void *peek(void *arg)
+static void *read_page(void *arg)
 {
 	struct busy *busy = arg;
 
-	MUST(recv(busy->fd, busy->page, 1, MSG_PEEK) == 1);
+	busy->got = recv(busy->fd, busy->page, busy->len, busy->flags);
 	return NULL;
 }
 
-void busy_begin(struct busy *busy, int fd)
+void busy_read(struct busy *busy, int fd, size_t len, int flags)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	struct uffd_msg msg;
 
 	busy->fd = fd;
+	busy->len = len;
+	busy->flags = flags;
 	busy->faults = syscall(SYS_userfaultfd, O_CLOEXEC);
 	MUST(busy->faults >= 0 && !ioctl(busy->faults, UFFDIO_API, &api));
 	busy->page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
@@ -35,9 +37,14 @@ void busy_begin(struct busy *busy, int fd)
 	range.range.start = (unsigned long)busy->page;
 	range.range.len = getpagesize();
 	MUST(!ioctl(busy->faults, UFFDIO_REGISTER, &range));
-	MUST(!pthread_create(&busy->reader, NULL, peek, busy));
+	MUST(!pthread_create(&busy->reader, NULL, read_page, busy));
 	MUST(read(busy->faults, &msg, sizeof(msg)) == sizeof(msg) &&
 	     msg.event == UFFD_EVENT_PAGEFAULT);
+}
+
+void busy_begin(struct busy *busy, int fd)
+{
+	busy_read(busy, fd, 1, MSG_PEEK);
 }
 
 void busy_end(struct busy *busy)
@@ -48,6 +55,7 @@ void busy_end(struct busy *busy)
 
 	MUST(!ioctl(busy->faults, UFFDIO_ZEROPAGE, &zero));
 	MUST(!pthread_join(busy->reader, NULL));
+	MUST(busy->got == 1 || !(busy->flags & MSG_PEEK));
 	close(busy->faults);
 	munmap(busy->page, getpagesize());
 }

@@ -7,16 +7,22 @@
 #define SELFTESTS_BUSY_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 struct busy {
 	pthread_t reader;
 	int fd;
+	size_t len;
+	int flags;
+	ssize_t got;		/* what recv() returned, after busy_end() */
 	int faults;		/* a userfaultfd(2) */
 	void *page;
 };
 
 /* @fd has data to read, which stays unread. */
 void busy_begin(struct busy *busy, int fd);
+/* The same by a recv() of up to a page, which reads. */
+void busy_read(struct busy *busy, int fd, size_t len, int flags);
 void busy_end(struct busy *busy);
 
 #endif

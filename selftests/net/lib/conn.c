@@ -410,6 +410,11 @@ bool conn_await_stalled(const struct conn *conn)
 	return EVENTUALLY(!conn_info(conn).tcpi_unacked);
 }
 
+bool conn_await_in_flight(const struct conn *conn)
+{
+	return EVENTUALLY(conn_info(conn).tcpi_unacked);
+}
+
 bool conn_await_state(const struct conn *conn, int state)
 {
 	return EVENTUALLY(conn_state(conn) == state);
@@ -553,7 +558,8 @@ static uint16_t tcp_sum(int family, const union addr *from,
 }
 
 static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
-			 uint8_t flags, int off, size_t text, bool broken)
+			 uint8_t flags, int off, int more, size_t text,
+			 bool broken)
 {
 	const struct flow *flow = wire_flow(wire, conn->port);
 	union addr from = addr_of(SIDE_B, conn->family, false, 0);
@@ -565,7 +571,7 @@ static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
 		.th_sport = htons(PEER_PORT),
 		.th_dport = htons(conn->port),
 		.th_seq = htonl(flow->isn[SIDE_B] + flow->sent[SIDE_B] + off),
-		.th_ack = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
+		.th_ack = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A] + more),
 		.th_off = sizeof(segment.th) / 4,
 		.th_flags = flags,
 		.th_win = htons(1024),
@@ -587,19 +593,25 @@ static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
 void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
 		  uint8_t flags, int off)
 {
-	segment_send(conn, bed, wire, flags, off, 0, false);
+	segment_send(conn, bed, wire, flags, off, 0, 0, false);
 }
 
 void peer_segment_text(struct conn *conn, struct bed *bed, struct wire *wire,
 		       uint8_t flags, int off)
 {
-	segment_send(conn, bed, wire, flags, off, SEGMENT_TEXT, false);
+	segment_send(conn, bed, wire, flags, off, 0, SEGMENT_TEXT, false);
 }
 
 void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off)
 {
-	segment_send(conn, bed, wire, flags, off, 0, true);
+	segment_send(conn, bed, wire, flags, off, 0, 0, true);
+}
+
+void peer_ack_more(struct conn *conn, struct bed *bed, struct wire *wire,
+		   int bytes)
+{
+	segment_send(conn, bed, wire, TH_ACK, 0, bytes, 0, false);
 }
 
 static void icmp_send(struct conn *conn, struct bed *bed, struct wire *wire,

@@ -118,6 +118,7 @@ bool conn_await_state(const struct conn *conn, int state);
 bool conn_await_unread(const struct conn *conn);
 /* Waits until all that the peer has room for is acknowledged: nothing is under way. */
 bool conn_await_stalled(const struct conn *conn);
+bool conn_await_in_flight(const struct conn *conn);
 bool conn_await_acked(const struct conn *conn);
 int conn_queued(const struct conn *conn);
 
@@ -159,6 +160,9 @@ void peer_segment_text(struct conn *conn, struct bed *bed, struct wire *wire,
 		       uint8_t flags, int off);	/* with so many bytes of text */
 void peer_segment_broken(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off);	/* its checksum is */
+/* Acknowledges so many bytes more, which need not have arrived. */
+void peer_ack_more(struct conn *conn, struct bed *bed, struct wire *wire,
+		   int bytes);
 /*
  * An ICMP error, ICMP_UNREACH_..., in answer to what the peer has acknowledged
  * last (IPv4 only). @mtu is for ICMP_UNREACH_NEEDFRAG.

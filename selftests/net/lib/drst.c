@@ -146,6 +146,16 @@ void counters_note(void)
 	note(NETSTAT, before.tcpext, sizeof(before.tcpext));
 }
 
+long drst_users(void)
+{
+	char text[32];
+
+	if (!drst_present())
+		return 0;
+	read_file("/sys/module/tls_drst/refcnt", text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
 static long stat_since(const char *path, const char *text_before,
 		       const char *prefix, const char *name)
 {

@@ -57,6 +57,12 @@ long drst_get(const char *knob);
 /* Returns 0 or -errno. */
 int drst_try(const char *knob, const char *text);
 
+/*
+ * References on the module, of all namespaces: each socket with our ULP has one until
+ * it is destroyed, which is later than its close(). 0 without the module.
+ */
+long drst_users(void);
+
 /* A counter of /proc/net/tls_drst_stat, without its prefix TlsDrst. */
 long drst_stat(const char *name);
 bool drst_stat_await(const char *name, long value);

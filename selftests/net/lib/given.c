@@ -2,6 +2,7 @@
 /* Apart from conn.c, as <netinet/tcp.h> knows too little and suffers no other. */
 #include "given.h"
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -16,4 +17,13 @@ long tcp_given(int fd)
 	MUST(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
 	return info.tcpi_bytes_sent - info.tcpi_bytes_retrans +
 	       info.tcpi_notsent_bytes;
+}
+
+unsigned int tcp_backlog(int fd)
+{
+	unsigned int mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+
+	MUST(!getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
+	return mem[SK_MEMINFO_BACKLOG];
 }

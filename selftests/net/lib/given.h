@@ -9,4 +9,7 @@
  */
 long tcp_given(int fd);
 
+/* How much memory the segments take that wait until a socket is not in use any more. */
+unsigned int tcp_backlog(int fd);
+
 #endif
