@@ -33,6 +33,7 @@ static int drst_proc_stat_show(struct seq_file *seq, void *v)
 
 /* The position 0 is that of the line with the names. */
 static void *drst_proc_start(struct seq_file *seq, loff_t *pos)
+	__acquires(RCU)
 {
 	rcu_read_lock();
 	return *pos ? drst_table_from(pos) : SEQ_START_TOKEN;
@@ -45,6 +46,7 @@ static void *drst_proc_next(struct seq_file *seq, void *v, loff_t *pos)
 }
 
 static void drst_proc_stop(struct seq_file *seq, void *v)
+	__releases(RCU)
 {
 	rcu_read_unlock();
 }

@@ -131,10 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	text = malloc(size);
+	text = calloc(size, 1);
 	must(text);
 	memcpy(text, data + 1, size - 1);
-	text[size - 1] = '\0';
 	switch (data[0] % 6) {
 	case 0:
 		url(text);
