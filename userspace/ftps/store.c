@@ -414,7 +414,7 @@ int store_write(struct store *st, const void *buf, size_t len)
 /* Rights that a file gave to its old content; write(2) takes them away, too. */
 static mode_t without_privileges(mode_t mode)
 {
-	return mode & 07777 & ~(S_ISUID | (mode & S_IXGRP ? S_ISGID : 0u));
+	return mode & 07777 & ~(S_ISUID | ((mode & S_IXGRP) ? S_ISGID : 0u));
 }
 
 /* What is so already is not set: not everybody may set a label. */
