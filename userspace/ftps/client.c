@@ -49,11 +49,9 @@ struct client {
 	char why[1536];
 };
 
-static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* The first failure is the one to tell: what follows it are its consequences. */
-static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
+static enum xs __attribute__((format(printf, 3, 4)))
+fail(struct client *cl, enum xs status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -67,19 +65,13 @@ static enum xs fail(struct client *cl, enum xs status, const char *fmt, ...)
 
 static enum xs control_failed(struct client *cl, enum ctl_status st)
 {
-	static const enum xs status[] = {
-		/* clang-format off */
-		[CTL_CLOSED] = XS_NETWORK,
-		[CTL_TIMEOUT] = XS_TIMEOUT,
-		[CTL_PROTOCOL] = XS_PROTOCOL,
-		[CTL_NETWORK] = XS_NETWORK,
-		[CTL_STOPPED] = XS_NETWORK,
-		/* clang-format on */
-	};
+	enum xs status = st == CTL_TIMEOUT  ? XS_TIMEOUT :
+			 st == CTL_PROTOCOL ? XS_PROTOCOL :
+					      XS_NETWORK;
 
 	if (st == CTL_OK)
 		return XS_COMPLETE;
-	return fail(cl, status[st], "control connection: %s", cl->c->why);
+	return fail(cl, status, "control connection: %s", cl->c->why);
 }
 
 static enum xs stream_failed(struct client *cl, struct tls_stream *s, enum ts_status st,
@@ -143,13 +135,12 @@ static enum xs refused(struct client *cl, const char *what)
 		    cl->reply, cl->reply_text);
 }
 
-static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* Send a command; @want is how the code of its reply is to begin. */
-static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
+static enum xs __attribute__((format(printf, 3, 4)))
+ask(struct client *cl, const char *want, const char *fmt, ...)
 {
 	char line[CONTROL_LINE_MAX];
+	size_t verb;
 	va_list ap;
 	enum xs xs;
 
@@ -159,7 +150,8 @@ static enum xs ask(struct client *cl, const char *want, const char *fmt, ...)
 	xs = control_failed(cl, control_send(cl->c, "%s", line));
 	if (!xs)
 		xs = hear(cl);
-	line[strcspn(line, " ")] = '\0';
+	verb = strcspn(line, " ");
+	OPENSSL_cleanse(line + verb, sizeof(line) - verb);
 	return xs || !strncmp(cl->c->reply.text, want, strlen(want)) ? xs : refused(cl, line);
 }
 
@@ -205,7 +197,7 @@ static enum xs start_tls(struct client *cl)
 	enum ts_status st;
 
 	/* What came in the clear behind the reply must not be taken for TLS's word. */
-	if (control_buffered(cl->c))
+	if (cl->c->have)
 		return fail(cl, XS_PROTOCOL, "the server sent more before TLS began");
 	st = tls_stream_start(cl->c->s, &how, cl->o->tune.timeout_ms);
 	if (st != TS_OK)
@@ -220,11 +212,8 @@ static enum xs log_in(struct client *cl)
 	struct url *u = &cl->o->url;
 	enum xs xs = ask(cl, "", "USER %s", u->user);
 
-	if (!xs && code(cl) == 331) {
-		xs = control_failed(cl, control_send_secret(cl->c, "PASS", u->password));
-		if (!xs)
-			xs = hear(cl);
-	}
+	if (!xs && code(cl) == 331)
+		xs = ask(cl, "", "PASS %s", u->password);
 	OPENSSL_cleanse(u->password, sizeof(u->password));
 	if (xs)
 		return xs;

@@ -37,11 +37,6 @@ void control_free(struct control *c)
 	free(c);
 }
 
-bool control_buffered(const struct control *c)
-{
-	return c->have > 0;
-}
-
 static enum ctl_status failed(struct control *c, enum ctl_status st, const char *why)
 {
 	snprintf(c->why, sizeof(c->why), "%s", why);
@@ -256,14 +251,13 @@ static enum ctl_status send_all(struct control *c, const char *buf, size_t len)
 	return CTL_OK;
 }
 
-static enum ctl_status send_line(struct control *c, char *line, int len, bool shown)
+static enum ctl_status send_line(struct control *c, char *line, int len)
 {
 	if (len < 0 || len > CONTROL_LINE_MAX - 3)
 		return failed(c, CTL_PROTOCOL, "line too long to send");
 	if (strpbrk(line, "\r\n"))
 		return failed(c, CTL_PROTOCOL, "a line break inside a command");
-	if (shown)
-		io_note("> %s", line);
+	io_note("> %s", strncmp(line, "PASS ", 5) ? line : "PASS ****");
 	memcpy(line + len, "\r\n", 3);
 	return send_all(c, line, (size_t)len + 2);
 }
@@ -271,23 +265,14 @@ static enum ctl_status send_line(struct control *c, char *line, int len, bool sh
 enum ctl_status control_send(struct control *c, const char *fmt, ...)
 {
 	char line[CONTROL_LINE_MAX];
+	enum ctl_status st;
 	va_list ap;
 	int len;
 
 	va_start(ap, fmt);
 	len = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	return send_line(c, line, len, true);
-}
-
-enum ctl_status control_send_secret(struct control *c, const char *verb, const char *secret)
-{
-	char line[CONTROL_LINE_MAX];
-	int len = snprintf(line, sizeof(line), "%s %s", verb, secret);
-	enum ctl_status st;
-
-	io_note("> %s ****", verb);
-	st = send_line(c, line, len, false);
+	st = send_line(c, line, len);
 	OPENSSL_cleanse(line, sizeof(line));
 	return st;
 }
@@ -300,13 +285,10 @@ bool control_mdtm_time(const char *text, time_t *when)
 	struct tm tm = { 0 };
 
 	if (strspn(text, "0123456789") != 14 || (text[14] && text[14] != '.') ||
-	    sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-		   &tm.tm_min, &tm.tm_sec) != 6)
+	    !strptime(text, "%Y%m%d%H%M%S", &tm))
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
 	*when = timegm(&tm);
-	/* It has made next year's first month of a 13th one. */
+	/* It has made a day of March of the 30th of February. */
 	return strftime(back, sizeof(back), "%Y%m%d%H%M%S", &tm) == 14 && !memcmp(back, text, 14);
 }
 

@@ -43,7 +43,7 @@ struct ctl_reply {
 struct control {
 	struct tls_stream *s; /* the connection; freed with the control */
 	int timeout_ms;
-	size_t have; /* bytes in @in */
+	size_t have; /* bytes in @in: there before TLS, somebody has put them in */
 	char in[CONTROL_LINE_MAX];
 	struct ctl_reply reply; /* the one being read, or read last */
 	char why[256];		/* the last failure in words */
@@ -86,18 +86,12 @@ enum ctl_status control_reply(struct control *c);
 /**
  * control_send() - send one line
  * @c: the connection
- * @fmt: the line without CR LF; it must not contain either
+ * @fmt: the line without CR LF; it must not contain either; -v shows no password of PASS
  *
  * Return: CTL_OK, or the failure; CTL_PROTOCOL where the line would be two lines.
  */
 enum ctl_status control_send(struct control *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/** control_send_secret() - the same for a command whose argument -v must not show */
-enum ctl_status control_send_secret(struct control *c, const char *verb, const char *secret);
-
-/** control_buffered() - whether bytes wait in the line buffer (a command injected before TLS) */
-bool control_buffered(const struct control *c);
 
 /**
  * control_pasv_port() - the port in a reply 227 (RFC 959 s. 4.1.2)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -146,11 +147,10 @@ static const char *from_netrc(struct url *url, const char *netrc)
 	static char path[PATH_MAX], said[PATH_MAX + 64];
 	int err;
 
-	snprintf(path, sizeof(path), "%s%s",
-		 netrc ? netrc :
-		 home  ? home :
-			 "",
-		 netrc ? "" : "/.netrc");
+	if (netrc)
+		snprintf(path, sizeof(path), "%s", netrc);
+	else
+		snprintf(path, sizeof(path), "%s/.netrc", home ? home : "");
 	why = read_secret(path, &err);
 	if (!why)
 		netrc_parse(secret, url);
@@ -165,16 +165,24 @@ static const char *from_netrc(struct url *url, const char *netrc)
 static bool ask_terminal(struct url *url)
 {
 	char prompt[2 * URL_PART_MAX + 32];
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r;
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r = -1;
+	struct termios normal, silent;
 	sigset_t was;
 
 	if (tty < 0)
 		return false;
-	close(tty);
 	snprintf(prompt, sizeof(prompt), "Password of %s at %s: ", url->user, url->host);
 	io_unblock(&was);
-	r = EVP_read_pw_string_min(url->password, 0, URL_PART_MAX - 1, prompt, 0);
+	/* OpenSSL turns echo off behind its prompt: who types at once would see the password. */
+	if (tcgetattr(tty, &normal) == 0) {
+		silent = normal;
+		silent.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(tty, TCSAFLUSH, &silent);
+		r = EVP_read_pw_string_min(url->password, 0, URL_PART_MAX - 1, prompt, 0);
+		tcsetattr(tty, TCSANOW, &normal);
+	}
 	io_restore(&was);
+	close(tty);
 	/* It catches signals itself, and says so. */
 	if (r == -2)
 		io_stop = SIGINT;

@@ -36,8 +36,6 @@ int data_init(struct data *d, struct tls_stream *s, struct transfer *result)
 	memset(result, 0, sizeof(*result));
 	d->s = s;
 	d->result = result;
-	d->read_ended = false;
-	d->cr = false;
 	d->started = io_now();
 	result->ktls_tx = tls_stream_ktls(s, true);
 	result->ktls_rx = tls_stream_ktls(s, false);

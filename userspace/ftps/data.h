@@ -114,7 +114,8 @@ struct data {
 
 /**
  * data_init() - begin with a connection whose handshake is done
- * @d: its tune, watch_fd, watch, watch_arg and last_words are set by the caller
+ * @d: its tune, watch_fd, watch, watch_arg and last_words are set by the caller, the
+ * rest is zero
  * @s: the connection; the data's own from now on
  * @result: out: told everything; must live as long
  *

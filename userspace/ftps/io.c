@@ -63,15 +63,6 @@ int io_init(void)
 	return err;
 }
 
-int io_stop_after(unsigned int seconds)
-{
-	int err = seconds ? io_catch(SIGALRM, on_stop) : 0;
-
-	if (!err)
-		alarm(seconds);
-	return err;
-}
-
 int64_t io_now(void)
 {
 	struct timespec ts;

@@ -39,14 +39,6 @@ int io_init(void);
  */
 int io_catch(int sig, void (*handler)(int));
 
-/**
- * io_stop_after() - have SIGALRM ask us to stop
- * @seconds: after so long; 0: never
- *
- * Return: 0, or a negative errno.
- */
-int io_stop_after(unsigned int seconds);
-
 /** io_now() - milliseconds on the monotonic clock */
 int64_t io_now(void);
 

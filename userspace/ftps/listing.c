@@ -126,7 +126,7 @@ static int print_dir(FILE *to, int root, const char *path, int fd, enum listing 
 
 static int print_any(FILE *to, int root, int fd, const char *path, enum listing how)
 {
-	struct entry e = { .name = vfs_name(path) };
+	struct entry e = { .name = url_basename(path) };
 
 	if (fstat(fd, &e.sb) < 0)
 		return -errno;

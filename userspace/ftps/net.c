@@ -12,11 +12,6 @@
 
 #include "io.h"
 
-socklen_t net_len(const union net_addr *addr)
-{
-	return addr->sa.sa_family == AF_INET6 ? sizeof(addr->in6) : sizeof(addr->in);
-}
-
 /* An IPv4 address that came over an IPv6 socket is an IPv4 address to all of us. */
 static void unmap(union net_addr *addr)
 {
@@ -30,26 +25,25 @@ static void unmap(union net_addr *addr)
 	addr->in = in;
 }
 
-int net_local(int fd, union net_addr *addr)
+static int name_of(int fd, bool peer, union net_addr *addr)
 {
 	socklen_t len = sizeof(*addr);
 
 	memset(addr, 0, sizeof(*addr));
-	if (getsockname(fd, &addr->sa, &len) < 0)
+	if ((peer ? getpeername(fd, &addr->sa, &len) : getsockname(fd, &addr->sa, &len)) < 0)
 		return -errno;
 	unmap(addr);
 	return 0;
 }
 
+int net_local(int fd, union net_addr *addr)
+{
+	return name_of(fd, false, addr);
+}
+
 int net_peer(int fd, union net_addr *addr)
 {
-	socklen_t len = sizeof(*addr);
-
-	memset(addr, 0, sizeof(*addr));
-	if (getpeername(fd, &addr->sa, &len) < 0)
-		return -errno;
-	unmap(addr);
-	return 0;
+	return name_of(fd, true, addr);
 }
 
 unsigned int net_port(const union net_addr *addr)
@@ -147,10 +141,10 @@ int net_connect(const union net_addr *to, const union net_addr *from,
 		return fd;
 	if (from) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		if (bind(fd, &from->sa, net_len(from)) < 0)
+		if (bind(fd, &from->sa, sizeof(*from)) < 0)
 			err = -errno;
 	}
-	if (!err && connect(fd, &to->sa, net_len(to)) < 0)
+	if (!err && connect(fd, &to->sa, sizeof(*to)) < 0)
 		err = errno == EINPROGRESS ? finish_connect(fd, timeout_ms) : -errno;
 	if (!err)
 		return fd;
@@ -234,7 +228,7 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers, int 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (at->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, &at->sa, net_len(at)) == 0 && listen(fd, backlog) == 0)
+	if (bind(fd, &at->sa, sizeof(*at)) == 0 && listen(fd, backlog) == 0)
 		return fd;
 	err = -errno;
 	close(fd);

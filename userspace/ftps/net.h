@@ -108,9 +108,6 @@ unsigned int net_port(const union net_addr *addr);
 /** net_set_port() - change it */
 void net_set_port(union net_addr *addr, unsigned int port);
 
-/** net_len() - the length to give to bind(2) and connect(2) */
-socklen_t net_len(const union net_addr *addr);
-
 /** net_same_host() - whether two addresses differ at most in the port */
 bool net_same_host(const union net_addr *a, const union net_addr *b);
 

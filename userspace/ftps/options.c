@@ -110,7 +110,6 @@ static const struct opt {
 	VALUE("pasv-address", SERVE, pasv_address, "ADDR\twhat PASV says, behind NAT"),
 	NUM("max-clients", SERVE, max_clients, 1, INT_MAX, "N\tso many at once (32)"),
 	NUM("max-per-host", SERVE, max_per_host, 1, INT_MAX, "N\tso many from one address (8)"),
-	NUM("max-session", SERVE, max_session, 1, INT_MAX, "SECONDS\tno client may stay longer"),
 	SIZE("max-size", SERVE, max_size, "BYTES\tno file may be larger"),
 	SECONDS("idle", SERVE, idle_ms, "SECONDS\ta client may be silent for so long (300)"),
 	NUM("tickets", SERVE, tls.data_tickets, 0, 16, "N\tserve: TLS 1.3 tickets on each of them (0)"),
@@ -170,19 +169,17 @@ static int bad(const char *what, const char *why)
 /* A whole number from @min to @max, with K, M or G (1024) behind it. */
 static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
+	static const char units[] = "KMG";
+	const char *unit;
 	char *end;
-	int shift = 0;
+	int shift;
 
 	if (*text < '0' || *text > '9')
 		return false;
 	errno = 0;
 	*out = strtoull(text, &end, 10);
-	if (*end == 'K')
-		shift = 10;
-	else if (*end == 'M')
-		shift = 20;
-	else if (*end == 'G')
-		shift = 30;
+	unit = *end ? strchr(units, *end) : NULL;
+	shift = unit ? 10 * (int)(unit - units + 1) : 0;
 	if (errno || end[shift ? 1 : 0] || *out > max >> shift)
 		return false;
 	*out <<= shift;

@@ -66,7 +66,6 @@ struct options {
 	union net_addr pasv_nat;	    /* what PASV tells; AF_UNSPEC: where it listens */
 	int max_clients;
 	int max_per_host;
-	int max_session;   /* seconds; 0: without end */
 	uint64_t max_size; /* of a file that is stored; 0: any */
 	int idle_ms;	   /* a control connection may be silent for so long */
 };

@@ -246,9 +246,11 @@ static enum xs start(struct server *sv)
 	sv->root = open(sv->o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sv->root < 0)
 		return failed(sv->o->dir, strerror(errno));
-	err = vfs_check(sv->root);
-	if (err)
+	/* Whether this kernel can keep clients in there. */
+	err = vfs_open(sv->root, "/", O_PATH | O_DIRECTORY);
+	if (err < 0)
 		return failed("openat2", strerror(-err));
+	close(err);
 	/* So that the end of a session wakes the loop. */
 	err = io_catch(SIGCHLD, on_signal);
 	if (!err)

@@ -135,7 +135,7 @@ static void cmd_auth(struct session *s, const char *arg)
 		return;
 	}
 	/* Commands sent in the clear ahead of TLS must not run inside it. */
-	if (control_buffered(s->c)) {
+	if (s->c->have) {
 		reply(s, "421 Commands behind AUTH: goodbye");
 		s->leaving = true;
 		return;
@@ -283,14 +283,12 @@ static void cmd_type(struct session *s, const char *arg)
 	reply(s, "200 Type %c", image ? 'I' : 'A');
 }
 
+/* MODE, STRU */
 static void cmd_mode(struct session *s, const char *arg)
 {
-	reply(s, strcasecmp(arg, "S") ? "504 MODE S is all there is" : "200 OK");
-}
+	bool only = !strcasecmp(arg, *s->verb == 'M' ? "S" : "F");
 
-static void cmd_stru(struct session *s, const char *arg)
-{
-	reply(s, strcasecmp(arg, "F") ? "504 STRU F is all there is" : "200 OK");
+	reply(s, only ? "200 OK" : "504 MODE S and STRU F are all there is");
 }
 
 /* ------------------------------------------------------------------ folders */
@@ -524,16 +522,15 @@ static struct tls_stream *open_data(struct session *s)
 	}
 	if (!s->prot_p)
 		return data;
-	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) == TS_OK) {
-		if (!s->o->require_reuse || SSL_session_reused(tls_stream_ssl(data)))
-			return data;
+	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) != TS_OK) {
+		event(s, "data", tls_stream_why(data));
+		reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
+	} else if (s->o->require_reuse && !SSL_session_reused(tls_stream_ssl(data))) {
 		event(s, "data", "refused: with a TLS session of its own");
 		reply(s, "522 Data connections must resume this connection's TLS session");
-		tls_stream_free(data);
-		return NULL;
+	} else {
+		return data;
 	}
-	event(s, "data", tls_stream_why(data));
-	reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
 	tls_stream_free(data);
 	return NULL;
 }
@@ -543,28 +540,25 @@ static bool watch_control(void *arg)
 {
 	struct session *s = arg;
 	char line[CONTROL_LINE_MAX];
+	enum ctl_status st = control_try_line(s->c, line);
 
-	for (;;) {
-		enum ctl_status st = control_try_line(s->c, line);
-
-		if (st == CTL_WAIT)
-			return false;
-		if (st != CTL_OK) {
-			/* Without a client there is nobody to reply to; the data may yet end. */
-			gone(s, st);
-			s->data->watch_fd = -1;
-			return false;
-		}
-		io_note("%s: %s (amid a transfer)", s->peer_text, line);
-		if (!strcasecmp(line, "ABOR")) {
-			s->abor = true;
-			return true;
-		}
-		/* Anything else waits its turn, and what is behind it stays unread. */
-		strcpy(s->early, line);
-		s->data->watch_fd = -1;
+	if (st == CTL_WAIT)
 		return false;
-	}
+	if (st == CTL_OK)
+		io_note("%s: %s (amid a transfer)", s->peer_text, line);
+	s->abor = st == CTL_OK && !strcasecmp(line, "ABOR");
+	if (s->abor)
+		return true;
+	/*
+	 * Anything else waits its turn, and what is behind it stays unread. Without a client
+	 * there is nobody to reply to; the data may yet end.
+	 */
+	if (st == CTL_OK)
+		strcpy(s->early, line);
+	else
+		gone(s, st);
+	s->data->watch_fd = -1;
+	return false;
 }
 
 static void last_words(void *arg)
@@ -599,23 +593,17 @@ static bool may_transfer(struct session *s)
 	return false;
 }
 
-static int reply_code_of(int err)
-{
-	if (err == EFBIG)
-		return 552;
-	return err == ENOSPC || err == EDQUOT ? 452 : 451;
-}
-
 static void reply_outcome(struct session *s, enum xs xs)
 {
 	const struct transfer *t = &s->transfer;
+	int err = t->local_err;
 
 	s->report.reply = 426;
 	if (xs == XS_COMPLETE) {
 		s->report.reply = 226;
 		reply(s, "226 Complete, %" PRIu64 " bytes", t->bytes);
 	} else if (xs == XS_LOCAL) {
-		s->report.reply = reply_code_of(t->local_err);
+		s->report.reply = err == EFBIG ? 552 : err == ENOSPC || err == EDQUOT ? 452 : 451;
 		reply(s, "%d %s", s->report.reply, t->why);
 	} else if (s->abor) {
 		reply(s, "426 Aborted after %" PRIu64 " bytes", t->bytes);
@@ -902,28 +890,18 @@ static const struct verb {
 	void (*run)(struct session *s, const char *arg);
 	const char *arg; /* in place of the client's */
 } commands[] = {
-	/* What RFC 959, 2228, 2640 and 7151 have besides gets 502, what is no command 500. */
 	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
-	{ "ACCT", 0, cmd_say, "502 Not done here" },
-	{ "ADAT", 0, cmd_say, "502 Not done here" },
-	{ "ALLO", 0, cmd_say, "502 Not done here" },
 	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "AUTH", NEED_ARG, cmd_auth, NULL },
 	{ "CCC", 0, cmd_ccc, NULL },
 	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
-	{ "CONF", 0, cmd_say, "502 Not done here" },
 	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd, NULL },
 	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
-	{ "ENC", 0, cmd_say, "502 Not done here" },
 	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
 	{ "EPSV", NEED_LOGIN, cmd_epsv, NULL },
 	{ "FEAT", 0, cmd_feat, NULL },
-	{ "HELP", 0, cmd_say, "502 Not done here" },
-	{ "HOST", 0, cmd_say, "502 Not done here" },
-	{ "LANG", 0, cmd_say, "502 Not done here" },
 	{ "LIST", NEED_LOGIN, cmd_list, NULL },
 	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
-	{ "MIC", 0, cmd_say, "502 Not done here" },
 	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "MLSD", NEED_LOGIN, cmd_list, NULL },
 	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
@@ -938,26 +916,30 @@ static const struct verb {
 	{ "PROT", NEED_ARG, cmd_prot, NULL },
 	{ "PWD", NEED_LOGIN, cmd_pwd, NULL },
 	{ "QUIT", 0, cmd_quit, NULL },
-	{ "REIN", 0, cmd_say, "502 Not done here" },
 	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
 	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr, NULL },
 	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
 	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
-	{ "SITE", 0, cmd_say, "502 Not done here" },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
-	{ "SMNT", 0, cmd_say, "502 Not done here" },
-	{ "STAT", 0, cmd_say, "502 Not done here" },
 	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
-	{ "STOU", 0, cmd_say, "502 Not done here" },
-	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_stru, NULL },
+	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
 	{ "SYST", 0, cmd_say, "215 UNIX Type: L8" },
 	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type, NULL },
 	{ "USER", NEED_TLS | NEED_ARG, cmd_user, NULL },
 };
 
+/* What RFC 959, 2228, 2640 and 7151 have besides; anything else is no command. */
+static const char undone[][5] = { "ACCT", "ADAT", "ALLO", "CONF", "ENC",  "HELP", "HOST",
+				  "LANG", "MIC",  "REIN", "SITE", "SMNT", "STAT", "STOU" };
+
 static const struct verb *find_verb(const char *name)
 {
+	static const struct verb none = { "", 0, cmd_say, "502 Not done here" };
+
+	for (size_t i = 0; i < sizeof(undone) / sizeof(*undone); i++)
+		if (!strcasecmp(name, undone[i]))
+			return &none;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcasecmp(name, commands[i].name))
 			return &commands[i];
@@ -1024,9 +1006,7 @@ static enum ctl_status next_line(struct session *s, char *line)
 static void say_why_leaving(struct session *s, enum ctl_status st)
 {
 	s->c->timeout_ms = s->o->tune.timeout_ms;
-	if (st == CTL_STOPPED && io_stop == SIGALRM)
-		reply(s, "421 This session has lasted too long");
-	else if (st == CTL_TIMEOUT)
+	if (st == CTL_TIMEOUT)
 		reply(s, "421 %s", s->logged_in ? "Silent for too long" : "No login for too long");
 	else if (st == CTL_PROTOCOL)
 		reply(s, "500 %s", s->c->why);
@@ -1076,8 +1056,7 @@ void session_run(const struct options *o, SSL_CTX *ctx, int root, int fd)
 	struct tls_stream *stream = tls_stream_new(fd);
 	int limit = o->tune.timeout_ms;
 
-	if (!s || !stream || (o->require_reuse && !own_sessions(ctx)) ||
-	    io_stop_after((unsigned int)o->max_session))
+	if (!s || !stream || (o->require_reuse && !own_sessions(ctx)))
 		tls_stream_free(stream);
 	else
 		s->c = control_new(stream, limit);

@@ -411,6 +411,12 @@ int store_write(struct store *st, const void *buf, size_t len)
 
 /* ------------------------------------------------------------------ the end */
 
+/* Rights that a file gave to its old content; write(2) takes them away, too. */
+static mode_t without_privileges(mode_t mode)
+{
+	return mode & 07777 & ~(S_ISUID | ((mode & S_IXGRP) ? S_ISGID : 0u));
+}
+
 /* What is so already is not set: not everybody may set a label. */
 static int copy_xattrs(int from, int to)
 {
@@ -420,6 +426,9 @@ static int copy_xattrs(int from, int to)
 	for (char *name = names; all > 0 && name < names + all; name += strlen(name) + 1) {
 		ssize_t len = fgetxattr(from, name, value, sizeof(value));
 
+		/* See without_privileges(). */
+		if (!strcmp(name, "security.capability"))
+			continue;
 		if (len < 0 || ((fgetxattr(to, name, same, sizeof(same)) != len ||
 				 memcmp(value, same, (size_t)len)) &&
 				fsetxattr(to, name, value, (size_t)len, 0) < 0))
@@ -428,7 +437,7 @@ static int copy_xattrs(int from, int to)
 	return all < 0 && errno != ENOTSUP ? -errno : 0;
 }
 
-/* Owner first: it takes set-user-ID away. The mode last: an ACL changes it. */
+/* The mode last: an owner and an ACL change it. */
 static int dress(struct store *st)
 {
 	struct stat sb = { .st_mode = st->mode }, now;
@@ -444,19 +453,21 @@ static int dress(struct store *st)
 	else if (st->acl_len > 0 && fsetxattr(st->fd, ACL, st->acl, (size_t)st->acl_len, 0) < 0)
 		err = -errno;
 	fremovexattr(st->fd, SOURCE);
-	return err || fchmod(st->fd, sb.st_mode & 07777) == 0 ? err : -errno;
+	return err || fchmod(st->fd, without_privileges(sb.st_mode)) == 0 ? err : -errno;
 }
 
 /* For a file with other names, or whose attributes no other file can have: its room first. */
 static int write_over(struct store *st)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
-	struct stat sb;
+	struct stat sb, old;
 	int err = 0;
 
-	if (fstat(st->fd, &sb) < 0 ||
+	/* EPERM: it is not ours, and the first write has the kernel do it. */
+	if (fstat(st->old, &old) < 0 || fstat(st->fd, &sb) < 0 ||
 	    (sb.st_size && fallocate(st->old, FALLOC_FL_KEEP_SIZE, 0, sb.st_size) < 0 &&
 	     errno != EOPNOTSUPP) ||
+	    (fchmod(st->old, without_privileges(old.st_mode)) < 0 && errno != EPERM) ||
 	    lseek(st->fd, 0, SEEK_SET) < 0)
 		return -errno;
 	for (off_t left = sb.st_size; !err && left;) {

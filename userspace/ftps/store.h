@@ -3,8 +3,8 @@
  * store.h - a file that appears under its name only when it is complete
  *
  * It is written under a temporary name in the same folder (".ftps.XXXXXXXXXXXXXXXX", mode 0600),
- * fsynced, given the attributes of the file that it replaces, and renamed. What becomes of one that does not get that far is the user's
- * choice, in z/OS FTP's words CONDDISP=CATLG or CONDDISP=DELETE.
+ * given the attributes of the file that it replaces, fsynced, and renamed. What becomes of one that
+ * does not get that far is the user's choice, in z/OS FTP's words CONDDISP=CATLG or CONDDISP=DELETE.
  */
 #ifndef FTPS_STORE_H
 #define FTPS_STORE_H
@@ -35,7 +35,8 @@ struct store;
  * @store: out: the file; NULL where this fails
  *
  * A file that has the name already must be regular, and we must be able to write it. Only then
- * is it replaced, and keeps owner, mode, ACL and attributes. A link is not followed.
+ * is it replaced, and keeps owner, mode, ACL and attributes, but for rights that its old content
+ * had: set-user-ID and others. A link is not followed.
  *
  * Return: 0, or a negative errno: -EISDIR or -EEXIST where the name is something that
  * must not be replaced; -EBUSY where somebody else appends.

@@ -21,14 +21,6 @@ static const char *because(const char *file, const char *otherwise)
 	return text;
 }
 
-static bool set_versions(SSL_CTX *ctx, int version)
-{
-	int min = version ? version : TLS1_2_VERSION;
-
-	return SSL_CTX_set_min_proto_version(ctx, min) &&
-	       SSL_CTX_set_max_proto_version(ctx, version);
-}
-
 /* Our certificate and its key. Return: whether they are loaded. */
 static bool load_pair(SSL_CTX *ctx, const struct tls_config *config, const char **why)
 {
@@ -44,26 +36,31 @@ static bool load_pair(SSL_CTX *ctx, const struct tls_config *config, const char 
 	return false;
 }
 
+/* What both roles need. */
+static SSL_CTX *new_ctx(const SSL_METHOD *method, const struct tls_config *config, const char **why)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+
+	if (!ctx ||
+	    !SSL_CTX_set_min_proto_version(ctx,
+					   config->version ? config->version : TLS1_2_VERSION) ||
+	    !SSL_CTX_set_max_proto_version(ctx, config->version))
+		*why = because(NULL, "no TLS context");
+	else if (!config->cert_file || load_pair(ctx, config, why))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
 SSL_CTX *tls_ctx_client(const struct tls_config *config, const char **why)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	bool ok;
+	SSL_CTX *ctx = new_ctx(TLS_client_method(), config, why);
 
-	if (!ctx || !set_versions(ctx, config->version)) {
-		*why = because(NULL, "no TLS context");
-		SSL_CTX_free(ctx);
-		return NULL;
-	}
-	if (config->cert_file && !load_pair(ctx, config, why)) {
-		SSL_CTX_free(ctx);
-		return NULL;
-	}
-	if (config->insecure)
+	if (!ctx || config->insecure)
 		return ctx;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	ok = config->ca_file ? SSL_CTX_load_verify_file(ctx, config->ca_file) :
-			       SSL_CTX_set_default_verify_paths(ctx);
-	if (ok)
+	if (config->ca_file ? SSL_CTX_load_verify_file(ctx, config->ca_file) :
+			      SSL_CTX_set_default_verify_paths(ctx))
 		return ctx;
 	*why = because(config->ca_file, "cannot load the trusted certificates");
 	SSL_CTX_free(ctx);
@@ -91,14 +88,14 @@ SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 {
 	/* Sessions are resumed from the control connection on data connections. */
 	static const unsigned char id[] = "ftps";
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = new_ctx(TLS_server_method(), config, why);
 
-	*why = "no TLS context";
-	if (ctx)
-		SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
-	if (ctx && set_versions(ctx, config->version) &&
-	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) && load_pair(ctx, config, why))
+	if (!ctx)
+		return NULL;
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	if (SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1))
 		return ctx;
+	*why = because(NULL, "no TLS context");
 	SSL_CTX_free(ctx);
 	return NULL;
 }

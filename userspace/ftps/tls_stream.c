@@ -52,10 +52,8 @@ const char *ts_name(enum ts_status status)
 
 /* ------------------------------------------------------------------ failures */
 
-static enum ts_status fail(struct tls_stream *s, enum ts_fault fault, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static enum ts_status fail(struct tls_stream *s, enum ts_fault fault, const char *fmt, ...)
+static enum ts_status __attribute__((format(printf, 3, 4)))
+fail(struct tls_stream *s, enum ts_fault fault, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -115,6 +113,17 @@ static enum ts_status ssl_failed(struct tls_stream *s, int code)
 	if (s->wire.eof)
 		return ended(s, TS_END_TRUNCATED, "end of file without close_notify");
 	return fail(s, TS_FAULT_TLS, "TLS: %s", saved ? strerror(saved) : "input/output error");
+}
+
+/* OpenSSL did nothing. @wants: out: what to poll(2) for, where it has to wait. */
+static enum ts_status ssl_stopped(struct tls_stream *s, int r, short *wants)
+{
+	int code = SSL_get_error(s->ssl, r);
+
+	if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE)
+		return ssl_failed(s, code);
+	*wants = code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+	return TS_WAIT;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -274,7 +283,7 @@ static enum ts_status plain_read(struct tls_stream *s, void *buf, size_t size, s
 
 enum ts_status tls_stream_read(struct tls_stream *s, void *buf, size_t size, size_t *n)
 {
-	int code;
+	enum ts_status st;
 
 	*n = 0;
 	if (s->end != TS_OK)
@@ -286,19 +295,11 @@ enum ts_status tls_stream_read(struct tls_stream *s, void *buf, size_t size, siz
 	if (SSL_read_ex(s->ssl, buf, size, n))
 		return TS_OK;
 	*n = 0;
-	code = SSL_get_error(s->ssl, 0);
-	switch (code) {
-	case SSL_ERROR_WANT_READ:
-		s->read_wants = POLLIN;
-		return TS_WAIT;
-	case SSL_ERROR_WANT_WRITE:
-		s->read_wants = POLLOUT;
-		return TS_WAIT;
-	case SSL_ERROR_ZERO_RETURN:
-		return s->end = ended(s, TS_END_CLOSE_NOTIFY, "closed by close_notify");
-	default:
-		return s->end = ssl_failed(s, code);
-	}
+	st = SSL_get_error(s->ssl, 0) == SSL_ERROR_ZERO_RETURN ?
+		     ended(s, TS_END_CLOSE_NOTIFY, "closed by close_notify") :
+		     ssl_stopped(s, 0, &s->read_wants);
+	s->end = st == TS_WAIT ? TS_OK : st;
+	return st;
 }
 
 enum ts_status tls_stream_discard(struct tls_stream *s)
@@ -334,8 +335,6 @@ static enum ts_status plain_write(struct tls_stream *s, const void *buf, size_t 
 
 enum ts_status tls_stream_write(struct tls_stream *s, const void *buf, size_t size, size_t *n)
 {
-	int code;
-
 	*n = 0;
 	if (!s->ssl)
 		return plain_write(s, buf, size, n);
@@ -344,11 +343,7 @@ enum ts_status tls_stream_write(struct tls_stream *s, const void *buf, size_t si
 	if (SSL_write_ex(s->ssl, buf, size, n))
 		return TS_OK;
 	*n = 0;
-	code = SSL_get_error(s->ssl, 0);
-	if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE)
-		return ssl_failed(s, code);
-	s->write_wants = code == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
-	return TS_WAIT;
+	return ssl_stopped(s, 0, &s->write_wants);
 }
 
 /* ------------------------------------------------------------------ the end of writing */
@@ -364,14 +359,7 @@ static void arm_ack_event(struct tls_stream *s)
 
 static enum ts_status alert_result(struct tls_stream *s, int r)
 {
-	int code;
-
-	if (r >= 0)
-		return TS_OK;
-	code = SSL_get_error(s->ssl, r);
-	if (code == SSL_ERROR_WANT_WRITE || code == SSL_ERROR_WANT_READ)
-		return TS_WAIT;
-	return ssl_failed(s, code);
+	return r >= 0 ? TS_OK : ssl_stopped(s, r, &s->write_wants);
 }
 
 static enum ts_status notify_at_once(struct tls_stream *s, int timeout_ms)

@@ -36,24 +36,9 @@ static const char *decode(char *to, const char *from, size_t len)
 /* The part between "//" and the path, or NULL where there is no known scheme. */
 static const char *authority(const char *text)
 {
-	const char *end = strstr(text, "://");
-	size_t len = end ? (size_t)(end - text) : 0;
-
-	if ((len == 4 && !strncasecmp(text, "ftps", len)) ||
-	    (len == 5 && !strncasecmp(text, "ftpes", len)))
-		return end + 3;
-	return NULL;
-}
-
-/* The '@' that ends the user part: the last one before the path. */
-static const char *find_at(const char *auth)
-{
-	size_t len = strcspn(auth, "/");
-
-	while (len > 0)
-		if (auth[--len] == '@')
-			return auth + len;
-	return NULL;
+	if (!strncasecmp(text, "ftps://", 7))
+		return text + 7;
+	return strncasecmp(text, "ftpes://", 8) ? NULL : text + 8;
 }
 
 static const char *parse_user(const char *from, const char *at, struct url *url)
@@ -101,7 +86,8 @@ const char *url_parse(const char *text, struct url *url)
 	memset(url, 0, sizeof(*url));
 	if (!auth)
 		return "not an ftps:// URL: " FORM;
-	at = find_at(auth);
+	/* The last one before the path ends the user part. */
+	at = memrchr(auth, '@', strcspn(auth, "/"));
 	if (at)
 		why = parse_user(auth, at, url);
 	if (why)

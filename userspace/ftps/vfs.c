@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store.h"
+#include "url.h"
 
 #define TRIES 64 /* to open what somebody is moving */
 
@@ -60,7 +61,7 @@ bool vfs_join(const char *cwd, const char *arg, char *out)
 	return true;
 }
 
-static int open_beneath(int root, const char *path, int flags)
+int vfs_open(int root, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned int)flags | O_CLOEXEC | O_NONBLOCK,
@@ -73,28 +74,9 @@ static int open_beneath(int root, const char *path, int flags)
 		how.flags &= ~(unsigned int)O_NONBLOCK;
 	do {
 		/* EAGAIN: something was renamed under the kernel's feet, or somebody has a lease. */
-		fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+		fd = syscall(SYS_openat2, root, path[1] ? path + 1 : ".", &how, sizeof(how));
 	} while (fd < 0 && (errno == EAGAIN || errno == EINTR) && --tries);
 	return fd < 0 ? -errno : (int)fd;
-}
-
-int vfs_check(int root)
-{
-	int fd = open_beneath(root, ".", O_PATH | O_DIRECTORY);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
-int vfs_open(int root, const char *path, int flags)
-{
-	return open_beneath(root, path + 1, flags);
-}
-
-const char *vfs_name(const char *path)
-{
-	return strrchr(path, '/') + 1;
 }
 
 int vfs_open_parent(int root, const char *path, const char **name)
@@ -103,6 +85,6 @@ int vfs_open_parent(int root, const char *path, const char **name)
 
 	strcpy(parent, path);
 	up(parent);
-	*name = vfs_name(path);
-	return open_beneath(root, parent + 1, O_RDONLY | O_DIRECTORY);
+	*name = url_basename(path);
+	return vfs_open(root, parent, O_RDONLY | O_DIRECTORY);
 }

@@ -28,17 +28,6 @@ bool vfs_join(const char *cwd, const char *arg, char *out);
 /** vfs_printable() - whether a text has no control characters */
 bool vfs_printable(const char *text);
 
-/** vfs_name() - the last segment of a path from vfs_join(); "" of "/" */
-const char *vfs_name(const char *path);
-
-/**
- * vfs_check() - whether this kernel can confine us
- * @root: a descriptor of the folder
- *
- * Return: 0, or a negative errno (-ENOSYS: no openat2, Linux before 5.6).
- */
-int vfs_check(int root);
-
 /**
  * vfs_open() - open(2), beneath the root
  * @root: a descriptor of the folder
@@ -46,7 +35,7 @@ int vfs_check(int root);
  * @flags: as open(2); O_CLOEXEC and O_NONBLOCK are added, so that no FIFO stops us
  *
  * Return: the descriptor, or a negative errno (-EXDEV: it led outside; -EAGAIN: somebody keeps
- * moving it, or has a lease on it, see fcntl(2)).
+ * moving it, or has a lease on it, see fcntl(2); -ENOSYS: Linux before 5.6).
  */
 int vfs_open(int root, const char *path, int flags);
 
