@@ -16,19 +16,19 @@
 
 #include "vfs.h"
 
+/* UNIX.mode: without it lftp takes all files for links where one is. */
 void listing_facts(const struct stat *sb, char *text)
 {
-	char modify[32] = "19700101000000";
-	const char *type = S_ISDIR(sb->st_mode) ? "dir" : "file";
+	char modify[32] = "19700101000000", size[32] = "";
+	bool dir = S_ISDIR(sb->st_mode);
 	struct tm tm;
 
 	if (gmtime_r(&sb->st_mtime, &tm))
 		strftime(modify, sizeof(modify), "%Y%m%d%H%M%S", &tm);
-	if (S_ISDIR(sb->st_mode))
-		snprintf(text, LISTING_FACTS_MAX, "type=%s;modify=%s;", type, modify);
-	else
-		snprintf(text, LISTING_FACTS_MAX, "type=%s;size=%" PRIu64 ";modify=%s;", type,
-			 (uint64_t)sb->st_size, modify);
+	if (!dir)
+		snprintf(size, sizeof(size), "size=%" PRIu64 ";", (uint64_t)sb->st_size);
+	snprintf(text, LISTING_FACTS_MAX, "type=%s;%smodify=%s;UNIX.mode=%04o;",
+		 dir ? "dir" : "file", size, modify, sb->st_mode & 07777);
 }
 
 /* A file in a list. */

@@ -253,7 +253,7 @@ static void cmd_feat(struct session *s, const char *arg)
 	static const char *const lines[] = {
 		/* clang-format off */
 		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " EPRT", " SIZE",
-		" MDTM", " REST STREAM", " MLST type*;size*;modify*;", " TVFS", " UTF8",
+		" MDTM", " REST STREAM", " MLST type*;size*;modify*;UNIX.mode*;", " TVFS", " UTF8",
 		"211 End",
 		/* clang-format on */
 	};
