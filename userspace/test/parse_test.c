@@ -39,6 +39,8 @@ static void urls(void)
 	url("ftps://h/x", "|-|h||x");
 	url("ftp://u@h/x", "bad");
 	url("ftps://u@/x", "bad");
+	url("ftps://u@local host/x", "bad");
+	url("ftps://u@h%2fi/x", "bad");
 	url("ftps://u@h:0/x", "bad");
 	url("ftps://u@h:65536/x", "bad");
 	url("ftps://u@h:/x", "bad");
