@@ -93,6 +93,11 @@ struct holds {
 void proc_path(char *path, const char *name);
 void sys_path(char *path, const char *name);
 
+/*
+ * An array of @n elements of @size bytes that has room for one more, perhaps moved; @room is for
+ * how many it has room. NULL: no memory, and the array is as before.
+ */
+void *with_room(void *array, size_t n, size_t *room, size_t size);
 /* The first line of a file, without its end. Return: whether it could be read. */
 bool read_line(const char *path, char *line, size_t size);
 

@@ -170,6 +170,8 @@ static bool alike(const struct program *a, const struct program *b)
 /* Return: false: no memory. */
 static bool add(struct programs *all, const struct program *p)
 {
+	struct program *more;
+
 	for (size_t i = 0; i < all->n; i++) {
 		struct program *one = &all->program[i];
 
@@ -181,15 +183,10 @@ static bool add(struct programs *all, const struct program *p)
 		one->listening += p->listening;
 		return true;
 	}
-	if (all->n == all->room) {
-		size_t room = all->room ? all->room * 2 : 8;
-		struct program *more = reallocarray(all->program, room, sizeof(*more));
-
-		if (!more)
-			return false;
-		all->program = more;
-		all->room = room;
-	}
+	more = with_room(all->program, all->n, &all->room, sizeof(*more));
+	if (!more)
+		return false;
+	all->program = more;
 	all->program[all->n++] = *p;
 	return true;
 }

@@ -258,18 +258,26 @@ static bool parse_hold(const char *line, struct hold *h)
 	       !h->remote[strspn(h->remote, address)] && !h->cause[strspn(h->cause, word)];
 }
 
+void *with_room(void *array, size_t n, size_t *room, size_t size)
+{
+	size_t more = *room ? *room * 2 : 64;
+
+	if (n < *room)
+		return array;
+	array = reallocarray(array, more, size);
+	if (array)
+		*room = more;
+	return array;
+}
+
 /* Return: room for one more, or NULL. */
 static struct hold *holds_room(struct holds *h)
 {
-	if (h->n == h->room) {
-		size_t room = h->room ? h->room * 2 : 64;
-		struct hold *more = reallocarray(h->hold, room, sizeof(*more));
+	struct hold *all = with_room(h->hold, h->n, &h->room, sizeof(*all));
 
-		if (!more)
-			return NULL;
-		h->hold = more;
-		h->room = room;
-	}
+	if (!all)
+		return NULL;
+	h->hold = all;
 	return &h->hold[h->n];
 }
 

@@ -42,19 +42,15 @@ static bool add(struct sockets *s, const struct nlmsghdr *nlh)
 	int len = (int)(nlh->nlmsg_len - NLMSG_LENGTH(sizeof(*msg)));
 	const struct rtattr *attributes = (const struct rtattr *)(msg + 1);
 	const struct rtattr *ulp = find_attribute(attributes, len, INET_DIAG_ULP_INFO);
+	struct tcp_socket *more;
 
 	/* The kernel shows the mark to those to whom it shows the ULP. */
 	if (find_attribute(attributes, len, INET_DIAG_MARK))
 		s->ulp_seen = true;
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 256;
-		struct tcp_socket *more = reallocarray(s->socket, room, sizeof(*more));
-
-		if (!more)
-			return false;
-		s->socket = more;
-		s->room = room;
-	}
+	more = with_room(s->socket, s->n, &s->room, sizeof(*more));
+	if (!more)
+		return false;
+	s->socket = more;
 	s->socket[s->n++] = (struct tcp_socket){
 		.inode = msg->idiag_inode,
 		.listening = msg->idiag_state == TCP_LISTEN,
