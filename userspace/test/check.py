@@ -1467,12 +1467,7 @@ def test_reply_wins():
     """A server that gives up an upload resets the data connection, and says why."""
     def play(reply):
         def play(fake):
-            fake.to_login()
-            port = fake.data_port()
-            fake.hear("EPSV")
-            fake.say(f"229 ok (|||{port}|)")
-            fake.hear("STOR")
-            fake.say("150 ok")
+            fake.to_stor()
             data = fake.data()
             data.recv(1000)
             data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -1669,12 +1664,7 @@ def test_timeout():
 def test_unconfirmed():
     def play(reply):
         def play(fake):
-            fake.to_login()
-            port = fake.data_port()
-            fake.hear("EPSV")
-            fake.say(f"229 ok (|||{port}|)")
-            fake.hear("STOR")
-            fake.say("150 ok")
+            fake.to_stor()
             data = fake.data()
             while data.recv(65536):
                 pass
@@ -1779,12 +1769,7 @@ def test_pasv_address_ignored():
 def test_early_no():
     """The server gives up in the middle, and says so: no need to send the rest."""
     def play(fake):
-        fake.to_login()
-        port = fake.data_port()
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        fake.hear("STOR")
-        fake.say("150 ok")
+        fake.to_stor()
         data = fake.data()
         data.recv(1000)
         fake.say("452 disk full")

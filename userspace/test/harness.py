@@ -255,6 +255,15 @@ class Fake:
         self.data_listener = socket.create_server(("127.0.0.1", 0))
         return self.data_listener.getsockname()[1]
 
+    def to_stor(self):
+        """A put, up to its data"""
+        self.to_login()
+        port = self.data_port()
+        self.hear("EPSV")
+        self.say(f"229 ok (|||{port}|)")
+        self.hear("STOR")
+        self.say("150 ok")
+
     def data(self):
         raw = self.data_listener.accept()[0]
         self.data_listener.close()
