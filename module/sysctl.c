@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /proc/sys/net/tls_drst/: the knobs of each network namespace. */
+/*
+ * /proc/sys/net/tls_drst/: the knobs of each network namespace. On a kernel without
+ * sysctl the module's parameters alone set them.
+ */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
@@ -125,6 +128,7 @@ int drst_sysctl_knob(const struct net *net, enum drst_knob knob)
 	return value;
 }
 
+#ifdef CONFIG_SYSCTL
 /* proc_dointvec_minmax() refuses a value out of range, and changes nothing then. */
 static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 			       size_t *lenp, loff_t *ppos)
@@ -142,7 +146,7 @@ static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 	return proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
 }
 
-static int __net_init drst_sysctl_net_init(struct net *net)
+static int __net_init drst_sysctl_show(struct net *net)
 {
 	struct drst_sysctl_net *sn = drst_sysctl_pernet(net);
 	int i;
@@ -153,7 +157,6 @@ static int __net_init drst_sysctl_net_init(struct net *net)
 		return -ENOMEM;
 
 	for (i = 0; i < DRST_NR_KNOBS; i++) {
-		sn->knob[i] = drst_sysctl_knobs[i].value;
 		sn->table[i].procname = drst_sysctl_knobs[i].name;
 		sn->table[i].data = &sn->knob[i];
 		sn->table[i].maxlen = sizeof(int);
@@ -174,6 +177,25 @@ static void __net_exit drst_sysctl_net_exit(struct net *net)
 {
 	unregister_net_sysctl_table(drst_sysctl_pernet(net)->header);
 	kfree(drst_sysctl_pernet(net)->table);
+}
+#else
+static int __net_init drst_sysctl_show(struct net *net)
+{
+	return 0;
+}
+
+static void __net_exit drst_sysctl_net_exit(struct net *net)
+{
+}
+#endif
+
+static int __net_init drst_sysctl_net_init(struct net *net)
+{
+	int i;
+
+	for (i = 0; i < DRST_NR_KNOBS; i++)
+		drst_sysctl_pernet(net)->knob[i] = drst_sysctl_knobs[i].value;
+	return drst_sysctl_show(net);
 }
 
 static struct pernet_operations drst_sysctl_net_ops = {
