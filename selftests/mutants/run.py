@@ -77,10 +77,11 @@ def fingerprint():
 
 def lines_reached(directory, objects, gcov):
     """(file, line) for each line that the counts in DIRECTORY say has run."""
-    for notes in objects.glob("*.gcno"):
+    counts = []
+    for notes in sorted(objects.glob("*.gcno")):
         if (directory / notes.name).with_suffix(".gcda").exists():
             shutil.copy(notes, directory)
-    counts = sorted(path.name for path in directory.glob("*.gcda"))
+            counts.append(notes.stem + ".gcda")
     said = subprocess.run([gcov, "--json-format", "--stdout", *counts], cwd=directory, text=True,
                           check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     for line in said.splitlines():
@@ -92,14 +93,19 @@ def lines_reached(directory, objects, gcov):
                         yield name, one["line_number"]
 
 
-def reach_of(programs, objects, gcov, selftests, part):
-    out = OUT / f"reach-{part}"
+def count_lines(programs, selftests, out):
+    """Runs each test by itself; leaves OUT/reach.tar."""
     out.mkdir(parents=True, exist_ok=True)
     done = vm(TOP, "run", "--kernel", "gcov", "--timeout", 6000, "--copy", selftests, "--copy",
               HERE / "guest.py", "--copy-out", "reach.tar", "--copy-out-to", out, "--log",
               out / "log", "--", "./guest.py", "reach", *programs)
     (out / "said").write_text(done.stdout + done.stderr)
     checked(done, "the tests of " + " ".join(programs))
+
+
+def reach_of(programs, objects, gcov, selftests, out):
+    if not (out / "reach.tar").exists():
+        count_lines(programs, selftests, out)
     tests = []
     with tempfile.TemporaryDirectory(dir=OUT) as temporary:
         with tarfile.open(out / "reach.tar") as tar:
@@ -126,8 +132,8 @@ def reach(selftests, jobs):
     programs = [line.split(":")[1] for line in
                 (selftests / "kselftest-list.txt").read_text().split()] + ["faults"]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        parts = [pool.submit(reach_of, programs[i::jobs], objects, gcov, selftests, i)
-                 for i in range(jobs)]
+        parts = [pool.submit(reach_of, programs[i::jobs], objects, gcov, selftests,
+                             OUT / f"reach-{now[:12]}-{i}") for i in range(jobs)]
         tests = [test for part in parts for test in part.result()]
     kept.write_text(json.dumps({"of": now, "tests": tests}))
     return tests
@@ -247,12 +253,12 @@ def main():
     lock = (OUT / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     until = time.monotonic() + 60 * args.minutes
-    for kernel in ("gcov", "debug"):
-        checked(vm(TOP, "prepare", "--kernel", kernel), f"no kernel {kernel}")
+    checked(vm(TOP, "prepare", "--kernel", "gcov"), "no kernel gcov")
     selftests = OUT / "selftests"
     checked(subprocess.run([TOP / "selftests/vm.d/mutants-selftests", OUT], text=True,
                            capture_output=True), "the selftests do not build")
     reached = reach(selftests, min(args.jobs, 2))
+    checked(vm(TOP, "prepare", "--kernel", "debug"), "no kernel debug")
     known = read_verdicts()
     if args.again:
         known = {key: row for key, row in known.items() if row["verdict"] in (NOTICED, NOT_BUILT)}

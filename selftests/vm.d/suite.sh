@@ -108,7 +108,7 @@ in_guest() {
 
 # in_guest_of ARCH OPTION...: the same where CPUs are another kind.
 in_guest_of() {
-	"$vm" run --arch "$1" --copy "$out/$1/selftests" --timeout 1200 "${@:2}"
+	"$vm" run --arch "$1" --copy "$out/$1/selftests" --timeout 3000 "${@:2}"
 }
 
 # half 1|2: every other program.
