@@ -197,7 +197,7 @@ pick() {
 unpack() {
 	local line
 	while read -r line; do
-		dpkg-deb -x "$(deb_file "$line")" "$2" || return
+		dpkg-deb -x "$(deb_file "$line")" "$2"
 	done <"$1"
 }
 
