@@ -190,7 +190,7 @@ pick() {
 	shift
 	mkdir -p "$(dirname "$list")"
 	"$@" >"$list.new" && [ -s "$list.new" ] && download_list "$list.new" &&
-		mv "$list.new" "$list"
+		mv "$list.new" "$list" || { rm -f "$list.new"; return 1; }
 }
 
 # unpack LIST DIR: all packages of a picked list into one tree.
