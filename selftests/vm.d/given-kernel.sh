@@ -117,7 +117,7 @@ given_make_args() {
 		fi
 		return
 	fi
-	cc=$(sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' "$config")
+	cc=$(sed -nE 's/^CONFIG_CC_VERSION_TEXT=([^ ]+) .*/\1/p' "$config")
 	case $cc in
 	*-gcc*) prefix=${cc%gcc*} ;;
 	# x86_64's is i386's, too; another one's was built where it runs
