@@ -56,6 +56,13 @@ bool ipv6_present(void)
 	return fd >= 0;
 }
 
+const int families[] = { AF_INET, AF_INET6 };
+
+int n_families(void)
+{
+	return ipv6_present() ? 2 : 1;
+}
+
 void require_ipv6(void)
 {
 	if (ipv6_present())

@@ -40,6 +40,8 @@ void fatal(const char *file, int line, const char *what)
 /* A kernel without IPv6 has IPv4's tests; the others are skipped, and the harness is told why. */
 bool ipv6_present(void);
 void require_ipv6(void);
+extern const int families[];	/* IPv4's, then IPv6's */
+int n_families(void);
 extern char *(*skip_reason)(void);	/* where it keeps that: scene.h */
 
 void bed_open(struct bed *bed);
