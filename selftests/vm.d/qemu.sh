@@ -85,16 +85,15 @@ probe_kvm() {
 	fi
 }
 
-# In an option of QEMU's a comma is two.
 disk() {
-	printf -- '-drive\nif=none,id=%s,format=raw,readonly=on,file=%s\n' "$1" "${2//,/,,}"
+	printf -- '-drive\nif=none,id=%s,format=raw,readonly=on,file=%s\n' "$1" "$2"
 	printf -- '-device\nvirtio-blk-%s,drive=%s,serial=%s\n' "$bus" "$1" "$1"
 }
 
 # Ports end in files: QEMU never waits for a reader of ours, so nothing is lost when it ends.
 port() {
 	printf -- '-chardev\nfile,id=%s,path=%s\n-device\nvirtserialport,chardev=%s,name=%s\n' \
-		"$1" "${2//,/,,}" "$1" "$1"
+		"$1" "$2" "$1" "$1"
 }
 
 # timekeeping KERNEL-ENTRY: what a kernel on an emulated CPU must be told of its clock: on a busy host
