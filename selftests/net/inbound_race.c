@@ -30,14 +30,14 @@ FIXTURE_VARIANT_ADD(race, mode2_txrx) { 2, true };
 /* The tries are shared out among the states, the shapes and the families. */
 static void race_all(struct race *race, struct bed *bed, int mode)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
+	int n = n_families();
 	int first = mode == 2 ? RACE_ESTABLISHED : RACE_CLOSE_WAIT;
-	int parts = (RACE_STATES - first) * 2 * 2;
+	int parts = (RACE_STATES - first) * 2 * n;
 	int family;
 
 	race->tries = (env_number("RACE_TRIES", 48) + parts - 1) / parts;
 	for (race->state = first; race->state < RACE_STATES; race->state++) {
-		for (family = 0; family < 2; family++) {
+		for (family = 0; family < n; family++) {
 			race->family = families[family];
 			race->apart = false;
 			race_run(race, bed);

@@ -39,6 +39,7 @@ enum kind {
 FIXTURE(load) {
 	struct bed bed;
 	struct conn_opts opts[2];
+	int families;
 };
 
 FIXTURE_VARIANT(load) {
@@ -50,11 +51,11 @@ FIXTURE_VARIANT_ADD(load, mode2) { 2 };
 
 FIXTURE_SETUP(load)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
 	int i;
 
 	bed_open(&self->bed);
-	for (i = 0; i < 2; i++) {
+	self->families = n_families();
+	for (i = 0; i < self->families; i++) {
 		self->opts[i].family = families[i];
 		self->opts[i].listener = peer_listener(&self->bed, families[i]);
 	}
@@ -68,7 +69,7 @@ FIXTURE_TEARDOWN(load)
 
 static void start(FIXTURE_DATA(load) *self, struct conn *c, enum kind kind)
 {
-	conn_open(c, &self->bed, &self->opts[kind % 2]);
+	conn_open(c, &self->bed, &self->opts[kind % self->families]);
 	conn_upload(c, UPLOAD);
 	switch (kind) {
 	case LINGERS:

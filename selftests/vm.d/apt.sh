@@ -148,16 +148,22 @@ download_list() {
 	[ ${#missing[@]} -gt 0 ] || return 0
 	name=$(basename "$1" .new)
 	say "downloading for $name: ${#missing[@]} packages"
-	mkdir -p "$cache/debs"
-	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
-	# unsandboxed: apt's own user cannot write into our cache
-	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "${missing[@]}" </dev/null >&2)
+	mkdir -p "$cache/debs" && tmp=$(mktemp -d "$cache/tmp.XXXXXX") || return
+	take_debs "$tmp" "${missing[@]}"
 	status=$?
-	for line in "${missing[@]}"; do
-		mv "$tmp/$(deb_name "$line")"_*.deb "$(deb_file "$line")" || status=1
-	done
 	rm -rf "$tmp"
 	return $status
+}
+
+# take_debs DIR PACKAGE=VERSION...: all or none: of what apt could not finish, it leaves the start under the
+# whole's name. Unsandboxed: apt's own user cannot write into our cache.
+take_debs() {
+	local dir=$1 line
+	shift
+	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$@" </dev/null >&2) || return
+	for line; do
+		mv "$dir/$(deb_name "$line")"_*.deb "$(deb_file "$line")" || return
+	done
 }
 
 # picked NAME COMMAND...: a file with the PACKAGE=VERSION lines that COMMAND chose once, all of
@@ -184,14 +190,14 @@ pick() {
 	shift
 	mkdir -p "$(dirname "$list")"
 	"$@" >"$list.new" && [ -s "$list.new" ] && download_list "$list.new" &&
-		mv "$list.new" "$list"
+		mv "$list.new" "$list" || { rm -f "$list.new"; return 1; }
 }
 
 # unpack LIST DIR: all packages of a picked list into one tree.
 unpack() {
 	local line
 	while read -r line; do
-		dpkg-deb -x "$(deb_file "$line")" "$2" || return
+		dpkg-deb -x "$(deb_file "$line")" "$2"
 	done <"$1"
 }
 

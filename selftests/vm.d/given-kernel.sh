@@ -11,22 +11,27 @@
 given_kernel() {
 	local dir busybox stamp
 
-	dir=$(cd "$1" && pwd) && given_is_built "$dir" && given_fits "$dir" || return
-	busybox=$(busybox_list) && stamp=$(given_stamp "$dir") || return
+	dir=$(realpath -e "$1") && given_is_built "$dir" && given_fits "$dir" || return
+	stamp=$(given_stamp "$dir" 2>/dev/null) ||
+		{ say "the modules of the kernel in $dir are not all built"; return 1; }
+	busybox=$(busybox_list) || return
 	cached "kernels/given-$(key "$dir" "$stamp" "$busybox" "$vmd/given-kernel.sh" \
 		"$vmd/debian-kernel.sh" "$vmd/initramfs-init")" make_given_kernel "$dir" "$busybox"
 }
 
 given_image() { printf '%s/arch/%s/boot/%s\n' "$1" "$kernel_arch" "$image"; }
 
-has_option() { grep -qx "CONFIG_$2=[$3]" "$1/.config"; }
+# What it was built with; .config may have been changed since.
+given_config() { printf '%s/include/config/auto.conf\n' "$1"; }
+
+has_option() { grep -qx "CONFIG_$2=[$3]" "$(given_config "$1")"; }
 
 # What is not there, or is for another architecture, or too old, is said in one line.
 given_is_built() {
 	local dir=$1 release other
 
-	[ -f "$dir/.config" ] && [ -f "$dir/include/config/kernel.release" ] ||
-		{ say "no kernel is built in $dir: it has no .config, or no include/config/kernel.release"; return 1; }
+	[ -f "$(given_config "$dir")" ] && [ -f "$dir/include/config/kernel.release" ] ||
+		{ say "no kernel is built in $dir: it lacks include/config/auto.conf or kernel.release there"; return 1; }
 	has_option "$dir" "$config" y || {
 		other=$(for arch in "${architectures[@]}"; do
 			use_arch "$arch" && has_option "$dir" "$config" y && echo " --arch $arch"
@@ -46,20 +51,21 @@ given_fits() {
 	local dir=$1 missing
 
 	missing=$(needed_options | while read -r how option; do
-		has_option "$dir" "$option" "y${how#y}" ||
-			printf ' CONFIG_%s=%s' "$option" "${how/m/y or m}"
+		case $how in
+		n) ! has_option "$dir" "$option" y ;;
+		*) has_option "$dir" "$option" "y${how#y}" ;;
+		esac || printf ' CONFIG_%s=%s' "$option" "${how/m/y or m}"
 	done)
-	[ -n "$missing" ] || [ -e "$dir/modules.order" ] || missing=' its modules, which are not built'
 	[ -z "$missing" ] || { say "the kernel in $dir is none for a guest; it lacks$missing"; return 1; }
 }
 
-# "y OPTION" or "m OPTION" for each option that a guest needs.
+# "y OPTION", "m OPTION" or "n OPTION" for each option that a guest needs, or must be without.
 needed_options() {
 	local how option on
 	while read -r how option on; do
 		case $how in
-		y | m) [ "$option" = "${option%:}" ] || [[ " $on " = *" $arch "* ]] || continue
-		       echo "$how ${option%:}" ;;
+		y | m | n) [ "$option" = "${option%:}" ] || [[ " $on " = *" $arch "* ]] || continue
+			echo "$how ${option%:}" ;;
 		esac
 	done <"$vmd/config/needed"
 }
@@ -67,7 +73,7 @@ needed_options() {
 # A kernel that is built anew is another one.
 given_stamp() {
 	(
-		cd "$1" && sha256sum .config && stat -c '%n %Y %s' "$(given_image .)" &&
+		cd "$1" && sha256sum "$(given_config .)" && stat -c '%n %Y %s' "$(given_image .)" &&
 			sed 's/\.o$/.ko/' modules.order | xargs -r stat -c '%n %Y %s'
 	) | sha256sum
 }
@@ -83,8 +89,8 @@ make_given_kernel() {
 	has_option "$from" SMP y || echo 1 >"$dir/cpus"
 	cp "$(given_image "$from")" "$dir/vmlinuz"
 	# shellcheck disable=SC2046 # one argument a word
-	make -s -C "$from" $(<"$dir/make-args") ARCH="$kernel_arch" INSTALL_MOD_PATH="$dir" \
-		INSTALL_MOD_STRIP=1 DEPMOD=true modules_install >"$dir/log" 2>&1 ||
+	make -s -C "$from" $(<"$dir/make-args") INSTALL_MOD_PATH="$dir" INSTALL_MOD_STRIP=1 \
+		DEPMOD=true modules_install >"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; return 1; }
 	rm "$dir/log"
 	depmod -b "$dir" "$release"
@@ -94,20 +100,29 @@ make_given_kernel() {
 	ln -s "$from" "$dir/build"
 }
 
-# The compiler that it was built with, where it has a name of its own.
+# The compiler that it was built with, where it has a name of its own, and what goes with it.
 given_make_args() {
-	local cc version
+	local config cc prefix='' suffix=''
 
+	config=$(given_config "$1")
+	echo "ARCH=$kernel_arch"
 	if has_option "$1" CC_IS_CLANG y; then
-		version=$(sed -n 's/^CONFIG_CLANG_VERSION=//p' "$1/.config")
-		version=$((version / 10000))
-		if command -v "clang-$version" >/dev/null; then echo "LLVM=-$version"; else echo LLVM=1; fi
+		suffix=-$(($(sed -n 's/^CONFIG_CLANG_VERSION=//p' "$config") / 10000))
+		command -v "clang$suffix" >/dev/null || suffix=''
+		if has_option "$1" LD_IS_LLD y; then
+			echo "LLVM=${suffix:-1}"
+		else
+			cross_compile
+			echo "CC=clang$suffix"
+		fi
 		return
 	fi
-	cc=$(sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' "$1/.config")
+	cc=$(sed -nE 's/^CONFIG_CC_VERSION_TEXT=([^ ]+) .*/\1/p' "$config")
 	case $cc in
-	"$triplet"-*) echo "CROSS_COMPILE=$triplet-" ;;
-	*) cross_compile ;;
+	*-gcc*) prefix=${cc%gcc*} ;;
+	# x86_64's is i386's, too; another one's was built where it runs
+	*) [ "$kernel_arch" = x86 ] || { prefix=$triplet-; cc=$prefix$cc; } ;;
 	esac
+	[ -z "$prefix" ] || echo "CROSS_COMPILE=$prefix"
 	! command -v "$cc" >/dev/null || echo "CC=$cc"
 }

@@ -67,18 +67,19 @@ cached() {
 	printf '%s\n' "$entry"
 }
 
+# In a shell of its own, that of locked.
 fill_entry() {
 	local entry=$1 tmp
 	shift
 	[ ! -e "$entry" ] || return 0
 	mkdir -p "$(dirname "$entry")" && tmp=$(mktemp -d "$cache/tmp.XXXXXX") && chmod 755 "$tmp" || return
+	# when it is told to stop, too
+	# shellcheck disable=SC2064
+	trap "rm -rf ${tmp@Q}" EXIT
 	# what unpacks an archive into it makes it look old to prune
-	if strictly "$@" "$tmp" >&2 && touch "$tmp" && mv "$tmp" "$entry"; then
-		prune
-		return 0
-	fi
-	rm -rf "$tmp"
-	return 1
+	strictly "$@" "$tmp" >&2 && touch "$tmp" && mv "$tmp" "$entry" || return
+	prune
+	return 0
 }
 
 # strictly FUNCTION ARGUMENT...: in a shell of its own, where each command that fails ends it, the middle

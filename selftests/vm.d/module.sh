@@ -49,6 +49,8 @@ build_module() {
 		return 0
 	fi
 	mkdir -p "$dir/module"
+	# Objects for another kernel of this name look new: make sees the names of headers and their times.
+	[[ $(cat "$dir/made-from" 2>/dev/null) = *"$entry" ]] || rm -f "$dir"/{,module/}*.o
 	rm -f "$dir/made-from"
 	(cd "$dir" && module_sources) | while read -r file; do
 		[ -e "$from/$file" ] || rm -f "$dir/$file"

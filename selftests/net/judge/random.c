@@ -311,7 +311,7 @@ static void with(struct gen *g)
 	g->rx = percent(g, 40);
 	if (g->rx)
 		strcat(line, " rx");
-	if (percent(g, 30))
+	if (percent(g, 30) && ipv6_present())
 		strcat(line, " ipv6");
 	if (percent(g, 20))
 		strcat(line, " tls12");

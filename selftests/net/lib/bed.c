@@ -23,6 +23,7 @@
 
 #define NETEM_TICKS_PER_MS 15625	/* of 64 ns */
 #define SYSCTL_NET "/proc/sys/net/"
+#define EXIT_SKIPPED 4			/* KSFT_SKIP */
 #define GSO_MAX_SEGS 65535	/* what a device has at first */
 
 bool *bed_altered;
@@ -39,6 +40,37 @@ void fatal(const char *file, int line, const char *what)
 	printf("# %s:%d: %s: %s\n", file, line, what, strerror(errno));
 	fflush(stdout);
 	abort();
+}
+
+char *(*skip_reason)(void);
+
+/* By UDP: sockets of TCP are counted. */
+bool ipv6_present(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != EAFNOSUPPORT)
+		FATAL("socket(AF_INET6)");
+	return fd >= 0;
+}
+
+const int families[] = { AF_INET, AF_INET6 };
+
+int n_families(void)
+{
+	return ipv6_present() ? 2 : 1;
+}
+
+void require_ipv6(void)
+{
+	if (ipv6_present())
+		return;
+	if (skip_reason)
+		strcpy(skip_reason(), "kernel without IPv6");
+	fflush(stdout);
+	_exit(EXIT_SKIPPED);
 }
 
 void pause_ms(int ms)
@@ -301,7 +333,8 @@ static void side_up(struct bed *bed, enum side side)
 {
 	bed_enter(bed, side);
 	addr_change(side, AF_INET, true);
-	addr_change(side, AF_INET6, true);
+	if (ipv6_present())
+		addr_change(side, AF_INET6, true);
 	link_flags(IFF_UP);
 }
 
@@ -438,8 +471,11 @@ int net_number(const char *file, const char *what)
 
 int tcp_sockets(void)
 {
-	return net_number("sockstat", "TCP: inuse ") +
-	       net_number("sockstat6", "TCP6: inuse ");
+	int n = net_number("sockstat", "TCP: inuse ");
+
+	if (ipv6_present())
+		n += net_number("sockstat6", "TCP6: inuse ");
+	return n;
 }
 
 int time_waits(void)

@@ -37,6 +37,13 @@ void fatal(const char *file, int line, const char *what)
 #define FATAL(what) fatal(__FILE__, __LINE__, what)
 #define MUST(cond) do { if (!(cond)) FATAL(#cond); } while (0)
 
+/* A kernel without IPv6 has IPv4's tests; the others are skipped, and the harness is told why. */
+bool ipv6_present(void);
+void require_ipv6(void);
+extern const int families[];	/* IPv4's, then IPv6's */
+int n_families(void);
+extern char *(*skip_reason)(void);	/* where it keeps that: scene.h */
+
 void bed_open(struct bed *bed);
 void bed_close(struct bed *bed);
 void ns_enter(int ns);

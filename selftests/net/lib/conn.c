@@ -60,8 +60,11 @@ static union addr addr_of(enum side side, int family, bool mapped, int port)
 
 static int tcp_socket(const union addr *addr)
 {
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd;
 
+	if (addr->sa.sa_family == AF_INET6)
+		require_ipv6();
+	fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	MUST(fd >= 0);
 	sockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	MUST(!bind(fd, &addr->sa, sizeof(*addr)));

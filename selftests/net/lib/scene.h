@@ -22,6 +22,24 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 300
 
+/* All tests have one place for why they are skipped, from the first one's start on. */
+static inline char *scene_skip_reason(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			if (t->results)
+				return t->results->reason;
+	FATAL("no test has begun");
+}
+
+__attribute__((constructor)) static inline void scene_tells_reason(void)
+{
+	skip_reason = scene_skip_reason;
+}
+
 struct scene {
 	struct bed bed;
 	struct wire wire;
