@@ -31,6 +31,7 @@
 struct client {
 	struct options *o;
 	SSL_CTX *ctx;
+	struct addrinfo *addresses; /* of the server */
 	struct control *c;
 	struct transfer transfer;
 	bool began;		      /* @transfer has something to say */
@@ -167,13 +168,12 @@ static enum xs advise(struct client *cl, enum xs xs, const char *advice)
 static enum xs connect_control(struct client *cl)
 {
 	const struct url *u = &cl->o->url;
-	const char *why = NULL;
 	struct tls_stream *s;
-	int fd = net_connect_host(u->host, u->port, cl->o->family, cl->o->tune.timeout_ms, &why);
+	int fd = net_connect_any(cl->addresses, cl->o->tune.timeout_ms);
 
 	if (fd < 0)
 		return fail(cl, fd == -ETIMEDOUT ? XS_TIMEOUT : XS_NETWORK, "%s port %s: %s",
-			    u->host, u->port, why);
+			    u->host, u->port, strerror(-fd));
 	s = tls_stream_new(fd);
 	cl->c = s ? control_new(s, cl->o->tune.timeout_ms) : NULL;
 	return cl->c ? XS_COMPLETE : fail(cl, XS_LOCAL, "no memory");
@@ -861,10 +861,25 @@ static void add_reply(struct client *cl)
 			 cl->reply_text);
 }
 
+/* What is needed before anybody is called. */
+static enum xs get_ready(struct client *cl)
+{
+	struct url *u = &cl->o->url;
+	const char *why = NULL;
+
+	cl->ctx = tls_ctx_client(&cl->o->tls, &why);
+	if (!cl->ctx)
+		return fail(cl, XS_LOCAL, "%s", why);
+	why = credentials_complete(u, cl->o->netrc);
+	if (why)
+		return fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", why);
+	why = net_look_up(u->host, u->port, cl->o->family, &cl->addresses);
+	return why ? fail(cl, XS_NETWORK, "%s: %s", u->host, why) : XS_COMPLETE;
+}
+
 enum xs client_run(struct options *o)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
-	const char *why = NULL, *no_login;
 	enum xs xs;
 
 	if (!cl)
@@ -875,19 +890,16 @@ enum xs client_run(struct options *o)
 		io_say("WARNING: --insecure: nothing proves that this is the right server");
 	if (o->clear_data)
 		io_say("WARNING: --clear-data: everyone can read it, and a cut looks like an end");
-	cl->ctx = tls_ctx_client(&o->tls, &why);
-	no_login = cl->ctx ? credentials_complete(&o->url, o->netrc) : NULL;
-	if (!cl->ctx)
-		xs = fail(cl, XS_LOCAL, "%s", why);
-	else if (no_login)
-		xs = fail(cl, io_stop ? XS_LOCAL : XS_USAGE, "%s", no_login);
-	else
+	xs = get_ready(cl);
+	if (!xs)
 		xs = o->command == CMD_PUT ? put(cl) : o->command == CMD_GET ? get(cl) : ls(cl);
 	quit(cl);
 	add_reply(cl);
 	if (xs)
 		io_say("%s", cl->why);
 	report(cl, xs);
+	if (cl->addresses)
+		freeaddrinfo(cl->addresses);
 	SSL_CTX_free(cl->ctx);
 	OPENSSL_cleanse(o->url.password, sizeof(o->url.password));
 	free(cl);

@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,15 +14,18 @@
 volatile sig_atomic_t io_stop;
 bool io_verbose;
 
-static sigset_t blocked; /* what is blocked outside of waits */
-static sigset_t outside; /* the mask that we were started with */
-static bool blocking;	 /* io_init() has been called */
+static sigset_t blocked;	     /* what is blocked outside of waits */
+static sigset_t outside;	     /* the mask that we were started with */
+static bool blocking;		     /* io_init() has been called */
+static volatile sig_atomic_t mortal; /* see io_mortal() */
 
 static const int stopping[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void on_stop(int sig)
 {
 	io_stop = sig;
+	if (mortal)
+		io_die_of_signal();
 }
 
 int io_catch(int sig, void (*handler)(int))
@@ -105,87 +105,28 @@ void io_unblock(sigset_t *was)
 	pthread_sigmask(SIG_UNBLOCK, &blocked, was);
 }
 
+void io_mortal(sigset_t *was)
+{
+	mortal = true;
+	io_unblock(was);
+}
+
 void io_restore(const sigset_t *was)
 {
 	pthread_sigmask(SIG_SETMASK, was, NULL);
-}
-
-/* ------------------------------------------------------------------ calls that block */
-
-struct call {
-	void (*run)(void *arg);
-	void *arg;
-	int done; /* an eventfd */
-};
-
-static void *run_call(void *arg)
-{
-	struct call *call = arg;
-
-	call->run(call->arg);
-	eventfd_write(call->done, 1);
-	return NULL;
-}
-
-int io_call(void (*run)(void *arg), void *arg)
-{
-	struct call *call = calloc(1, sizeof(*call));
-	pthread_t thread;
-	int r;
-
-	if (!call)
-		return -ENOMEM;
-	*call = (struct call){ run, arg, eventfd(0, EFD_CLOEXEC) };
-	r = call->done < 0 ? -errno : -pthread_create(&thread, NULL, run_call, call);
-	if (!r) {
-		do {
-			r = io_wait(call->done, POLLIN, -1);
-		} while (r == -EINTR && !io_stop);
-		if (r < 0) {
-			/* The thread ends with the process, and it needs what it was given. */
-			pthread_detach(thread);
-			return r;
-		}
-		r = -pthread_join(thread, NULL);
-	}
-	if (call->done >= 0)
-		close(call->done);
-	free(call);
-	return r;
-}
-
-struct opening {
-	int dir;
-	char *name;
-	int flags;
-	int fd;
-};
-
-static void run_open(void *arg)
-{
-	struct opening *o = arg;
-
-	o->fd = openat(o->dir, o->name, o->flags, 0666);
-	if (o->fd < 0)
-		o->fd = -errno;
+	mortal = false;
 }
 
 int io_openat(int dir, const char *name, int flags)
 {
-	struct opening *o = calloc(1, sizeof(*o));
-	int r;
+	sigset_t was;
+	int fd, err;
 
-	if (!o)
-		return -ENOMEM;
-	*o = (struct opening){ dir, strdup(name), flags, -1 };
-	r = o->name ? io_call(run_open, o) : -ENOMEM;
-	if (r == -EINTR)
-		return r;
-	if (!r)
-		r = o->fd;
-	free(o->name);
-	free(o);
-	return r;
+	io_mortal(&was);
+	fd = openat(dir, name, flags, 0666);
+	err = errno;
+	io_restore(&was);
+	return fd < 0 ? -err : fd;
 }
 
 void io_die_of_signal(void)

@@ -72,26 +72,24 @@ int io_wait(int fd, short events, int timeout_ms);
  */
 void io_unblock(sigset_t *was);
 
-/** io_restore() - the thread's mask as io_unblock() found it */
+/**
+ * io_mortal() - let stopping signals end the process at once, until io_restore()
+ * @was: out: the thread's mask as it was
+ *
+ * For calls that block for as long as they like, while there is nothing to clean up.
+ */
+void io_mortal(sigset_t *was);
+
+/** io_restore() - the thread's mask as io_unblock() or io_mortal() found it */
 void io_restore(const sigset_t *was);
 
 /**
- * io_call() - call what may block for as long as it likes, and have a stopping signal end it
- * @run: called in a thread of its own
- * @arg: its argument
- *
- * Return: 0 when @run has returned, or a negative errno; with -EINTR a signal asks us to
- * stop, and @run goes on: what @arg points to must stay for as long as the process does.
- */
-int io_call(void (*run)(void *arg), void *arg);
-
-/**
- * io_openat() - openat(2) by io_call(): a FIFO without another end blocks
+ * io_openat() - openat(2), mortal meanwhile: a FIFO without another end blocks
  * @dir: a descriptor of the folder, or AT_FDCWD
  * @name: the name in it
  * @flags: as openat(2); the mode is 0666
  *
- * Return: the descriptor, or a negative errno (-EINTR: a signal asks us to stop).
+ * Return: the descriptor, or a negative errno.
  */
 int io_openat(int dir, const char *name, int flags);
 

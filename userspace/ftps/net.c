@@ -4,9 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,69 +150,33 @@ int net_connect(const union net_addr *to, const union net_addr *from,
 	return err;
 }
 
-struct lookup {
-	char host[NI_MAXHOST];
-	char port[NI_MAXSERV];
-	struct addrinfo hints;
-	struct addrinfo *list;
-	int r;
-};
-
-static void run_lookup(void *arg)
+const char *net_look_up(const char *host, const char *port, int family, struct addrinfo **list)
 {
-	struct lookup *l = arg;
-
-	l->r = getaddrinfo(l->host, l->port, &l->hints, &l->list);
-}
-
-/* getaddrinfo(3), which a signal ends: name servers take their time. */
-static int look_up(const char *host, const char *port, int family, struct addrinfo **list,
-		   const char **why)
-{
-	struct lookup *l = calloc(1, sizeof(*l));
+	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
+	sigset_t was;
 	int err;
 
-	if (!l) {
-		*why = "no memory";
-		return -ENOMEM;
-	}
-	snprintf(l->host, sizeof(l->host), "%s", host);
-	snprintf(l->port, sizeof(l->port), "%s", port);
-	l->hints.ai_family = family;
-	l->hints.ai_socktype = SOCK_STREAM;
-	err = io_call(run_lookup, l);
-	*why = err ? strerror(-err) : gai_strerror(l->r);
-	if (err == -EINTR)
-		return err; /* it is still at work */
-	if (!err && l->r)
-		err = -EHOSTUNREACH;
-	*list = l->list;
-	free(l);
-	return err;
+	/* Name servers take their time. */
+	io_mortal(&was);
+	err = getaddrinfo(host, port, &hints, list);
+	io_restore(&was);
+	return err ? gai_strerror(err) : NULL;
 }
 
-int net_connect_host(const char *host, const char *port, int family, int timeout_ms,
-		     const char **why)
+int net_connect_any(const struct addrinfo *list, int timeout_ms)
 {
-	struct addrinfo *list;
-	int r = look_up(host, port, family, &list, why);
+	int r = -EHOSTUNREACH;
 
-	if (r)
-		return r;
-	r = -EHOSTUNREACH;
-	for (struct addrinfo *a = list; a; a = a->ai_next) {
+	for (; list; list = list->ai_next) {
 		union net_addr to = { 0 };
 
-		if (a->ai_addrlen > sizeof(to))
+		if (list->ai_addrlen > sizeof(to))
 			continue;
-		memcpy(&to, a->ai_addr, a->ai_addrlen);
+		memcpy(&to, list->ai_addr, list->ai_addrlen);
 		r = net_connect(&to, NULL, NULL, timeout_ms);
 		if (r >= 0 || r == -EINTR)
 			break;
 	}
-	freeaddrinfo(list);
-	if (r < 0)
-		*why = strerror(-r);
 	return r;
 }
 

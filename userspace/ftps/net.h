@@ -5,6 +5,7 @@
 #ifndef FTPS_NET_H
 #define FTPS_NET_H
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,19 +28,6 @@ struct net_buffers {
 };
 
 /**
- * net_connect_host() - connect to a name, trying its addresses in turn
- * @host: name or address
- * @port: decimal
- * @family: AF_INET, AF_INET6 or AF_UNSPEC
- * @timeout_ms: for each address
- * @why: out: what went wrong, where the return is negative; never a pointer to free
- *
- * Return: the socket, or a negative errno (-EINTR: a signal asks us to stop).
- */
-int net_connect_host(const char *host, const char *port, int family, int timeout_ms,
-		     const char **why);
-
-/**
  * net_connect() - connect to one address
  * @to: the address
  * @from: the local address to use, its port taken as it is; NULL: the kernel's choice
@@ -50,6 +38,20 @@ int net_connect_host(const char *host, const char *port, int family, int timeout
  */
 int net_connect(const union net_addr *to, const union net_addr *from,
 		const struct net_buffers *buffers, int timeout_ms);
+
+/**
+ * net_look_up() - the addresses of a host; a stopping signal ends the process meanwhile
+ * @host: name or address
+ * @port: service or number
+ * @family: AF_UNSPEC for any
+ * @list: out: for freeaddrinfo(3)
+ *
+ * Return: NULL, or why there is none.
+ */
+const char *net_look_up(const char *host, const char *port, int family, struct addrinfo **list);
+
+/** net_connect_any() - net_connect() to the first address that takes it. Return: as that */
+int net_connect_any(const struct addrinfo *list, int timeout_ms);
 
 /**
  * net_listen() - a listening, non-blocking socket
