@@ -46,6 +46,8 @@ struct session {
 	char user[URL_PART_MAX];
 	char cwd[VFS_PATH_MAX];
 	char from[VFS_PATH_MAX]; /* what RNFR said, or "" */
+	time_t when;		 /* what MFMT says */
+	mode_t mode;		 /* what SITE CHMOD says */
 	int pasv_fd;		 /* listening for the data connection, or -1 */
 	union net_addr port;	 /* where PORT or EPRT said to connect to */
 	bool has_port;
@@ -182,12 +184,6 @@ static void cmd_prot(struct session *s, const char *arg)
 		reply(s, "200 Data connections %s", s->prot_p ? "use TLS" : "are in the clear");
 }
 
-static void cmd_ccc(struct session *s, const char *arg)
-{
-	(void)arg;
-	reply(s, s->tls ? "534 The control connection keeps TLS" : "533 It is clear already");
-}
-
 /* ------------------------------------------------------------------ login */
 
 static void cmd_user(struct session *s, const char *arg)
@@ -253,8 +249,8 @@ static void cmd_feat(struct session *s, const char *arg)
 	static const char *const lines[] = {
 		/* clang-format off */
 		"211-Features:", " AUTH TLS", " PBSZ", " PROT", " EPSV", " EPRT", " SIZE",
-		" MDTM", " REST STREAM", " MLST type*;size*;modify*;UNIX.mode*;", " TVFS", " UTF8",
-		"211 End",
+		" MDTM", " REST STREAM", " MFMT", " MLST type*;size*;modify*;UNIX.mode*;", " TVFS",
+		" UTF8", "211 End",
 		/* clang-format on */
 	};
 
@@ -814,18 +810,35 @@ static int rename_to(struct session *s, int dir, const char *name)
 	return err;
 }
 
+/* Of a link neither can be set. */
+static int set_attribute(const struct session *s, int dir, const char *name)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = s->when } };
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if ((*s->verb == 'S' ? fchmod(fd, s->mode) : futimens(fd, times)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
 static int change(struct session *s, int dir, const char *name)
 {
 	bool is_rmd = !strcmp(s->verb, "RMD");
 
 	if (!strcmp(s->verb, "RNTO"))
 		return rename_to(s, dir, name);
+	if (!strcmp(s->verb, "SITE") || !strcmp(s->verb, "MFMT"))
+		return set_attribute(s, dir, name);
 	if (!strcmp(s->verb, "MKD"))
 		return mkdirat(dir, name, 0777) < 0 ? errno : 0;
 	return unlinkat(dir, name, is_rmd ? AT_REMOVEDIR : 0) < 0 ? errno : 0;
 }
 
-/* MKD, RMD, DELE, RNTO */
+/* MKD, RMD, DELE, RNTO; what is left of MFMT and SITE CHMOD */
 static void cmd_change(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
@@ -844,16 +857,38 @@ static void cmd_change(struct session *s, const char *arg)
 		close(dir);
 	if (err)
 		reply_errno(s, 550, err);
-	else if (*s->verb == 'M')
+	else if (!strcmp(s->verb, "MKD"))
 		reply_path(s, path);
 	else
-		reply(s, "250 Done");
+		reply(s, "%d Done", *s->verb == 'M' ? 213 : 250);
 	begin_report(s, path);
 	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
 	s->report.transfer = NULL;
 	s->report.why = err ? strerror(err) : NULL;
 	s->report.status = err ? XS_LOCAL : XS_COMPLETE;
 	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
+/* MFMT TIME NAME, SITE CHMOD MODE NAME: no RFC has them, but mirrors set and compare both. */
+static void cmd_attribute(struct session *s, const char *arg)
+{
+	bool is_site = *s->verb == 'S';
+	char value[20], *end = value;
+
+	if (is_site && strncasecmp(arg, "CHMOD ", 6)) {
+		reply(s, "502 SITE CHMOD is all there is");
+		return;
+	}
+	arg += is_site ? 6 : 0;
+	snprintf(value, sizeof(value), "%.*s", (int)strcspn(arg, " "), arg);
+	arg += strcspn(arg, " ");
+	if (is_site)
+		s->mode = (mode_t)strtoul(value, &end, 8) & 0777;
+	if (!*arg++ || !*arg ||
+	    (is_site ? *end || !isdigit(*value) : !control_mdtm_time(value, &s->when)))
+		reply(s, "501 This is no %s", is_site ? "mode" : "time");
+	else
+		cmd_change(s, arg);
 }
 
 static void cmd_rnfr(struct session *s, const char *arg)
@@ -893,7 +928,7 @@ static const struct verb {
 	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
 	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "AUTH", NEED_ARG, cmd_auth, NULL },
-	{ "CCC", 0, cmd_ccc, NULL },
+	{ "CCC", NEED_TLS, cmd_say, "534 The control connection keeps TLS" },
 	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
 	{ "CWD", NEED_LOGIN | NEED_ARG, cmd_cwd, NULL },
 	{ "DELE", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
@@ -902,6 +937,7 @@ static const struct verb {
 	{ "FEAT", 0, cmd_feat, NULL },
 	{ "LIST", NEED_LOGIN, cmd_list, NULL },
 	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
+	{ "MFMT", NEED_LOGIN | NEED_ARG | WRITES, cmd_attribute, NULL },
 	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "MLSD", NEED_LOGIN, cmd_list, NULL },
 	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
@@ -921,6 +957,7 @@ static const struct verb {
 	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
 	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
+	{ "SITE", NEED_LOGIN | NEED_ARG | WRITES, cmd_attribute, NULL },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
 	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
@@ -931,7 +968,7 @@ static const struct verb {
 
 /* What RFC 959, 2228, 2640 and 7151 have besides; anything else is no command. */
 static const char undone[][5] = { "ACCT", "ADAT", "ALLO", "CONF", "ENC",  "HELP", "HOST",
-				  "LANG", "MIC",  "REIN", "SITE", "SMNT", "STAT", "STOU" };
+				  "LANG", "MIC",  "REIN", "SMNT", "STAT", "STOU" };
 
 static const struct verb *find_verb(const char *name)
 {

@@ -832,6 +832,8 @@ def test_mirror():
         os.makedirs(os.path.join(tree, folder))
     for name in ("one", "a/two", "a/b/c d/thr ee", "\u00e4/\u00f6"):
         make_file(os.path.join(tree, name), 10_000)
+    os.chmod(os.path.join(tree, "one"), 0o750)
+    os.utime(os.path.join(tree, "a/two"), (1e9, 1e9))
     with Server() as server:
         def mirror(*more):
             return subprocess.run(
@@ -844,12 +846,19 @@ def test_mirror():
             make_file(server.file(name + "/file"), 10)
         r = mirror("-R", "--delete", tree, "/")
         is_status(r, 0, "lftp mirror -R")
+        ok(r.stderr == "", "it lacks nothing", r.stderr)
         done = subprocess.run(["diff", "-r", tree, server.dir], capture_output=True, text=True)
         is_status(done, 0, "the tree is there, and what was there is not")
         r = mirror("/", path("back"))
         is_status(r, 0, "lftp mirror")
         done = subprocess.run(["diff", "-r", tree, path("back")], capture_output=True, text=True)
         is_status(done, 0, "and the tree is back")
+        for top in (server.dir, path("back")):
+            one, two = (os.stat(os.path.join(top, name)) for name in ("one", "a/two"))
+            ok(one.st_mode & 0o777 == 0o750 and two.st_mtime == 1e9, "with its modes and times", (one, two))
+        r = mirror("--verbose", "/", tree)
+        ok(r.returncode == 0 and not re.search("Transferring|Removing", r.stdout + r.stderr),
+           "and then there is nothing to do", r)
 
 
 def test_create_dirs():
@@ -879,9 +888,17 @@ def test_changes():
                            ("RNFR e", "350"), ("RNTO y", "250"), ("RNFR y/f", "350"),
                            ("RNTO y/f/g", "550"), ("RMD y/f", "250"), ("RMD y", "250"),
                            ('RMD d"d', "250"), ("RMD /", "550"), ("DELE /", "550"),
-                           ("MKD /", "550"), ("MKD", "501")):
+                           ("MKD /", "550"), ("MKD", "501"), ("MKD e", "257"),
+                           ("SITE CHMOD 0700 e", "250"), ("site chmod 4750 e", "250"),
+                           ("SITE CHMOD 8 e", "501"), ("SITE CHMOD -1 e", "501"), ("SITE CHMOD 755", "501"),
+                           ("SITE CHMOD 755 ", "501"), ("SITE CHMOD 755 x", "550"), ("SITE HELP", "502"),
+                           ("MFMT 20010909014640 e", "213"), ("MFMT 20010909014640 x", "550"),
+                           ("MFMT 20011309014640 e", "501"), ("MFMT e", "501"), ("MFMT 20010909014640", "501")):
             got = raw.ask(line)
             ok(got.startswith(want), f"{line}: {got}")
+        sb = os.stat(server.file("e"))
+        ok(sb.st_mode & 0o7777 == 0o750 and sb.st_mtime == 1e9, "mode and time are set", sb)
+        raw.ask("RMD e")
         make_file(server.file("a"), 10)
         make_file(server.file("b"), 20)
         raw.ask("RNFR a")
@@ -911,7 +928,8 @@ def test_anonymous():
         is_status(get(server, "f", path("down")), COMPLETE, "--anonymous reads")
         raw = Raw(server)
         raw.protect()
-        for line in ("STOR x", "APPE f", "MKD x", "RMD x", "DELE f", "RNFR f", "RNTO y"):
+        for line in ("STOR x", "APPE f", "MKD x", "RMD x", "DELE f", "RNFR f", "RNTO y", "SITE CHMOD 777 f",
+                     "MFMT 20010101000000 f"):
             raw.ask("EPSV")
             got = raw.ask(line)
             ok(got.startswith("550"), f"--anonymous, {line}: {got}")
@@ -1983,7 +2001,7 @@ def test_order():
     with Server() as server:
         raw = Raw(server, tls=False, login=False)
         for line, want in (("USER joe", "530"), ("PASS x", "530"), ("STOR x", "530"),
-                           ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "533"), ("PBSZ", "501"),
+                           ("PBSZ 0", "503"), ("PROT P", "503"), ("CCC", "530"), ("PBSZ", "501"),
                            ("AUTH GSSAPI", "504"), ("FOO", "500"), ("", "500"), (" NOOP", "500"),
                            ("DELE x", "530"), ("help", "502"), ("FEAT", "211"), ("NOOP", "200")):
             got = raw.ask(line)

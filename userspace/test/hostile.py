@@ -601,6 +601,7 @@ def test_path_escapes():
         secret = os.path.join(outside, "secret")
         with open(secret, "w") as f:
             f.write("the secret")
+        before = os.stat(secret).st_mode, os.stat(outside).st_mtime
         os.mkdir(server.file("dir"))
         os.symlink(secret, server.file("link"))
         os.symlink(outside, server.file("dirlink"))
@@ -631,7 +632,7 @@ def test_path_escapes():
         make_file(server.file("dir/mine"), 10)
         for name in ("link/x", "dirlink/x", "dirlink/secret", "dir/rel/x", "dir/rel/secret",
                      "magic/tmp/x", "loop/x", ".ftps.x", "dir/.ftps.x", "x\x1fy"):
-            for verb in ("MKD", "RMD", "DELE", "RNFR"):
+            for verb in ("MKD", "RMD", "DELE", "RNFR", "SITE CHMOD 777", "MFMT 20010101000000"):
                 got = raw.ask(f"{verb} {name}")
                 ok(got.startswith("55"), f"{verb} of something outside: {got}", name)
             raw.ask("RNFR dir/mine")
@@ -640,6 +641,10 @@ def test_path_escapes():
         for name in ("../../x", "dir/../../y"):
             ok(raw.ask(f"MKD {name}") == f'257 "/{name[-1]}"' and
                raw.ask(f"RMD /{name[-1]}").startswith("250"), "MKD above the root is in it", name)
+        for verb in ("SITE CHMOD 777", "MFMT 20010101000000"):
+            for name in ("link", "dirlink", "dir/rel", "loop"):
+                got = raw.ask(f"{verb} {name}")
+                ok(got.startswith("55"), f"{verb} of what a link leads to: {got}", name)
         # A link that is elsewhere leads no further than it did.
         for name in ("link", "dir/rel"):
             raw.ask(f"RNFR {name}")
@@ -660,8 +665,9 @@ def test_path_escapes():
         for name in ("../../..", "/", "../dir/../.."):
             ok(raw.ask(f"CWD {name}").startswith("250") and raw.ask("PWD") == '257 "/"',
                "CWD above the root stays there", name)
-        ok(os.listdir(outside) == ["secret"] and open(secret).read() == "the secret",
-           "outside all is as it was", os.listdir(outside))
+        ok(os.listdir(outside) == ["secret"] and open(secret).read() == "the secret" and
+           (os.stat(secret).st_mode, os.stat(outside).st_mtime) == before, "outside all is as it was",
+           os.listdir(outside))
         ok(sorted(os.listdir(server.dir)) == ["dir", "dirlink", "link", "loop", "magic"],
            "and so is the folder", os.listdir(server.dir))
 
