@@ -58,6 +58,8 @@ fail(struct client *cl, enum xs status, const char *fmt, ...)
 
 	if (cl->why[0])
 		return status;
+	if (io_stop)
+		fmt = "stopped by a signal";
 	va_start(ap, fmt);
 	vsnprintf(cl->why, sizeof(cl->why), fmt, ap);
 	va_end(ap);
@@ -161,7 +163,8 @@ static enum xs advise(struct client *cl, enum xs xs, const char *advice)
 {
 	size_t n = strlen(cl->why);
 
-	snprintf(cl->why + n, sizeof(cl->why) - n, ": %s", advice);
+	if (!io_stop)
+		snprintf(cl->why + n, sizeof(cl->why) - n, ": %s", advice);
 	return xs;
 }
 
@@ -227,14 +230,14 @@ static enum xs secure_control(struct client *cl)
 
 	if (cl->o->implicit) {
 		xs = start_tls(cl);
-		if (xs == XS_PROTOCOL)
+		if (tls_stream_fault(cl->c->s) == TS_FAULT_NO_TLS)
 			advise(cl, xs,
-			       "does it begin without TLS, as at port 21? Then leave "
-			       "--implicit out");
+			       "does it begin without TLS, as at port 21? Then use "
+			       "neither --implicit nor port 990");
 		return xs ? xs : greet(cl);
 	}
 	xs = greet(cl);
-	if (xs == XS_TIMEOUT)
+	if ((xs == XS_TIMEOUT || xs == XS_NETWORK) && !cl->c->reply.lines)
 		return advise(cl, xs,
 			      "does it begin with TLS, as at port 990? Then say --implicit");
 	if (!xs)
@@ -627,10 +630,14 @@ static enum xs transfer(struct client *cl, const char *verb, int fd, struct stor
 /* --atomic: only what is complete gets the name, by one command. */
 static enum xs finish_atomic(struct client *cl, enum xs xs)
 {
+	bool heard = false;
+
 	/* ftps serve has a part of it. */
 	for (int i = 0; xs && i < 2 && !cl->lost_control && !io_stop; i++)
-		if (control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK)
-			control_reply(cl->c);
+		heard = control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK &&
+			control_reply(cl->c) == CTL_OK;
+	if (xs && !heard)
+		io_say("what came may still be on the server, as %s", cl->path);
 	if (xs)
 		return xs;
 	if (!ask(cl, "350", "RNFR %s", cl->path) && !ask(cl, "2", "RNTO %s", cl->o->url.path))

@@ -59,7 +59,7 @@ static enum ctl_status stream_failed(struct control *c, enum ts_status st)
 			      tls_stream_fault(c->s) == TS_FAULT_NET ? CTL_NETWORK : CTL_PROTOCOL,
 			      tls_stream_why(c->s));
 	default:
-		return failed(c, CTL_CLOSED, "control connection closed by peer");
+		return failed(c, CTL_CLOSED, "closed by peer");
 	}
 }
 

@@ -298,7 +298,8 @@ static int finish_put(struct options *o, int n, char **arg)
 		status = check_resume(o);
 	if (status >= 0)
 		return status;
-	if (strcmp(o->file, "-") && stat(o->file, &sb) == 0 && S_ISDIR(sb.st_mode))
+	if ((strcmp(o->file, "-") ? stat(o->file, &sb) : fstat(STDIN_FILENO, &sb)) == 0 &&
+	    S_ISDIR(sb.st_mode))
 		return bad(o->file, "is a folder: put sends one file");
 	base = url_basename(o->file);
 	if (*url_basename(o->url.path))

@@ -89,6 +89,23 @@ static bool is_bare_eof(unsigned long err)
 	       ERR_GET_REASON(err) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
+static enum ts_status tls_failed(struct tls_stream *s, unsigned long err)
+{
+	const char *reason = ERR_reason_error_string(err), *advice = "";
+	enum ts_fault fault = TS_FAULT_TLS;
+
+	switch (ERR_GET_LIB(err) == ERR_LIB_SSL ? ERR_GET_REASON(err) : 0) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+		advice = ": the peer must have TLS 1.2 or 1.3, or what --tls says";
+		break;
+	case SSL_R_WRONG_VERSION_NUMBER:
+		fault = TS_FAULT_NO_TLS;
+		break;
+	}
+	return fail(s, fault, "TLS: %s%s", reason ? reason : "protocol error", advice);
+}
+
 /*
  * OpenSSL gave up. What it says of TLS itself comes first: a record that does not
  * authenticate is an error whatever became of the connection. Then what the socket
@@ -100,14 +117,8 @@ static enum ts_status ssl_failed(struct tls_stream *s, int code)
 	unsigned long err = ERR_peek_error();
 	int saved = errno;
 
-	if (code == SSL_ERROR_SSL && err && ERR_GET_LIB(err) != ERR_LIB_SYS && !is_bare_eof(err)) {
-		const char *reason = ERR_reason_error_string(err);
-		bool old = ERR_GET_REASON(err) == SSL_R_UNSUPPORTED_PROTOCOL ||
-			   ERR_GET_REASON(err) == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION;
-
-		return fail(s, TS_FAULT_TLS, "TLS: %s%s", reason ? reason : "protocol error",
-			    old ? ": TLS 1.2 or 1.3 is wanted, or what --tls says" : "");
-	}
+	if (code == SSL_ERROR_SSL && err && ERR_GET_LIB(err) != ERR_LIB_SYS && !is_bare_eof(err))
+		return tls_failed(s, err);
 	if (s->wire.err)
 		return wire_failed(s);
 	if (s->wire.eof)

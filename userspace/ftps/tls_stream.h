@@ -45,9 +45,10 @@ enum ts_status {
 /* What kind of TS_ERROR it was. */
 enum ts_fault {
 	TS_FAULT_NONE,
-	TS_FAULT_CERT, /* the peer's certificate was not accepted */
-	TS_FAULT_TLS,  /* handshake, alert, record that does not authenticate */
-	TS_FAULT_NET,  /* the transport: time-out, unreachable, ... */
+	TS_FAULT_CERT,	 /* the peer's certificate was not accepted */
+	TS_FAULT_TLS,	 /* handshake, alert, record that does not authenticate */
+	TS_FAULT_NO_TLS, /* what came is no TLS at all */
+	TS_FAULT_NET,	 /* the transport: time-out, unreachable, ... */
 };
 
 struct tls_stream;

@@ -27,7 +27,9 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import types
+import warnings
 
 from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -1364,6 +1366,28 @@ def test_roles():
         ok(f"not for {args[0]}: it is an option of {whose}\n" in r.stderr, f"whose it is: {whose}", r.stderr)
 
 
+def old_context(role):
+    """A peer with nothing newer than TLS 1.1."""
+    ctx = ssl.SSLContext(role)
+    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+    ctx.set_ciphers("ALL:@SECLEVEL=0")
+    # Deprecated, and that is the point.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ctx.minimum_version = ctx.maximum_version = ssl.TLSVersion.TLSv1_1
+    return ctx
+
+
+def old_server(fake, implicit):
+    ctx = old_context(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain(CERT, KEY)
+    if not implicit:
+        fake.say("220 x")
+        fake.hear("AUTH")
+        fake.say("234 ok")
+    ctx.wrap_socket(fake.sock, server_side=True)
+
+
 def test_advice():
     """What is said says what to do."""
     up = make_file("up", 10)
@@ -1391,11 +1415,32 @@ def test_advice():
             ("no file", r"no file name", "get", url[:-1]),
             ("nowhere to resume", r"--resume: needs a file", "get", "--resume", url, "-")):
         says(what, words, USAGE, *args)
+    folder = os.open(WORK, os.O_RDONLY)
+    r = subprocess.run([FTPS, "put", "-", url], stdin=folder, capture_output=True, text=True)
+    os.close(folder)
+    is_status(r, USAGE, "a folder as standard input")
+    ok("is a folder" in r.stderr, "it is told", r.stderr)
     with Server("--implicit") as server:
         says("explicit to implicit", r"Then say --implicit", TIMEOUT, "put", "--timeout", "1", "--cacert",
              CERT, up, server.url())
+    with Fake(lambda f: None) as server:
+        says("explicit to implicit, which closes", r"closed by peer: .* say --implicit", NETWORK, "put", up,
+             server.url())
+    for versions in ("implicit", "explicit"):
+        with Fake(lambda f, v=versions: old_server(f, v == "implicit")) as server:
+            says(f"TLS 1.1 at most, {versions}", r"must have TLS 1\.2 or 1\.3, or what --tls says$", PROTOCOL, "put",
+                 *(["--implicit"] if versions == "implicit" else []), up, server.url())
     with Server() as server:
-        says("implicit to explicit", r"Then leave --implicit out", PROTOCOL, "put", "--implicit", "--cacert",
+        raw = Raw(server, tls=False, login=False)
+        raw.ask("AUTH TLS")
+        try:
+            old_context(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(raw.sock)
+        except (ssl.SSLError, ConnectionError):
+            pass
+        got = server.line("no TLS")["detail"]
+        ok("must have TLS 1.2 or 1.3" in got, "a client with TLS 1.1 at most is in the log", got)
+    with Server() as server:
+        says("implicit to explicit", r"Then use neither --implicit nor port 990", PROTOCOL, "put", "--implicit", "--cacert",
              CERT, up, server.url())
         says("an unknown CA", r"name its CA's by --cacert", CERTIFICATE, "put", up, server.url())
         says("a folder to get to", r"is a folder: name the file", LOCAL, "get", server.url("x"), WORK)
@@ -1519,14 +1564,67 @@ def test_which_connection():
     is_status(r, TIMEOUT, "data that stall")
     ok("data connection: no progress" in r.stderr and "control" not in r.stderr, "the data connection is named",
        r.stderr)
-    with Fake(stalls) as server:
-        server.stalled = threading.Event()
-        with subprocess.Popen([FTPS, "get", "--cacert", CERT, server.url("f"), down], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True) as proc:
-            server.stalled.wait(LIMIT)
-            proc.send_signal(signal.SIGINT)
-            said = proc.communicate(timeout=LIMIT)[1]
-    ok("stopped by a signal" in said and "control connection" not in said, "Ctrl-C is told as such", said)
+
+
+def test_stopped_anywhere():
+    """Ctrl-C is told as such, whatever it comes amid."""
+    def until_data(fake, verb):
+        fake.to_login()
+        port = fake.data_port()
+        for question in ("SIZE", "MDTM") if verb == "RETR" else ():
+            fake.hear(question)
+            fake.say("502 no")
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        fake.hear(verb)
+
+    def at_data(fake, verb, tls=True):
+        until_data(fake, verb)
+        fake.say("150 ok")
+        fake.stream = fake.data() if tls else fake.data_listener.accept()[0]
+
+    def get_some(fake):
+        at_data(fake, "RETR")
+        fake.stream.sendall(b"x")
+
+    def no_final(fake):
+        at_data(fake, "STOR")
+        while fake.stream.recv(65536):
+            pass
+        fake.stream.unwrap()
+
+    plays = {
+        "the greeting": ("put", lambda f: None),
+        "AUTH": ("put", lambda f: (f.say("220 x"), f.hear("AUTH"))),
+        "the handshake": ("put", lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("234 ok"), f.sock.recv(1))),
+        "a command": ("put", lambda f: (f.to_login(), f.hear("EPSV"))),
+        "STOR": ("put", lambda f: until_data(f, "STOR")),
+        "the data's handshake": ("put", lambda f: at_data(f, "STOR", False)),
+        "an upload": ("put", lambda f: at_data(f, "STOR")),
+        "a download": ("get", get_some),
+        "the final reply": ("put", no_final),
+    }
+    up, down = make_file("up", 100), path("stopped")
+    big = make_file("big", 20_000_000)
+    for where, (verb, play) in plays.items():
+        there = threading.Event()
+
+        def stay(fake, play=play, there=there):
+            play(fake)
+            there.set()
+            while fake.sock.recv(65536):
+                pass
+        with Fake(stay) as server:
+            args = [big if where == "an upload" else up, server.url("f")]
+            if verb == "get":
+                args = [server.url("f"), down]
+            with subprocess.Popen([FTPS, verb, "--cacert", CERT, *args], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True) as proc:
+                ok(there.wait(LIMIT), f"it comes to {where}")
+                proc.send_signal(signal.SIGINT)
+                said = proc.communicate(timeout=LIMIT)[1]
+            ok(proc.returncode == -signal.SIGINT and said.splitlines()[-1] == "ftps: stopped by a signal",
+               f"Ctrl-C amid {where}", (proc.returncode, said))
 
 
 def test_atomic():
@@ -1564,6 +1662,14 @@ def test_atomic():
         fake.hear("RNTO f")
         fake.say("553 it is there")
         fake.hear("QUIT")
+
+    def vanish(fake):
+        fake.to_stor()
+        fake.data().close()
+    with Fake(vanish) as server:
+        r = put(server, up, "--atomic", name="f")
+    ok(r.returncode != COMPLETE and "may still be on the server, as f.new." in r.stderr,
+       "the server vanishes: it is told what it may have", r.stderr)
     with Fake(play) as server:
         r = put(server, up, "--atomic", name="f")
     is_status(r, UNCONFIRMED, "RNTO refused")
