@@ -218,6 +218,8 @@ static enum xs start_listening(struct server *sv)
 		failed(sv->o->listen, why);
 		return XS_USAGE;
 	}
+	/* As set_url() has it. */
+	sv->o->implicit = sv->o->implicit || net_port(&at) == 990;
 	sv->fd = net_listen(&at, NULL, 64);
 	if (sv->fd < 0)
 		return failed(sv->o->listen, strerror(-sv->fd));

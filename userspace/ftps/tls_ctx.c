@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SESSION_S (7 * 24 * 3600) /* more is not allowed (RFC 8446 s. 4.6.1) */
+
 /* Why something failed first, and the file it is about, or NULL. Good until the next failure. */
 static const char *because(const char *file, const char *otherwise)
 {
@@ -15,9 +17,10 @@ static const char *because(const char *file, const char *otherwise)
 
 	/* Of a file that cannot be opened OpenSSL says no more than "system lib". */
 	if (file && access(file, R_OK) < 0)
-		reason = strerror(errno);
-	snprintf(text, sizeof(text), "%s%s%s", file ? file : "", file ? ": " : "",
-		 reason ? reason : otherwise);
+		snprintf(text, sizeof(text), "%s: %s", file, strerror(errno));
+	else
+		snprintf(text, sizeof(text), "%s%s%s", file ? file : "",
+			 file ? ": not a PEM that fits: " : "", reason ? reason : otherwise);
 	return text;
 }
 
@@ -93,6 +96,8 @@ SSL_CTX *tls_ctx_server(const struct tls_config *config, const char **why)
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	/* Data connections must resume for as long as a control connection lives. */
+	SSL_CTX_set_timeout(ctx, SESSION_S);
 	if (SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1))
 		return ctx;
 	*why = because(NULL, "no TLS context");

@@ -75,8 +75,8 @@ static const char *parse_host(const char *from, size_t len, struct url *url)
 	if (host <= skip || (six && from[host] != ']'))
 		return "no host: " FORM;
 	why = decode(url->host, from + skip, host - skip);
-	if (!why && strpbrk(url->host, " \t/"))
-		return "a host has neither blanks nor slashes: " FORM;
+	if (!why && strpbrk(url->host, " \t/\\?#@[]"))
+		return "no host is called so: " FORM;
 	return why ? why : parse_port(from + host + skip, len - host - skip, url);
 }
 

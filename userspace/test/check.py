@@ -727,6 +727,8 @@ def test_require_reuse():
                 whose = "no" if not session else "its own" if session is raw.sock.session else \
                     "another's"
                 ok(got[0].startswith(want), f"TLS {tls}, {whose} session: {got[0]}", got)
+            left = one.sock.session.ticket_lifetime_hint
+            ok(left >= 7 * 24 * 3600, f"TLS {tls}: it can be resumed for as long as is allowed: {left} s")
     with Server("--no-require-reuse") as server:
         raw = Raw(server)
         raw.protect()
@@ -1409,6 +1411,7 @@ def test_advice():
             ("a line break in a name", r"line break in its name.*another one", "put", broken, url[:-1]),
             ("another scheme", r"the form is ftps://USER@HOST", "get", "http://joe@h/x"),
             ("no host", r"the form is ftps://USER@HOST", "get", "ftps://joe@/x"),
+            ("a host that is none", r"no host is called so: the form", "get", "ftps://joe@h?x"),
             ("a bad port", r"from 1 to 65535", "get", "ftps://joe@h:65536/x"),
             ("a bare IPv6 address", r"in brackets", "get", "ftps://joe@::1/x"),
             ("a bare %", r"% itself is %25", "get", url + "%"),
@@ -1456,6 +1459,8 @@ def test_advice():
         with Fake(begins_with_tls, port=990) as server:
             says("a server at port 990", r"greeting: server said 421 busy", REFUSED, "put", "--cacert", CERT,
                  up, server.url())
+        with Server("--listen", "127.0.0.1:990") as server:
+            is_status(put(server, up), COMPLETE, "ftps serve is implicit at port 990, too")
 
 
 def test_password_file():
@@ -1736,7 +1741,7 @@ def test_bad_pem():
                          ["serve", *login, "--cert", CERT, "--key", name, WORK]):
                 r = run(*args)
                 is_status(r, LOCAL, f"{args[0]} with a bad {args[-3]}")
-                ok(f"{name}: " in r.stderr and why in r.stderr and " lib" not in r.stderr,
+                ok(f"{name}: " in r.stderr and (why or "not a PEM that fits") in r.stderr and " lib" not in r.stderr,
                    f"{args[0]}: the file and the reason are named", r.stderr)
                 said.append(r.stderr.splitlines()[0])
             print("\n".join("# " + line for line in said))
