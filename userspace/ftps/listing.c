@@ -83,7 +83,8 @@ static void print_entry(FILE *to, const struct entry *e, enum listing how)
 
 /*
  * Nobody can fetch a device, or what a link leads to outside. A link is listed as one: where it
- * leads to a folder above, clients would follow it for ever.
+ * leads to a folder above, clients would follow it for ever. If it leads to nothing, it must still
+ * be seen to be removed.
  */
 static bool look_at(int root, const char *folder, int fd, struct entry *e)
 {
@@ -103,7 +104,7 @@ static bool look_at(int root, const char *folder, int fd, struct entry *e)
 	there = vfs_open(root, path, O_PATH);
 	if (there >= 0)
 		close(there);
-	return there >= 0 && vfs_printable(e->target) && !strchr(e->target, ';');
+	return there != -EXDEV && vfs_printable(e->target) && !strchr(e->target, ';');
 }
 
 static int print_dir(FILE *to, int root, const char *path, int fd, enum listing how)

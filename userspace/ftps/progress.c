@@ -14,7 +14,7 @@
 #define BAR 24
 #define FULL "########################"
 #define EMPTY "........................"
-#define NAME 32 /* columns for the name */
+#define NAME 20 /* columns for the name: with all the rest, 80 */
 
 static void draw(const char *text)
 {
@@ -68,7 +68,7 @@ void progress_line(const struct progress *p, uint64_t bytes, int64_t ms, int wid
 	if (p->total && done <= p->total) {
 		part = (double)done / (double)p->total;
 		time_left(left, sizeof(left), rate ? (p->total - done) / rate : UINT64_MAX);
-		snprintf(line, (size_t)size, "%s %3d%% [%.*s%.*s] %s %s/s %s", name,
+		snprintf(line, (size_t)size, "%s %3d%% [%.*s%.*s] %s %s/s ETA %s", name,
 			 (int)(part * 100), (int)(part * BAR), FULL, BAR - (int)(part * BAR), EMPTY,
 			 moved, speed, left);
 	} else {

@@ -848,6 +848,9 @@ def test_mirror():
         for name in ("old", "a/old"):
             os.makedirs(server.file(name))
             make_file(server.file(name + "/file"), 10)
+        # Its file goes first.
+        os.makedirs(server.file("old/sub"))
+        os.symlink("../file", server.file("old/sub/link"))
         r = mirror("-R", "--delete", tree, "/")
         is_status(r, 0, "lftp mirror -R")
         ok(r.stderr == "", "it lacks nothing", r.stderr)
@@ -1180,16 +1183,19 @@ def test_links_are_listed():
         raw.protect()
         raw.ask("TYPE I")
         got, _ = raw.fetch("NLST")
-        ok(got.split() == [b"dir", b"folder", b"in"], "links inside are listed, others not", got)
-        for name in got.split()[1:]:
+        ok(got.split() == [b"dir", b"folder", b"in", b"loop", b"none"],
+           "links that stay inside are listed, others not", got)
+        for name in got.split()[1:3]:
             ok(raw.ask("MLST " + name.decode()).startswith("250"), "and can be looked at")
         ok(raw.fetch("NLST dir")[0].split() == [b"f", b"up"], "in a folder below, too")
         got = raw.fetch("LIST")[0].decode().splitlines()
-        ok([x.split(None, 8)[8] for x in got] == ["dir", "folder -> dir", "in -> dir/f"] and
-           [x[0] for x in got] == ["d", "l", "l"], "LIST says what they are", got)
+        ok([x.split(None, 8)[8] for x in got] == ["dir", "folder -> dir", "in -> dir/f", "loop -> loop",
+                                                    "none -> nothing"] and
+           [x[0] for x in got] == ["d", "l", "l", "l", "l"], "LIST says what they are", got)
         got = raw.fetch("MLSD")[0].decode().splitlines()
         ok([x.split(";")[0] for x in got] ==
-           ["type=dir", "type=OS.unix=slink:dir", "type=OS.unix=slink:dir/f"], "so does MLSD", got)
+           ["type=dir", *("type=OS.unix=slink:" + x for x in ("dir", "dir/f", "loop", "nothing"))],
+           "so does MLSD", got)
         # where a line lacks it, lftp takes all of them for links
         ok(all(re.search(r";UNIX\.mode=0[0-7]{3};", x) for x in got), "each with its mode", got)
         ok(len(raw.fetch("RETR in")[0]) == 123, "and they can be fetched")

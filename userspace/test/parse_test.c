@@ -264,7 +264,9 @@ static void times(void)
 
 static void bar(uint64_t begin, uint64_t total, uint64_t bytes, int width, const char *want)
 {
-	struct progress p = { .name = "f\033[2J", .begin = begin, .total = total };
+	struct progress p = { .name = "f\033[2J which is long, and is so it is cut",
+			      .begin = begin,
+			      .total = total };
 	char line[256];
 
 	progress_line(&p, bytes, 2000, width, line, sizeof(line));
@@ -273,13 +275,22 @@ static void bar(uint64_t begin, uint64_t total, uint64_t bytes, int width, const
 
 static void bars(void)
 {
-	bar(0, 1000, 500, 80, "f?[2J  50% [############............] 500B 250B/s 0:00:02");
-	bar(500, 1000, 500, 80, "f?[2J 100% [########################] 1000B 250B/s 0:00:00");
-	bar(0, 0, 30000, 80, "f?[2J 29K 14K/s");
-	bar(0, 10, 20, 80, "f?[2J 20B 10B/s");
-	bar(0, 1000000, 200, 80, "f?[2J   0% [........................] 200B 100B/s 2:46:38");
-	bar(0, 1000, 500, 10, "f?[2J  50");
-	bar(0, UINT64_MAX, 1, 80, "f?[2J   0% [........................] 1B 0B/s -:--:--");
+	uint64_t rate = 9999ULL << 10, at = 9999ULL << 30;
+
+	/* As wide as can be. */
+	bar(at - 2 * rate, at + 359999 * rate, 2 * rate, 80,
+	    "f?[2J which is long,  74% [#################.......] 9999G 9999K/s ETA 99:59:59");
+	bar(0, 1000, 500, 80,
+	    "f?[2J which is long,  50% [############............] 500B 250B/s ETA 0:00:02");
+	bar(500, 1000, 500, 80,
+	    "f?[2J which is long, 100% [########################] 1000B 250B/s ETA 0:00:00");
+	bar(0, 0, 30000, 80, "f?[2J which is long, 29K 14K/s");
+	bar(0, 10, 20, 80, "f?[2J which is long, 20B 10B/s");
+	bar(0, 1000000, 200, 80,
+	    "f?[2J which is long,   0% [........................] 200B 100B/s ETA 2:46:38");
+	bar(0, 1000, 500, 10, "f?[2J whi");
+	bar(0, UINT64_MAX, 1, 80,
+	    "f?[2J which is long,   0% [........................] 1B 0B/s ETA -:--:--");
 }
 
 int main(void)
