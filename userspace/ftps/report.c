@@ -168,6 +168,8 @@ static void print_words(const struct report *r, int fd)
 		fprintf(f, ", partial file %.512s", r->partial);
 	if (t && *t->sha256)
 		fprintf(f, ", sha256 %s", t->sha256);
+	if (r->user && r->why)
+		fprintf(f, ", %s", r->why);
 	fclose(f);
 	put_words(fd, line);
 }

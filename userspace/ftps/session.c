@@ -80,6 +80,30 @@ static void event(const struct session *s, const char *what, const char *detail)
 	report_event(what, s->peer_text, s->user, detail, s->o->json);
 }
 
+static void begin_report(struct session *s, const char *path)
+{
+	memset(&s->transfer, 0, sizeof(s->transfer));
+	s->report = (struct report){
+		.op = s->verb,
+		.path = path,
+		.peer = s->peer_text,
+		.user = s->user,
+		.transfer = &s->transfer,
+		.ending = s->o->tune.ending,
+	};
+}
+
+/* A command that moved no data. */
+static void log_outcome(struct session *s, const char *path, enum xs xs, const char *why)
+{
+	begin_report(s, path);
+	s->report.transfer = NULL;
+	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
+	s->report.status = xs;
+	s->report.why = why;
+	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
 /*
  * A failure with a file. @refusal is the reply to what will not do however often it is tried,
  * which differs between commands (RFC 959 s. 5.4): 550, 553 to STOR and APPE, 450 to LIST and
@@ -341,19 +365,23 @@ static void cmd_cwd(struct session *s, const char *arg)
  */
 static int open_file(struct session *s, const char *arg, char *path, struct stat *sb)
 {
-	int fd;
+	int fd, err;
 
 	if (!resolve(s, arg, path))
 		return -1;
 	fd = vfs_open(s->root, path, O_RDONLY | O_NOCTTY);
-	if (fd < 0) {
-		reply_errno(s, 550, -fd);
-		return -1;
-	}
-	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode))
+	err = fd < 0		   ? -fd :
+	      fstat(fd, sb) < 0	   ? errno :
+	      S_ISREG(sb->st_mode) ? 0 :
+	      S_ISDIR(sb->st_mode) ? EISDIR :
+				     EACCES;
+	if (!err)
 		return fd;
-	close(fd);
-	reply(s, "550 Not a plain file");
+	if (fd >= 0)
+		close(fd);
+	reply_errno(s, 550, err);
+	if (*s->verb == 'R')
+		log_outcome(s, path, XS_LOCAL, strerror(err));
 	return -1;
 }
 
@@ -513,6 +541,7 @@ static struct tls_stream *open_data(struct session *s)
 
 	close_pasv(s);
 	if (!data) {
+		event(s, "data", fd < 0 ? strerror(-fd) : "no memory");
 		reply(s, "425 No data connection: %s", fd < 0 ? strerror(-fd) : "no memory");
 		return NULL;
 	}
@@ -606,19 +635,6 @@ static void reply_outcome(struct session *s, enum xs xs)
 	} else {
 		reply(s, "426 %s after %" PRIu64 " bytes: %s", xs_name(xs), t->bytes, t->why);
 	}
-}
-
-static void begin_report(struct session *s, const char *path)
-{
-	memset(&s->transfer, 0, sizeof(s->transfer));
-	s->report = (struct report){
-		.op = s->verb,
-		.path = path,
-		.peer = s->peer_text,
-		.user = s->user,
-		.transfer = &s->transfer,
-		.ending = s->o->tune.ending,
-	};
 }
 
 static void end_report(struct session *s, enum xs xs)
@@ -726,10 +742,12 @@ static void cmd_stor(struct session *s, const char *arg)
 	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
 	if (dir >= 0)
 		close(dir);
-	if (err)
-		reply_errno(s, 553, -err);
-	else
+	if (!err) {
 		transfer(s, path, -1, store, s->ascii);
+	} else {
+		reply_errno(s, 553, -err);
+		log_outcome(s, path, XS_LOCAL, strerror(-err));
+	}
 }
 
 static void cmd_retr(struct session *s, const char *arg)
@@ -861,12 +879,7 @@ static void cmd_change(struct session *s, const char *arg)
 		reply_path(s, path);
 	else
 		reply(s, "%d Done", *s->verb == 'M' ? 213 : 250);
-	begin_report(s, path);
-	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
-	s->report.transfer = NULL;
-	s->report.why = err ? strerror(err) : NULL;
-	s->report.status = err ? XS_LOCAL : XS_COMPLETE;
-	report_print(&s->report, s->o->json, STDOUT_FILENO);
+	log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, err ? strerror(err) : NULL);
 }
 
 /* MFMT TIME NAME, SITE CHMOD MODE NAME: no RFC has them, but mirrors set and compare both. */
@@ -1012,10 +1025,13 @@ static void run_command(struct session *s, char *line)
 		/* A browser whose lines somebody else has written sends many (ALPACA). */
 		s->leaving = ++s->bad_commands >= BAD_COMMANDS;
 		reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
-	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
+		return;
+	}
+	s->verb = cmd->name;
+	if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
+		log_outcome(s, arg, XS_REFUSED, "reading is all that is allowed");
 	} else {
-		s->verb = cmd->name;
 		cmd->run(s, cmd->arg ? cmd->arg : arg);
 		if (s->logged_in)
 			s->bad_commands = 0;

@@ -1137,6 +1137,24 @@ def test_audit():
         ok(all(abs(calendar.timegm(time.strptime(x["time"], "%Y-%m-%dT%H:%M:%SZ")) - now) < LIMIT
                for x in seen), "and when it was", seen)
         ok(all(x["peer"] == "%s:%d" % raw.sock.getsockname() for x in seen), "and from where", seen)
+        for line, want in (("RETR none", "No such file"), ("RETR .", "Is a directory"), ("STOR no/x", "No such file"),
+                           ("APPE .", ""), ("DELE none", "No such file"), ("SITE CHMOD 700 none", "No such file")):
+            raw.ask("EPSV")
+            raw.ask(line)
+            got = server.line()
+            ok(got["op"] == line[:4] and got["result"] == "local" and want in got["error"], f"{line}: its error", got)
+    with anonymous("--anonymous") as server:
+        raw = Raw(server)
+        raw.ask("DELE f")
+        got = server.line()
+        ok(got["op"] == "DELE" and got["path"] == "f" and got["result"] == "refused", "what may not be", got)
+    with Server("--timeout", SHORT) as server:
+        raw = Raw(server)
+        raw.protect()
+        raw.ask("EPSV")
+        raw.ask("NLST")
+        got = server.line("data")
+        ok("timed out" in got["detail"], "a data connection that does not come", got)
     with subprocess.Popen([FTPS, "serve", "--listen", "127.0.0.1:0", "--cert", CERT, "--key", KEY,
                            "--user", USER, "--password-file", path("password"), WORK],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -1148,6 +1166,11 @@ def test_audit():
             raw.ask("USER ev\xc2\x9b2J login: accepted")
             raw.ask("PASS x")
             got = proc.stdout.readline()
+            raw.ask("USER " + USER)
+            raw.ask("PASS " + PASSWORD)
+            raw.ask("RMD none")
+            ok(re.search(r'"joe" RMD /none: local, No such file or directory$', proc.stdout.readline() and
+                         proc.stdout.readline()), "with the reason")
             ok(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:]{8}Z 127\.0\.0\.1:\d+ '
                             r'"ev\S+2J login: accepted" login: refused\n', got) and "\x9b" not in got,
                f"in words: {got!r}")
