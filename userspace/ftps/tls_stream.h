@@ -19,7 +19,7 @@
  * not; nothing in the interface differs but tls_stream_ktls().
  *
  * The socket is non-blocking. A call that can do nothing returns TS_WAIT, and
- * tls_stream_events() names what to poll(2) for. No call waits unless it takes
+ * tls_stream_read_events() and its like name what to poll(2) for. No call waits unless it takes
  * a timeout (milliseconds, counted from the last progress, not in all).
  */
 #ifndef FTPS_TLS_STREAM_H
