@@ -554,6 +554,8 @@ static struct tls_stream *open_data(struct session *s)
 		event(s, "data", "refused: with a TLS session of its own");
 		reply(s, "522 Data connections must resume this connection's TLS session");
 	} else {
+		/* curl resumes a session of TLS 1.3 once: the reply brings a ticket for the next. */
+		SSL_new_session_ticket(tls_stream_ssl(s->c->s));
 		return data;
 	}
 	tls_stream_free(data);

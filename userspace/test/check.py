@@ -637,6 +637,14 @@ def test_curl():
             r = subprocess.run([*base, *tls.split(), url + "up", "-o", path("down")],
                                capture_output=True)
             ok(r.returncode == 0 and same(up, path("down")), f"curl {tls} download", r.stderr)
+            names = [os.path.basename(make_file(f"up{i}", 1000)) for i in range(4)]
+            r = subprocess.run([*base, *tls.split(), "-T", path("{%s}" % ",".join(names)), url], capture_output=True)
+            ok(r.returncode == 0 and all(same(path(n), server.file(n)) for n in names),
+               f"curl {tls} uploads several files in one session", r.stderr)
+            r = subprocess.run([*base, *tls.split(), url + "{%s}" % ",".join(names), "-o", path("down#1")],
+                               capture_output=True)
+            ok(r.returncode == 0 and all(same(path("down" + n), server.file(n)) for n in names),
+               f"curl {tls} downloads them", r.stderr)
 
 
 def test_many_at_once():
