@@ -337,7 +337,7 @@ static enum xs listen_data(struct client *cl, int *fd)
 	int err = net_local(tls_stream_fd(cl->c->s), &at);
 
 	net_set_port(&at, 0);
-	*fd = err ? err : net_listen(&at, &cl->o->tune.buffers, 1);
+	*fd = err ? err : net_listen(&at, &cl->o->tune.buffers);
 	if (*fd >= 0)
 		err = net_local(*fd, &at);
 	if (*fd < 0 || err)

@@ -180,7 +180,7 @@ int net_connect_any(const struct addrinfo *list, int timeout_ms)
 	return r;
 }
 
-int net_listen(const union net_addr *at, const struct net_buffers *buffers, int backlog)
+int net_listen(const union net_addr *at, const struct net_buffers *buffers)
 {
 	int fd = new_socket(at->sa.sa_family, buffers);
 	int on = 1, off = 0, err;
@@ -190,7 +190,7 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers, int 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (at->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, &at->sa, sizeof(*at)) == 0 && listen(fd, backlog) == 0)
+	if (bind(fd, &at->sa, sizeof(*at)) == 0 && listen(fd, 64) == 0)
 		return fd;
 	err = -errno;
 	close(fd);

@@ -57,11 +57,10 @@ int net_connect_any(const struct addrinfo *list, int timeout_ms);
  * net_listen() - a listening, non-blocking socket
  * @at: the address; port 0: any free port
  * @buffers: socket buffers for what is accepted, or NULL
- * @backlog: as listen(2)
  *
  * Return: the socket, or a negative errno.
  */
-int net_listen(const union net_addr *at, const struct net_buffers *buffers, int backlog);
+int net_listen(const union net_addr *at, const struct net_buffers *buffers);
 
 /**
  * net_resolve_listen() - take ADDR:PORT, [ADDR]:PORT, :PORT or PORT

@@ -220,7 +220,7 @@ static enum xs start_listening(struct server *sv)
 	}
 	/* As set_url() has it. */
 	sv->o->implicit = sv->o->implicit || net_port(&at) == 990;
-	sv->fd = net_listen(&at, NULL, 64);
+	sv->fd = net_listen(&at, NULL);
 	if (sv->fd < 0)
 		return failed(sv->o->listen, strerror(-sv->fd));
 	if (net_local(sv->fd, &at) < 0)

@@ -439,7 +439,7 @@ static bool listen_data(struct session *s, union net_addr *at)
 		at_random = 0;
 	for (unsigned int i = 0; i < n && s->pasv_fd < 0; i++) {
 		net_set_port(at, first + (at_random % n + i) % n);
-		s->pasv_fd = net_listen(at, &s->o->tune.buffers, 8);
+		s->pasv_fd = net_listen(at, &s->o->tune.buffers);
 	}
 	if (s->pasv_fd >= 0 && net_local(s->pasv_fd, at) == 0)
 		return true;

@@ -326,16 +326,17 @@ int64_t store_resume(struct store *st)
 
 int store_restart(struct store *st, uint64_t offset)
 {
-	int err = go_on_in_part(st, offset, false);
 	struct stat sb;
+	int err;
 
-	st->rest = offset;
-	if (!err || err == -EBUSY)
-		return err;
 	st->from = openat(st->dir, st->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (st->from < 0 || fstat(st->from, &sb) < 0)
-		return -errno;
-	return S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= offset ? 0 : -EINVAL;
+	if (st->from >= 0 && (fstat(st->from, &sb) < 0 || (uint64_t)sb.st_size < offset)) {
+		close(st->from);
+		st->from = -1;
+	}
+	err = st->from < 0 ? go_on_in_part(st, offset, false) : 0;
+	st->rest = offset;
+	return err && err != -EBUSY ? -EINVAL : err;
 }
 
 /* A piece of @from; the file system may share it rather than copy. Return: its size. */

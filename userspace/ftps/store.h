@@ -78,8 +78,9 @@ int64_t store_resume(struct store *store);
  * @store: the file, nothing written to it
  * @offset: how many bytes; more than 0
  *
- * They are NAME.partial's where that is long enough, which is written to in place; else NAME's,
- * which stays as it is until store_commit(). Neither changes before store_fill().
+ * They are NAME's where that is long enough, for it is what was named; it stays as it is until
+ * store_commit(). Else they are NAME.partial's, which is written to in place. Neither changes
+ * before store_fill().
  *
  * Return: 0, or a negative errno: -EINVAL where nothing is so long, -EBUSY as store_resume().
  */

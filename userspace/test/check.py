@@ -457,7 +457,16 @@ def test_rest_and_stor():
             data.unwrap()
         ok(raw.reply().startswith("226") and open(f, "rb").read() == old[:50_000] + b"end",
            "the first half is kept")
-        raw.ask("REST 50004")
+        part = make_file(server.file("f.partial"), 80_000)
+        for offset, whose, first in ((50_002, f, old[:50_000] + b"en"), (60_000, part, open(part, "rb").read()[:60_000])):
+            raw.ask(f"REST {offset}")
+            with raw.begin("STOR f") as data:
+                data.sendall(b"more")
+                data.unwrap()
+            ok(raw.reply().startswith("226") and open(f, "rb").read() == first + b"more",
+               f"REST {offset}: goes on in {os.path.basename(whose)}")
+        ok(not os.path.exists(part), "which has become the file")
+        raw.ask("REST 60005")
         raw.ask("EPSV")
         ok(raw.ask("STOR f").startswith("553"), "more than there is")
         os.truncate(f, 1 << 36)
