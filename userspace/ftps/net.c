@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -237,12 +238,11 @@ const char *net_resolve_listen(const char *text, union net_addr *addr)
 		text++;
 		len -= 2;
 	}
-	if (len >= sizeof(host))
-		return "address too long";
-	memcpy(host, text, len);
-	host[len] = '\0';
-	if (getaddrinfo(*host ? host : "::", port, &hints, &list))
-		return "not ADDR:PORT (with numbers; IPv6 in brackets)";
+	snprintf(host, sizeof(host), "%.*s", (int)len, text);
+	/* The library takes 70000 for 4464. */
+	if (!*port || port[strspn(port, "0123456789")] || strlen(port) > 5 || atoi(port) > 65535 ||
+	    getaddrinfo(*host ? host : "::", port, &hints, &list))
+		return "not ADDR:PORT (with numbers, up to 65535; IPv6 in brackets)";
 	memset(addr, 0, sizeof(*addr));
 	memcpy(addr, list->ai_addr, list->ai_addrlen);
 	freeaddrinfo(list);

@@ -16,12 +16,6 @@
 #define EMPTY "........................"
 #define NAME 20 /* columns for the name: with all the rest, 80 */
 
-static void draw(const char *text)
-{
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
-		return;
-}
-
 static int columns(void)
 {
 	struct winsize size;
@@ -91,13 +85,12 @@ void progress_begin(struct progress *p, const char *name)
 void progress_at(struct progress *p, uint64_t bytes)
 {
 	int64_t now = p->on ? io_now() : 0;
-	char line[256], text[sizeof(line) + 8];
+	char line[256];
 
 	if (!p->on || now < p->next)
 		return;
 	progress_line(p, bytes, now - p->started, columns(), line, sizeof(line));
-	snprintf(text, sizeof(text), "\r%s\033[K", line);
-	draw(text);
+	dprintf(STDERR_FILENO, "\r%s\033[K", line);
 	p->drawn = true;
 	p->next = now + EACH_MS;
 }
@@ -105,7 +98,7 @@ void progress_at(struct progress *p, uint64_t bytes)
 void progress_end(struct progress *p)
 {
 	if (p->drawn)
-		draw("\r\033[K");
+		dprintf(STDERR_FILENO, "\r\033[K");
 	p->drawn = false;
 	p->on = false;
 }

@@ -458,7 +458,8 @@ def test_rest_and_stor():
         ok(raw.reply().startswith("226") and open(f, "rb").read() == old[:50_000] + b"end",
            "the first half is kept")
         part = make_file(server.file("f.partial"), 80_000)
-        for offset, whose, first in ((50_002, f, old[:50_000] + b"en"), (60_000, part, open(part, "rb").read()[:60_000])):
+        for offset, whose, first in ((50_002, f, old[:50_000] + b"en"),
+                                     (60_000, part, open(part, "rb").read()[:60_000])):
             raw.ask(f"REST {offset}")
             with raw.begin("STOR f") as data:
                 data.sendall(b"more")
@@ -1464,6 +1465,9 @@ def test_advice():
             ("no file", r"no file name", "get", url[:-1]),
             ("nowhere to resume", r"--resume: needs a file", "get", "--resume", url, "-")):
         says(what, words, USAGE, *args)
+    for at in ("127.0.0.1:70000", "127.0.0.1:-1", "127.0.0.1:ftp", "127.0.0.1", "localhost:21", "[::1", "::1:x", ""):
+        says(f"--listen {at}", r"not ADDR:PORT", USAGE, "serve", "--listen", at, "--cert", CERT, "--key", KEY, "--user",
+             USER, "--password-file", path("password"), WORK)
     folder = os.open(WORK, os.O_RDONLY)
     r = subprocess.run([FTPS, "put", "-", url], stdin=folder, capture_output=True, text=True)
     os.close(folder)
@@ -1489,8 +1493,8 @@ def test_advice():
         got = server.line("no TLS")["detail"]
         ok("must have TLS 1.2 or 1.3" in got, "a client with TLS 1.1 at most is in the log", got)
     with Server() as server:
-        says("implicit to explicit", r"Then use neither --implicit nor port 990", PROTOCOL, "put", "--implicit", "--cacert",
-             CERT, up, server.url())
+        says("implicit to explicit", r"Then use neither --implicit nor port 990", PROTOCOL, "put", "--implicit",
+             "--cacert", CERT, up, server.url())
         says("an unknown CA", r"name its CA's by --cacert", CERTIFICATE, "put", up, server.url())
         says("a folder to get to", r"is a folder: name the file", LOCAL, "get", server.url("x"), WORK)
     with Fake(lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("502 no TLS"))) as server:
