@@ -887,8 +887,8 @@ static void cmd_change(struct session *s, const char *arg)
 /* MFMT TIME NAME, SITE CHMOD MODE NAME: no RFC has them, but mirrors set and compare both. */
 static void cmd_attribute(struct session *s, const char *arg)
 {
-	bool is_site = *s->verb == 'S';
-	char value[20], *end = value;
+	bool is_site = *s->verb == 'S', good;
+	char value[20], *end;
 
 	if (is_site && strncasecmp(arg, "CHMOD ", 6)) {
 		reply(s, "502 SITE CHMOD is all there is");
@@ -897,13 +897,13 @@ static void cmd_attribute(struct session *s, const char *arg)
 	arg += is_site ? 6 : 0;
 	snprintf(value, sizeof(value), "%.*s", (int)strcspn(arg, " "), arg);
 	arg += strcspn(arg, " ");
+	good = is_site ? isdigit((unsigned char)*value) : control_mdtm_time(value, &s->when);
 	if (is_site)
 		s->mode = (mode_t)strtoul(value, &end, 8) & 0777;
-	if (!*arg++ || !*arg ||
-	    (is_site ? *end || !isdigit(*value) : !control_mdtm_time(value, &s->when)))
+	if (!good || (is_site && *end) || !*arg || !arg[1])
 		reply(s, "501 This is no %s", is_site ? "mode" : "time");
 	else
-		cmd_change(s, arg);
+		cmd_change(s, arg + 1);
 }
 
 static void cmd_rnfr(struct session *s, const char *arg)
