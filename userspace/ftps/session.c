@@ -94,9 +94,10 @@ static void begin_report(struct session *s, const char *path)
 }
 
 /* A command that moved no data. */
-static void log_outcome(struct session *s, const char *path, enum xs xs, const char *why)
+static void log_outcome(struct session *s, const char *path, enum xs xs, int code, const char *why)
 {
 	begin_report(s, path);
+	s->report.reply = code;
 	s->report.transfer = NULL;
 	s->report.from = !strcmp(s->verb, "RNTO") ? s->from : NULL;
 	s->report.status = xs;
@@ -107,33 +108,33 @@ static void log_outcome(struct session *s, const char *path, enum xs xs, const c
 /*
  * A failure with a file. @refusal is the reply to what will not do however often it is tried,
  * which differs between commands (RFC 959 s. 5.4): 550, 553 to STOR and APPE, 450 to LIST and
- * NLST, which have no other.
+ * NLST, which have no other. Return: the reply's code.
  */
-static void reply_errno(struct session *s, int refusal, int err)
+static int reply_errno(struct session *s, int refusal, int err)
 {
 	switch (err) {
 	case ENOSPC:
 	case EDQUOT:
-		reply(s, "452 Not enough room");
+		refusal = 452;
 		break;
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
 	case EIO:
-		reply(s, "451 Local error: %s", strerror(err));
+		refusal = 451;
 		break;
 	case EAGAIN:
 	case EBUSY:
 	case ETXTBSY:
-		reply(s, "450 Busy now: %s", strerror(err));
+		refusal = 450;
 		break;
 	case EXDEV:
 	case ELOOP:
 		reply(s, "%d Not in this folder, or on another file system", refusal);
-		break;
-	default:
-		reply(s, "%d %s", refusal, strerror(err));
+		return refusal;
 	}
+	reply(s, "%d %s", refusal, strerror(err));
+	return refusal;
 }
 
 /* ------------------------------------------------------------------ security, RFC 2228, 4217 */
@@ -365,7 +366,7 @@ static void cmd_cwd(struct session *s, const char *arg)
  */
 static int open_file(struct session *s, const char *arg, char *path, struct stat *sb)
 {
-	int fd, err;
+	int fd, err, code;
 
 	if (!resolve(s, arg, path))
 		return -1;
@@ -379,9 +380,9 @@ static int open_file(struct session *s, const char *arg, char *path, struct stat
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	reply_errno(s, 550, err);
+	code = reply_errno(s, 550, err);
 	if (*s->verb == 'R')
-		log_outcome(s, path, XS_LOCAL, strerror(err));
+		log_outcome(s, path, XS_LOCAL, code, strerror(err));
 	return -1;
 }
 
@@ -744,12 +745,10 @@ static void cmd_stor(struct session *s, const char *arg)
 	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
 	if (dir >= 0)
 		close(dir);
-	if (!err) {
+	if (err)
+		log_outcome(s, path, XS_LOCAL, reply_errno(s, 553, -err), strerror(-err));
+	else
 		transfer(s, path, -1, store, s->ascii);
-	} else {
-		reply_errno(s, 553, -err);
-		log_outcome(s, path, XS_LOCAL, strerror(-err));
-	}
 }
 
 static void cmd_retr(struct session *s, const char *arg)
@@ -863,7 +862,7 @@ static void cmd_change(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	const char *name;
-	int dir, err;
+	int dir, err, code = !strcmp(s->verb, "MKD") ? 257 : !strcmp(s->verb, "MFMT") ? 213 : 250;
 
 	if (!strcmp(s->verb, "RNTO") && !*s->from) {
 		reply(s, "503 RNFR first");
@@ -876,12 +875,12 @@ static void cmd_change(struct session *s, const char *arg)
 	if (dir >= 0)
 		close(dir);
 	if (err)
-		reply_errno(s, 550, err);
-	else if (!strcmp(s->verb, "MKD"))
+		code = reply_errno(s, 550, err);
+	else if (code == 257)
 		reply_path(s, path);
 	else
-		reply(s, "%d Done", *s->verb == 'M' ? 213 : 250);
-	log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, err ? strerror(err) : NULL);
+		reply(s, "%d Done", code);
+	log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, code, err ? strerror(err) : NULL);
 }
 
 /* MFMT TIME NAME, SITE CHMOD MODE NAME: no RFC has them, but mirrors set and compare both. */
@@ -1032,7 +1031,7 @@ static void run_command(struct session *s, char *line)
 	s->verb = cmd->name;
 	if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
-		log_outcome(s, arg, XS_REFUSED, "reading is all that is allowed");
+		log_outcome(s, arg, XS_REFUSED, 550, "reading is all that is allowed");
 	} else {
 		cmd->run(s, cmd->arg ? cmd->arg : arg);
 		if (s->logged_in)

@@ -934,7 +934,8 @@ def test_changes():
         while not lines or lines[-1]["path"] != "/b" or lines[-1]["op"] != "DELE":
             lines.append(server.line())
         ok([line["op"] for line in lines[:3]] == ["MKD"] * 3 and
-           [line["result"] for line in lines[:3]] == ["complete", "local", "local"] and
+           [(line["result"], line["reply"]) for line in lines[:3]] ==
+           [("complete", 257), ("local", 550), ("local", 550)] and
            (lines[-2]["op"], lines[-2]["from"], lines[-2]["path"]) == ("RNTO", "/a", "/b"),
            "each is in the log", lines)
 
@@ -1160,7 +1161,8 @@ def test_audit():
             raw.ask("EPSV")
             raw.ask(line)
             got = server.line()
-            ok(got["op"] == line[:4] and got["result"] == "local" and want in got["error"], f"{line}: its error", got)
+            ok(got["op"] == line[:4] and got["result"] == "local" and got["reply"] in (550, 553) and
+               want in got["error"], f"{line}: its error", got)
     with anonymous("--anonymous") as server:
         raw = Raw(server)
         raw.ask("DELE f")
@@ -1187,7 +1189,7 @@ def test_audit():
             raw.ask("USER " + USER)
             raw.ask("PASS " + PASSWORD)
             raw.ask("RMD none")
-            ok(re.search(r'"joe" RMD /none: local, No such file or directory$', proc.stdout.readline() and
+            ok(re.search(r'"joe" RMD /none: local, reply 550, No such file or directory$', proc.stdout.readline() and
                          proc.stdout.readline()), "with the reason")
             ok(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:]{8}Z 127\.0\.0\.1:\d+ '
                             r'"ev\S+2J login: accepted" login: refused\n', got) and "\x9b" not in got,
