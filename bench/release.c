@@ -11,10 +11,13 @@
  *	close	nanoseconds that close() takes
  *	slab	a slab cache of which holding takes or frees objects: its name, the
  *		bytes of an object, how many objects for each connection
+ *	list	nanoseconds that it takes to read /proc/net/tls_drst
  *	work	how often a hold's work ran in SECONDS in which nothing came
+ *	look	nanoseconds of each look at TCP's memory meanwhile
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/ip.h>
@@ -31,15 +34,25 @@
 #include "drst.h"
 
 /* Of one that is only there to be held: little, so that many fit into memory */
-#define SMALL_WINDOW 4096
-#define SMALL_UPLOAD 8192
+#define SMALL_WINDOW 1024
+#define SMALL_UPLOAD 3072
 /* Of one that is measured: the ordinary small window of a test, and more data */
 #define UPLOAD 65536
 
+/*
+ * Those that are only held: so many ports of the sender, each connected to so many of
+ * the peer. None is one that the kernel chooses.
+ */
+#define PORT 10000
+#define PORTS 20000
+#define LISTENERS 8
+
+#define LIST "/proc/thread-self/net/tls_drst"
 #define TRACEFS "/sys/kernel/tracing/"
-#define WORK_EVENT TRACEFS "events/workqueue/workqueue_execute_start/"
+#define WORK_EVENTS TRACEFS "events/workqueue/workqueue_execute_"
 
 static struct bed bed;
+static int listener, small_listeners[LISTENERS];
 
 static uint64_t now(void)
 {
@@ -110,15 +123,42 @@ static void capture_drain(int fd)
 
 /* ---- one connection ---- */
 
-/* Its queue is full and it has something unread: close() owes a RST. */
-static void make_ready(struct conn *c, int rcvbuf, size_t upload)
+static void listen_all(void)
 {
-	const struct conn_opts opts = { .rcvbuf = rcvbuf };
+	int i;
 
-	conn_open(c, &bed, &opts);
+	listener = peer_listener(&bed, AF_INET);
+	for (i = 0; i < LISTENERS; i++)
+		small_listeners[i] = peer_listener_at(&bed, AF_INET,
+						      PEER_PORT + 1 + i,
+						      SMALL_WINDOW);
+}
+
+/* Its queue is full and it has something unread: close() owes a RST. */
+static void make_ready(struct conn *c, const struct conn_opts *opts,
+		       size_t upload)
+{
+	conn_open(c, &bed, opts);
 	conn_upload(c, upload);
 	peer_reply(c);
 	MUST(conn_await_unread(c));
+}
+
+static void make_ready_to_be_held(struct conn *c, int i)
+{
+	const struct conn_opts opts = {
+		.listener = small_listeners[i / PORTS],
+		.port = PORT + i % PORTS,
+	};
+
+	make_ready(c, &opts, SMALL_UPLOAD);
+}
+
+static void make_ready_to_be_measured(struct conn *c)
+{
+	const struct conn_opts opts = { .listener = listener };
+
+	make_ready(c, &opts, UPLOAD);
 }
 
 static uint64_t close_timed(struct conn *c)
@@ -200,6 +240,7 @@ static void trace_open(void)
 {
 	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
 	MUST(!write_file(TRACEFS "buffer_size_kb", "16384"));
+	MUST(!write_file(TRACEFS "trace_clock", "mono"));
 }
 
 static void work_watch(void)
@@ -208,23 +249,92 @@ static void work_watch(void)
 
 	MUST(trace);
 	fclose(trace);
-	MUST(!write_file(WORK_EVENT "enable", "1"));
+	MUST(!write_file(WORK_EVENTS "start/enable", "1"));
+	MUST(!write_file(WORK_EVENTS "end/enable", "1"));
 }
 
-/* How often did a hold's work run since work_watch()? */
-static int work_seen(void)
+/* Of a line "task-pid [cpu] flags seconds: event: ..." of the trace */
+static uint64_t event_ns(const char *event)
 {
-	char line[512];
-	int runs = 0;
-	FILE *trace;
+	do {
+		event--;
+	} while (event[-1] != ' ');
+	return strtod(event, NULL) * 1e9;
+}
 
-	MUST(!write_file(WORK_EVENT "enable", "0"));
+/* How often did a hold's work run, how long did each look at TCP's memory take? */
+struct work {
+	int runs, looks;
+	uint64_t look_ns[256];
+};
+
+/* Since work_watch() */
+static void work_seen(struct work *work)
+{
+	uint64_t began = 0;
+	const char *event;
+	char line[512];
+	FILE *trace;
+	bool start;
+
+	MUST(!write_file(WORK_EVENTS "start/enable", "0"));
+	MUST(!write_file(WORK_EVENTS "end/enable", "0"));
 	trace = fopen(TRACEFS "trace", "r");
 	MUST(trace);
-	while (fgets(line, sizeof(line), trace))
-		runs += !!strstr(line, "function drst_outbound_work");
+	work->runs = work->looks = 0;
+	while (fgets(line, sizeof(line), trace)) {
+		event = strstr(line, ": workqueue_execute_");
+		if (!event)
+			continue;
+		start = strstr(event, "_start");
+		work->runs += start && strstr(event, " drst_outbound_work");
+		if (!strstr(event, " drst_hold_pressure_work"))
+			continue;
+		if (start) {
+			began = event_ns(event);
+		} else if (began && work->looks < 256) {
+			work->look_ns[work->looks++] = event_ns(event) - began;
+			began = 0;
+		}
+	}
 	fclose(trace);
-	return runs;
+}
+
+/* Only what is held is there, and the clock goes on. */
+static void measure_idle(int held, int seconds)
+{
+	static struct work work;
+	int i;
+
+	work_watch();
+	pause_ms(seconds * 1000);
+	work_seen(&work);
+	printf("%d work %d\n", held, work.runs);
+	for (i = 0; i < work.looks; i++)
+		printf("%d look %lu\n", held, work.look_ns[i]);
+}
+
+/* ---- /proc/net/tls_drst ---- */
+
+static void measure_list(int held)
+{
+	static char text[1 << 16];
+	int list = open(LIST, O_RDONLY | O_CLOEXEC), lines = 0;
+	uint64_t start, taken = 0;
+	ssize_t got;
+	char *at;
+
+	MUST(list >= 0);
+	do {
+		start = now();
+		got = read(list, text, sizeof(text));
+		taken += now() - start;
+		for (at = text; at < text + got; at++)
+			lines += *at == '\n';
+	} while (got > 0);
+	MUST(!got && lines == held + 1);
+	close(list);
+	printf("%d list %lu\n", held, taken);
 }
 
 /* ---- all of it, with so many held ---- */
@@ -234,11 +344,12 @@ static void measure(int held, int times, int seconds)
 	static struct slab before[SLABS], after[SLABS];
 	struct conn *conns = calloc(held + 1, sizeof(*conns));
 	struct conn *last = &conns[held];
+	static struct work work;
 	int fd, i, n;
 
-	MUST(conns);
+	MUST(conns && held <= PORTS * LISTENERS);
 	for (i = 0; i < held; i++)
-		make_ready(&conns[i], SMALL_WINDOW, SMALL_UPLOAD);
+		make_ready_to_be_held(&conns[i], i);
 	slabs_read(before);
 	for (i = 0; i < held; i++)
 		conn_close(&conns[i]);
@@ -246,22 +357,22 @@ static void measure(int held, int times, int seconds)
 	n = slabs_read(after);
 	if (held >= 1000)
 		slabs_compare(before, after, n, held);
-	if (held) {
-		work_watch();
-		pause_ms(seconds * 1000);
-		printf("%d work %d\n", held, work_seen());
-	}
+	if (held)
+		measure_idle(held, seconds);
+	for (i = 0; i < 3; i++)
+		measure_list(held);
 
 	fd = capture_open();
 	work_watch();
 	for (i = 0; i < times; i++) {
-		make_ready(last, 0, UPLOAD);
+		make_ready_to_be_measured(last);
 		printf("%d close %lu\n", held, close_timed(last));
 		printf("%d rst %lu\n", held, release(fd, last));
 		conn_free(last);
 	}
 	/* That there was none above is a finding only if there is some here. */
-	MUST(work_seen() >= times);
+	work_seen(&work);
+	MUST(work.runs >= times);
 	fflush(stdout);
 	close(fd);
 	for (i = 0; i < held; i++) {
@@ -286,7 +397,11 @@ int main(int argc, char **argv)
 	/* What is measured is not how holds end for want of memory. */
 	MUST(!write_file("/proc/sys/net/ipv4/tcp_mem",
 			 "1000000 1000000 1000000"));
+	/* Of a big machine: otherwise its chains grow with what is held. */
+	MUST(!write_file("/proc/sys/net/ipv4/tcp_child_ehash_entries",
+			 "262144"));
 	bed_open(&bed);
+	listen_all();
 	drst_set("mode", 2);
 	drst_set("max_held", 1 << 20);
 	drst_set("timeout_ms", 3600000);

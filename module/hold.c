@@ -27,10 +27,14 @@
 /**
  * struct drst_hold_net - the holds of a network namespace
  * @now:	how many were admitted and are not counted as ended, by direction
+ * @batch:	each CPU keeps fewer of them than this from the others, by direction
  */
 struct drst_hold_net {
 	struct percpu_counter now[DRST_NR_DIRECTIONS];
+	int batch;
 };
+
+#define DRST_HOLD_BATCH_MAX 32
 
 static unsigned int drst_hold_net_id __read_mostly;
 static struct workqueue_struct *drst_hold_wq __read_mostly;
@@ -54,21 +58,43 @@ static struct drst_hold_net *drst_hold_pernet(const struct net *net)
 /* ---- the object ---- */
 
 /*
- * Each CPU counts by itself, so that a close() writes nothing that all CPUs share.
- * Only near the limit are all of them asked.
+ * Each CPU counts by itself, so that most close()s write nothing that all CPUs share.
+ * What the CPUs keep to themselves is at most a quarter of the limit: on many CPUs
+ * they have to tell more often. It never gets less, as a CPU may have kept so much.
  */
+static int drst_hold_batch(const struct net *net)
+{
+	struct drst_hold_net *hn = drst_hold_pernet(net);
+	unsigned int kept = drst_sysctl_knob(net, DRST_MAX_HELD) / 4;
+	int batch = kept / (DRST_NR_DIRECTIONS * num_online_cpus());
+	int old = READ_ONCE(hn->batch);
+
+	batch = clamp(batch, 1, DRST_HOLD_BATCH_MAX);
+	if (batch > old)
+		cmpxchg(&hn->batch, old, batch);
+	return READ_ONCE(hn->batch);
+}
+
+static void drst_hold_add(const struct net *net, enum drst_direction direction,
+			  s64 n)
+{
+	percpu_counter_add_batch(&drst_hold_pernet(net)->now[direction], n,
+				 drst_hold_batch(net));
+}
+
+/* Only near the limit are all CPUs asked. */
 static bool drst_hold_within(const struct net *net, unsigned int more)
 {
 	struct drst_hold_net *hn = drst_hold_pernet(net);
 	s64 max = (s64)drst_sysctl_knob(net, DRST_MAX_HELD) - more;
-	s64 error = (s64)percpu_counter_batch * num_online_cpus() *
-		    DRST_NR_DIRECTIONS;
+	s64 kept = (s64)(drst_hold_batch(net) - 1) * num_online_cpus() *
+		   DRST_NR_DIRECTIONS;
 	s64 now = 0;
 	int i;
 
 	for (i = 0; i < DRST_NR_DIRECTIONS; i++)
 		now += percpu_counter_read(&hn->now[i]);
-	if (now + error <= max)
+	if (now + kept <= max)
 		return true;
 	for (now = 0, i = 0; i < DRST_NR_DIRECTIONS; i++)
 		now += percpu_counter_sum(&hn->now[i]);
@@ -79,12 +105,10 @@ static bool drst_hold_within(const struct net *net, unsigned int more)
 static bool drst_hold_admit(const struct net *net,
 			    enum drst_direction direction)
 {
-	struct percpu_counter *now = &drst_hold_pernet(net)->now[direction];
-
-	percpu_counter_inc(now);
+	drst_hold_add(net, direction, 1);
 	if (drst_hold_within(net, 0))
 		return true;
-	percpu_counter_dec(now);
+	drst_hold_add(net, direction, -1);
 	return false;
 }
 
@@ -135,7 +159,7 @@ struct drst_hold *drst_hold_new(struct sock *sk,
 	}
 	h = drst_hold_alloc(sk, kind, gfp);
 	if (!h) {
-		percpu_counter_dec(&drst_hold_pernet(net)->now[kind->direction]);
+		drst_hold_add(net, kind->direction, -1);
 		goto refuse;
 	}
 	h->cause = cause;
@@ -242,7 +266,7 @@ void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how)
 void drst_hold_count(struct net *net, const struct drst_hold_kind *kind,
 		     enum drst_stat how)
 {
-	percpu_counter_dec(&drst_hold_pernet(net)->now[kind->direction]);
+	drst_hold_add(net, kind->direction, -1);
 	drst_stat_inc(net, how);
 }
 

@@ -285,7 +285,40 @@ TEST_F(bounds, max_held_lowered)
 	expect_hold(_metadata, "RstSent");
 }
 
-/* So does a hold whose mode is switched off. */
+/*
+ * Far from the limit a CPU tells the others only now and then how many have begun on
+ * it. A limit that is lowered counts them all.
+ */
+TEST_F(bounds, max_held_counts_each)
+{
+	struct scene *s = &self->s;
+	struct conn held[9];
+	const int n = sizeof(held) / sizeof(*held);
+	int i;
+
+	REQUIRE_MODE(1);
+	drst_set("max_held", 1 << 20);
+	for (i = 0; i < n; i++) {
+		upload_unread(_metadata, s, &held[i], variant->family);
+		if (i == n - 1)
+			drst_set("max_held", n);
+		conn_close(&held[i]);
+	}
+	EXPECT_EQ(0, drst_stat("OverLimit"));
+	EXPECT_TRUE(drst_adds_up(n));
+	upload_unread(_metadata, s, &s->conn, variant->family);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	EXPECT_EQ(1, drst_stat("OverLimit"));
+	EXPECT_TRUE(drst_adds_up(n));
+	for (i = 0; i < n; i++) {
+		peer_reset(&held[i]);
+		conn_free(&held[i]);
+	}
+	EXPECT_TRUE(drst_settled());
+}
+
+/* A hold whose mode is switched off lasts, too. */
 TEST_F(bounds, mode_lowered)
 {
 	struct scene *s = &self->s;

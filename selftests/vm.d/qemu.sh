@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The machine: two CPUs (one for --icount), disks that are files, no network, no screen.
+# The machine: two CPUs if nothing else is said (one for --icount), disks that are files, no network, no screen.
 
 qemu_machine=(
 	-nodefaults -no-user-config -no-reboot
@@ -104,10 +104,10 @@ timekeeping() {
 	dir=$(probed "$1") && printf ' tsc=reliable tsc_early_khz=%s' "$(<"$dir/tsc_khz")"
 }
 
-# qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY DISK: the whole command line, one argument a line.
-# DISK, an image for the command, may be empty.
+# qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY CPUS DISK PLUGIN: the whole command line, one argument
+# a line. DISK, an image for the command, and PLUGIN, one of QEMU's, may be empty.
 qemu_args() {
-	local entry=$1 root=$2 run=$3 memory=$4 disk=$5 disks=3 name
+	local entry=$1 root=$2 run=$3 memory=$4 cpus=$5 disk=$6 plugin=$7 disks=3 name
 
 	qemu_program || return
 	[ -z "$disk" ] || disks=4
@@ -119,8 +119,9 @@ qemu_args() {
 		printf '%s\n' -smp 1 -icount shift=0
 	else
 		# a kernel without ACPI sees one CPU of a socket
-		printf '%s\n' -smp 2,sockets=2
+		printf '%s\n' -smp "$cpus,sockets=$cpus"
 	fi
+	[ -z "$plugin" ] || printf '%s\n' -plugin "$plugin"
 	disk root "$root"
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"

@@ -8,7 +8,7 @@ qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' disk='' entry root accel icount=''
+	local memory=2048 log='' disk='' plugin='' cpus='' entry root accel icount=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -28,6 +28,8 @@ vm_run() {
 		--copy-out-to) copy_out_to=$2 ;;
 		--timeout) timeout=$2 ;;
 		--memory) memory=$2 ;;
+		--cpus) cpus=$2 ;;
+		--plugin) [ -f "${2%%,*}" ] || usage_error "no such file: ${2%%,*}"; plugin=$2 ;;
 		--log) log=$2 ;;
 		*) usage_error "unknown option: $1" ;;
 		esac
@@ -36,12 +38,16 @@ vm_run() {
 	[ $# -gt 0 ] || usage_error "no command"
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of seconds: $timeout"
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
+	[[ $cpus =~ ^([1-9][0-9]*)?$ ]] || usage_error "not a number of CPUs: $cpus"
 
 	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
+	[ -z "$icount" ] || [ -z "$cpus" ] || usage_error "--icount has one CPU"
 	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
+	[ -z "$plugin" ] || accel=$tcg
 	[ -z "$icount" ] || accel=$tcg_icount
+	[ -n "$cpus" ] || cpus=$(default_cpus)
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -73,13 +79,13 @@ stage() {
 	done
 	[ -z "$load" ] || printf '%s\n' "$module_args" >"$vm/insmod"
 	printf '%s\n' "$timeout" >"$vm/timeout"
-	cpus >"$vm/cpus"
+	printf '%s\n' "$cpus" >"$vm/cpus"
 	printf '%s\0' "$@" >"$vm/command"
 	[ ${#copies_out[@]} = 0 ] || printf '%s\0' "${copies_out[@]}" >"$vm/copy-out"
 	tar -c --owner=0 --group=0 -f "$run/disk.tar" -C "$disk" . && rm -r "$disk"
 }
 
-cpus() {
+default_cpus() {
 	if [ "$accel" = "$tcg_icount" ]; then
 		echo 1
 	elif [ -e "$entry/cpus" ]; then
@@ -100,7 +106,7 @@ boot() {
 	for file in verdict stdout stderr files kernel-log console; do
 		: >"$run/$file"
 	done
-	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory" "$disk")
+	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory" "$cpus" "$disk" "$plugin")
 	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!

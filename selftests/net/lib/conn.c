@@ -105,9 +105,9 @@ static void peer_patience(struct conn *conn)
 	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 }
 
-static int peer_socket(struct bed *bed, int family, int rcvbuf)
+int peer_listener_at(struct bed *bed, int family, uint16_t port, int rcvbuf)
 {
-	union addr addr = addr_of(SIDE_B, family, false, PEER_PORT);
+	union addr addr = addr_of(SIDE_B, family, false, port);
 	int fd;
 
 	bed_enter(bed, SIDE_B);
@@ -119,7 +119,16 @@ static int peer_socket(struct bed *bed, int family, int rcvbuf)
 
 int peer_listener(struct bed *bed, int family)
 {
-	return peer_socket(bed, family, 0);
+	return peer_listener_at(bed, family, PEER_PORT, 0);
+}
+
+static uint16_t port_of(int fd)
+{
+	union addr addr;
+	socklen_t len = sizeof(addr);
+
+	MUST(!getsockname(fd, &addr.sa, &len));
+	return ntohs(addr.in.sin_port);		/* the same place in sin6 */
 }
 
 void conn_connect(struct conn *conn, struct bed *bed,
@@ -128,21 +137,21 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	int family = opts->family ?: AF_INET;
 	union addr own = addr_of(SIDE_A, family, opts->mapped, opts->port);
 	union addr a = addr_of(SIDE_A, family, false, 0);
-	union addr b = addr_of(SIDE_B, family, opts->mapped, PEER_PORT);
-	socklen_t len = sizeof(own);
+	union addr b = addr_of(SIDE_B, family, opts->mapped, 0);
 	int fd_a, fd_b, size;
 
 	memset(conn, 0, sizeof(*conn));
 	conn->family = family;
-	fd_b = opts->listener ?: peer_socket(bed, family, opts->rcvbuf);
+	fd_b = opts->listener ?: peer_listener_at(bed, family, PEER_PORT,
+						  opts->rcvbuf);
 	fd_a = tcp_socket(&own);
 	/* Root of a user namespace has to be content with less. */
 	size = opts->sndbuf ?: SNDBUF_ALL;
 	if (setsockopt(fd_a, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
 		sockopt(fd_a, SOL_SOCKET, SO_SNDBUF, size);
-	MUST(!getsockname(fd_a, &own.sa, &len));
-	conn->port = ntohs(own.in.sin_port);
-	a.in.sin_port = own.in.sin_port;	/* the same place in sin6 */
+	conn->port = port_of(fd_a);
+	a.in.sin_port = htons(conn->port);	/* the same place in sin6 */
+	b.in.sin_port = htons(port_of(fd_b));
 	if (opts->passive) {
 		conn->peer = fd_b;
 		join(fd_b, fd_a, &a, &conn->fd, opts);
@@ -178,15 +187,14 @@ void conn_open(struct conn *conn, struct bed *bed, const struct conn_opts *opts)
 int conn_listen(struct conn *conn, struct bed *bed, int family)
 {
 	union addr own = addr_of(SIDE_A, family, false, 0);
-	socklen_t len = sizeof(own);
 	int listener = tcp_socket(&own);
 
 	memset(conn, 0, sizeof(*conn));
 	conn->family = family;
 	MUST(!listen(listener, 1));
-	MUST(!getsockname(listener, &own.sa, &len));
-	conn->port = ntohs(own.in.sin_port);	/* the same place in sin6 */
-	conn->peer = peer_socket(bed, family, 0);
+	conn->port = port_of(listener);
+	own.in.sin_port = htons(conn->port);	/* the same place in sin6 */
+	conn->peer = peer_listener(bed, family);
 	MUST(!connect(conn->peer, &own.sa, sizeof(own)));
 	peer_patience(conn);
 	return listener;

@@ -72,6 +72,8 @@ struct result {
  * connections its port has.
  */
 int peer_listener(struct bed *bed, int family);
+/* At another port, as one takes 65,535 connections of the sender; its peers' rcvbuf */
+int peer_listener_at(struct bed *bed, int family, uint16_t port, int rcvbuf);
 
 void conn_open(struct conn *conn, struct bed *bed,
 	       const struct conn_opts *opts);
