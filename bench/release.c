@@ -345,6 +345,7 @@ static void measure(int held, int times, int seconds)
 	struct conn *conns = calloc(held + 1, sizeof(*conns));
 	struct conn *last = &conns[held];
 	static struct work work;
+	char stats[4096];
 	int fd, i, n;
 
 	MUST(conns && held <= PORTS * LISTENERS);
@@ -353,7 +354,11 @@ static void measure(int held, int times, int seconds)
 	slabs_read(before);
 	for (i = 0; i < held; i++)
 		conn_close(&conns[i]);
-	MUST(drst_stat("CurrHeld") == held);
+	if (drst_stat("CurrHeld") != held) {
+		read_file(DRST_STAT, stats, sizeof(stats));
+		fprintf(stderr, "%d were to be held:\n%s", held, stats);
+		FATAL("a limit of the machine's");
+	}
 	n = slabs_read(after);
 	if (held >= 1000)
 		slabs_compare(before, after, n, held);
