@@ -44,6 +44,8 @@ struct meeting {
 	uint64_t began[CPUS_MAX], ended[CPUS_MAX];
 };
 
+bool inserts_module = true;
+
 static struct meeting *meeting;
 static struct bed bed;
 
