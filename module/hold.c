@@ -87,7 +87,7 @@ static bool drst_hold_within(const struct net *net, unsigned int more)
 {
 	struct drst_hold_net *hn = drst_hold_pernet(net);
 	s64 max = (s64)drst_sysctl_knob(net, DRST_MAX_HELD) - more;
-	s64 kept = (s64)(drst_hold_batch(net) - 1) * num_online_cpus() *
+	s64 kept = (s64)(READ_ONCE(hn->batch) - 1) * num_online_cpus() *
 		   DRST_NR_DIRECTIONS;
 	s64 now = 0;
 	int i;
@@ -405,6 +405,7 @@ static int __net_init drst_hold_net_init(struct net *net)
 	struct drst_hold_net *hn = drst_hold_pernet(net);
 	int err;
 
+	hn->batch = 1;
 	err = percpu_counter_init(&hn->now[DRST_OUTBOUND], 0, GFP_KERNEL);
 	if (err)
 		return err;
