@@ -18,7 +18,7 @@ make_build_root() {
 }
 
 # machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
-# list, its headers, dkms and openssl; and Prometheus, whose services in-machine starts by hand.
+# list, its headers, dkms, openssl and mokutil; and Prometheus, whose services in-machine starts by hand.
 machine() {
 	cached "packaging/machine-$(key "$here/roots.sh" "$vmd/fresh.sh" "$1")" make_machine "$1"
 }
@@ -29,7 +29,7 @@ make_machine() {
 	while read -r line; do
 		debs+=("$(deb_file "$line")")
 	done <"$list"
-	make_system important "$(echo apt dkms openssl prometheus prometheus-node-exporter &&
+	make_system important "$(echo apt dkms mokutil openssl prometheus prometheus-node-exporter &&
 		kernel_depends "${debs[@]}")" "$2" \
 		--customize-hook="copy-in ${debs[*]} /tmp" \
 		--customize-hook='chroot "$1" sh -c "dpkg -i /tmp/*.deb && rm /tmp/*.deb"' \

@@ -8,7 +8,7 @@ qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' disk='' entry root accel icount=''
+	local memory=2048 log='' disk='' entry root accel icount='' certificate=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -23,6 +23,7 @@ vm_run() {
 		--arch) use_arch "$2" || usage_error "no such architecture: $2 (there are: ${architectures[*]})" ;;
 		--module-args) module_args=$2 ;;
 		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
+		--secure-boot) [ -f "$2" ] || usage_error "no such file: $2"; certificate=$2 ;;
 		--disk) [ -f "$2" ] || usage_error "no such file: $2"; disk=$2 ;;
 		--copy-out) copies_out+=("$2") ;;
 		--copy-out-to) copy_out_to=$2 ;;
@@ -38,10 +39,12 @@ vm_run() {
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || usage_error "not a number of MiB: $memory"
 
 	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
+	[ -z "$certificate" ] || ! foreign || usage_error "--secure-boot is for x86_64"
 	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
 	[ -z "$icount" ] || accel=$tcg_icount
+	[ -z "$certificate" ] || boot_timeout=600 # firmware, shim and GRUB are slow where they are emulated
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -100,7 +103,8 @@ boot() {
 	for file in verdict stdout stderr files kernel-log console; do
 		: >"$run/$file"
 	done
-	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory" "$disk")
+	qemu_args "$entry" "$root" "$run" "$memory" "$disk" >"$run/qemu-args" || exit 125
+	mapfile -t args <"$run/qemu-args"
 	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!
