@@ -40,7 +40,10 @@ vm_run() {
 
 	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
 	[ -z "$certificate" ] || ! foreign || usage_error "--secure-boot is for x86_64"
-	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
+	entry=$(kernel_entry "$kernel") || exit 125
+	[ -z "$certificate" ] || grep -aq 'Debian Secure Boot' "$entry/vmlinuz" ||
+		usage_error "--secure-boot is for kernels that Debian has signed, which $kernel is not"
+	root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
 	[ -z "$icount" ] || accel=$tcg_icount
