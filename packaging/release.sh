@@ -17,9 +17,11 @@ die() { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 in_clone() { git -C "$top" "$@"; }
 
 need_clone() {
+	local said
+
 	command -v git >/dev/null || die "no git: apt-get install git"
-	[ "$(in_clone rev-parse --show-toplevel 2>/dev/null)" = "$top" ] ||
-		die "this wants a git clone, which $top is not"
+	said=$(in_clone rev-parse --show-toplevel 2>&1)
+	[ "$said" = "$top" ] || die "this wants a git clone, which $top is not: $said"
 }
 
 need_gpg() { command -v gpg >/dev/null || die "no gpg: apt-get install gpg gpg-agent"; }
