@@ -113,11 +113,6 @@ qemu_args() {
 	[ -z "$disk" ] || disks=$((disks + 1))
 	[ -z "$certificate" ] || disks=$((disks + 1))
 	append="$(kernel_args)$(timekeeping "$entry") vm.disks=$disks"
-	if [ -n "$certificate" ]; then
-		use_firmware "$entry" "$certificate" "$append" "$run" && firmware_args "$run" || return
-	else
-		printf '%s\n' -kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$append"
-	fi
 	printf '%s\n' -accel "$accel" -m "$memory" -serial "file:$run/console" \
 		-device "virtio-rng-$bus" -device "virtio-serial-$bus"
 	if [ "$accel" = "$tcg_icount" ]; then
@@ -130,6 +125,12 @@ qemu_args() {
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"
 	[ -z "$disk" ] || disk more "$disk"
+	# the firmware's disk comes behind those that a guest knows by their order
+	if [ -n "$certificate" ]; then
+		use_firmware "$entry" "$certificate" "$append" "$run" && firmware_args "$run" || return
+	else
+		printf '%s\n' -kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$append"
+	fi
 	for name in verdict stdout stderr files kernel-log; do
 		port "$name" "$run/$name"
 	done
