@@ -47,7 +47,8 @@ vm_run() {
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
 	[ -z "$icount" ] || accel=$tcg_icount
-	[ -z "$certificate" ] || boot_timeout=600 # firmware, shim and GRUB are slow where they are emulated
+	# firmware, shim and GRUB are slow where they are emulated
+	[ -z "$certificate" ] || boot_timeout=600 spare_time=600
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -97,6 +98,8 @@ cpus() {
 
 # A guest is up by then, even with a debug kernel on a busy host, or never.
 boot_timeout=300 # seconds
+# What QEMU has beyond the command's time, to boot and to end.
+spare_time=180
 
 # boot: runs the machine to its end. The guest itself ends a command that takes too long; the
 # bounds here are for one that never starts it, or that can no longer.
@@ -108,7 +111,7 @@ boot() {
 	done
 	qemu_args "$entry" "$root" "$run" "$memory" "$disk" >"$run/qemu-args" || exit 125
 	mapfile -t args <"$run/qemu-args"
-	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
+	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + spare_time)) "${args[@]}" \
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stdout" &
