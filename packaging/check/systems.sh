@@ -50,10 +50,10 @@ install_packages() {
 # modinfo_says KERNEL FIELD: of the module that modprobe would load.
 modinfo_says() { on_machine modinfo -k "$1" -F "$2" tls_drst; }
 
-# built_by_dkms KERNEL VERSION
+# built_by_dkms KERNEL VERSION: compressed, where the kernel's own modules are.
 built_by_dkms() {
 	on_machine dkms status "tls_drst/$2" | grep -F ", $1, x86_64: installed" &&
-		[ "$(modinfo_says "$1" filename)" = "/lib/modules/$1/updates/dkms/tls_drst.ko" ] &&
+		[[ $(modinfo_says "$1" filename) = "/lib/modules/$1/updates/dkms/tls_drst.ko"?(.xz) ]] &&
 		[ "$(modinfo_says "$1" version)" = "$2" ]
 }
 
@@ -72,9 +72,16 @@ signed() {
 			-certfile "$tmp/certificate" -nointern -noverify -out /dev/null
 }
 
+# copy_module KERNEL FILE: what DKMS has built, not compressed.
+copy_module() {
+	local file
+	file=$tmp/machine$(modinfo_says "$1" filename) &&
+		if [[ $file = *.xz ]]; then xz -dc "$file"; else cat "$file"; fi >"$2"
+}
+
 # signed_by_dkms KERNEL
 signed_by_dkms() {
-	signed "$tmp/machine$(modinfo_says "$1" filename)" "$tmp/machine/var/lib/dkms/mok.pub"
+	copy_module "$1" "$tmp/built.ko" && signed "$tmp/built.ko" "$tmp/machine/var/lib/dkms/mok.pub"
 }
 
 # make_disk FILE [EXCLUDED]...: of the machine, for the guest: uncompressed, as the guest's own root; without
