@@ -28,9 +28,9 @@ help:
 	@echo 'make demo             an FTPS transfer without and with the module'
 	@echo 'make dkms-install     have DKMS build the module, for the kernels to come, too (KERNEL=); dkms-uninstall'
 	@echo 'make deb              the Debian packages, in build/deb: docs/install.md'
-	@echo 'make check-packages   builds, installs, boots and purges the packages'
+	@echo 'make check-packages   builds, installs, boots and purges the packages (PARTS=: packaging/README.md)'
 	@echo 'make check-hosts      make demo and make test set up on fresh Debian 12 and 13; as root, an hour'
-	@echo 'make release          the tarball of a release, tried with make test'
+	@echo 'make release          a release, tried with make test, signed: packaging/README.md'
 	@echo 'make deps             install the Debian packages that test and demo need'
 	@echo 'make update-kernels   move the test kernels to the newest in Debian'
 	@echo 'make clean            remove what was built here'
@@ -108,7 +108,7 @@ deb:
 	@packaging/deb
 
 check-packages: deps
-	@packaging/check/run
+	@packaging/check/run $(PARTS)
 
 check-hosts: deps
 	@selftests/vm.d/check-hosts $(HOSTS)

@@ -17,24 +17,32 @@ make_build_root() {
 	make_system essential "$(echo build-essential fakeroot lintian && build_depends)" "$1"
 }
 
-# machine KERNEL-LIST: prints its path: what debootstrap installs, with the kernel of a picked
-# list, its headers, dkms and openssl; and Prometheus, whose services in-machine starts by hand.
+# machine KERNEL-LIST LATER-LIST...: prints its path: what debootstrap installs, with the kernel of a picked
+# list, its headers, dkms, openssl and mokutil; what the kernels of the later lists need, too; and
+# Prometheus, whose services in-machine starts by hand.
 machine() {
-	cached "packaging/machine-$(key "$here/roots.sh" "$vmd/fresh.sh" "$1")" make_machine "$1"
+	cached "packaging/machine-$(key "$here/roots.sh" "$vmd/fresh.sh" "$@")" make_machine "$@"
 }
 
+# make_machine LIST... DIR
 make_machine() {
-	local list=$1 debs=() line
+	local dir=${*: -1} debs later
 
-	while read -r line; do
-		debs+=("$(deb_file "$line")")
-	done <"$list"
-	make_system important "$(echo apt dkms openssl prometheus prometheus-node-exporter &&
-		kernel_depends "${debs[@]}")" "$2" \
+	mapfile -t debs < <(deb_files "$1")
+	set -- "${@:2:$#-2}"
+	mapfile -t later < <(deb_files "$@")
+	make_system important "$(echo apt dkms mokutil openssl prometheus prometheus-node-exporter &&
+		kernel_depends "${debs[@]}" "${later[@]}")" "$dir" \
 		--customize-hook="copy-in ${debs[*]} /tmp" \
 		--customize-hook='chroot "$1" sh -c "dpkg -i /tmp/*.deb && rm /tmp/*.deb"' \
 		--customize-hook='cd "$1/etc/systemd/system" && for name in "" -node-exporter; do
 			ln -sf /dev/null "prometheus$name.service"; done'
+}
+
+# deb_files LIST...
+deb_files() {
+	local line
+	cat "$@" | while read -r line; do deb_file "$line"; done
 }
 
 # kernel_depends DEB...: what packages need, each other left out.

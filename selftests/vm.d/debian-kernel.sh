@@ -9,13 +9,14 @@
 #   usr/src/...  the headers, and the link `build` to them
 #   toolchain    where modules for it are not built with the host's compiler: see toolchain.sh
 
-# debian_kernel FLAVOUR SERIES [SUITES]: prints the path of the entry for the newest kernel of a
-# series, where it is not of the older release with the suites that have it.
+# debian_kernel FLAVOUR SERIES [SUITES [AGE]]: prints the path of the entry for the newest kernel of a
+# series, or where AGE is oldest that; where it is not of the older release with the suites that have it.
 debian_kernel() {
-	local flavour=$1 series=$2 suites list kbuild busybox
+	local flavour=$1 series=$2 age=${4-newest} suites list kbuild busybox
 
 	suites=$(kernel_suites "${3-}") || return
-	list=$(of_arch "$suites" "linux-$flavour" choose_kernel "$series" "$flavour_package") || return
+	list=$(of_arch "$suites" "linux-$flavour" choose_kernel "$series" "$flavour_package" "$age") ||
+		return
 	kbuild=$(kbuild_list "$list" "$suites") && busybox=$(busybox_list) || return
 	cached "kernels/$flavour-$(key "$list" "$kbuild" "$busybox" "$suites" "$arch" \
 		"$vmd/debian-kernel.sh" "$vmd/toolchain.sh" "$vmd/initramfs-init")" \
@@ -72,10 +73,20 @@ kernel_packages() {
 	apt-cache pkgnames | grep -Ex "linux-$1-${2//./\\.}\.[^-]*(-[0-9]+)?-$3" | sort -V
 }
 
-# choose_kernel SERIES FLAVOUR
+# of_age oldest|newest: one of the lines that it reads, which are sorted.
+of_age() {
+	case $1 in
+	oldest) sed -n 1p ;;
+	newest) sed -n '$p' ;;
+	esac
+}
+
+# choose_kernel SERIES FLAVOUR AGE: of those whose image and headers are there: the archive forgets
+# headers sooner, and has new ones before it has a signed image.
 choose_kernel() {
 	local image
-	image=$(kernel_packages image "$1" "$2" | tail -n 1)
+	image=$({ kernel_packages image "$1" "$2" && kernel_packages headers "$1" "$2" |
+		sed s/headers/image/; } | sort -V | uniq -d | of_age "$3")
 	[ -n "$image" ] || return
 	with_parts "$image" "${image/image/headers}"
 }
@@ -134,11 +145,7 @@ debian_headers() {
 
 choose_headers() {
 	local headers
-	headers=$(kernel_packages headers "$1" "$2")
-	case $3 in
-	oldest) headers=${headers%%$'\n'*} ;;
-	*) headers=${headers##*$'\n'} ;;
-	esac
+	headers=$(kernel_packages headers "$1" "$2" | of_age "$3")
 	[ -n "$headers" ] || return
 	with_parts "$headers"
 }

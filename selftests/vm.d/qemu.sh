@@ -13,13 +13,13 @@ qemu_machine=(
 qemu_entry() {
 	local list name=qemu
 	! foreign || name+=-$qemu_package
-	list=$(in_release "$newer_suites" picked "$name" choose_qemu "qemu-system-$qemu_package") || return
+	list=$(in_release "$newer_suites" picked "$name" choose_with_depends "qemu-system-$qemu_package") || return
 	cached "qemu/$(key "$list")" unpack "$list"
 }
 
-# With all that it depends on, as the host's libraries may be too old for it.
-choose_qemu() {
-	apt-get -qq -s --no-install-recommends install "$1" |
+# choose_with_depends PACKAGE...: with all that they depend on, as the host's libraries may be too old.
+choose_with_depends() {
+	apt-get -qq -s --no-install-recommends install "$@" |
 		sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*/\1=\2/p'
 }
 
@@ -107,13 +107,13 @@ timekeeping() {
 # qemu_args KERNEL-ENTRY ROOT-IMAGE RUN-DIR MEMORY CPUS DISK PLUGIN: the whole command line, one argument
 # a line. DISK, an image for the command, and PLUGIN, one of QEMU's, may be empty.
 qemu_args() {
-	local entry=$1 root=$2 run=$3 memory=$4 cpus=$5 disk=$6 plugin=$7 disks=3 name
+	local entry=$1 root=$2 run=$3 memory=$4 cpus=$5 disk=$6 plugin=$7 disks=3 append name
 
 	qemu_program || return
-	[ -z "$disk" ] || disks=4
-	printf '%s\n' -accel "$accel" -m "$memory" \
-		-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
-		-append "$(kernel_args)$(timekeeping "$entry") vm.disks=$disks" -serial "file:$run/console" \
+	[ -z "$disk" ] || disks=$((disks + 1))
+	[ -z "$certificate" ] || disks=$((disks + 1))
+	append="$(kernel_args)$(timekeeping "$entry") vm.disks=$disks"
+	printf '%s\n' -accel "$accel" -m "$memory" -serial "file:$run/console" \
 		-device "virtio-rng-$bus" -device "virtio-serial-$bus"
 	if [ "$accel" = "$tcg_icount" ]; then
 		printf '%s\n' -smp 1 -icount shift=0
@@ -126,6 +126,12 @@ qemu_args() {
 	disk modules "$entry/modules.sqfs"
 	disk run "$run/disk.tar"
 	[ -z "$disk" ] || disk more "$disk"
+	# the firmware's disk comes behind those that a guest knows by their order
+	if [ -n "$certificate" ]; then
+		use_firmware "$entry" "$certificate" "$append" "$run" && firmware_args "$run" || return
+	else
+		printf '%s\n' -kernel "$entry/vmlinuz" -initrd "$entry/initrd" -append "$append"
+	fi
 	for name in verdict stdout stderr files kernel-log; do
 		port "$name" "$run/$name"
 	done

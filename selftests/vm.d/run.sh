@@ -8,7 +8,7 @@ qemu_status=''
 
 vm_run() {
 	local kernel=6.12 load=yes module_args='' copies=() copies_out=() copy_out_to=. timeout=300
-	local memory=2048 log='' disk='' plugin='' cpus='' entry root accel icount=''
+	local memory=2048 log='' disk='' plugin='' cpus='' entry root accel icount='' certificate=''
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -23,6 +23,7 @@ vm_run() {
 		--arch) use_arch "$2" || usage_error "no such architecture: $2 (there are: ${architectures[*]})" ;;
 		--module-args) module_args=$2 ;;
 		--copy) [ -e "$2" ] || usage_error "no such file: $2"; copies+=("$2") ;;
+		--secure-boot) [ -f "$2" ] || usage_error "no such file: $2"; certificate=$2 ;;
 		--disk) [ -f "$2" ] || usage_error "no such file: $2"; disk=$2 ;;
 		--copy-out) copies_out+=("$2") ;;
 		--copy-out-to) copy_out_to=$2 ;;
@@ -42,12 +43,18 @@ vm_run() {
 
 	[ -z "$icount" ] || ! foreign || usage_error "--icount is for x86_64"
 	[ -z "$icount" ] || [ -z "$cpus" ] || usage_error "--icount has one CPU"
-	entry=$(kernel_entry "$kernel") && root=$(root_image) && qemu_entry >/dev/null &&
+	[ -z "$certificate" ] || ! foreign || usage_error "--secure-boot is for x86_64"
+	entry=$(kernel_entry "$kernel") || exit 125
+	[ -z "$certificate" ] || grep -aq 'Debian Secure Boot' "$entry/vmlinuz" ||
+		usage_error "--secure-boot is for kernels that Debian has signed, which $kernel is not"
+	root=$(root_image) && qemu_entry >/dev/null &&
 		accel=$(accelerator "$entry") &&
 		run=$(mktemp -d "${TMPDIR:-/tmp}/tls_drst-vm.XXXXXX") || exit 125
 	[ -z "$plugin" ] || accel=$tcg
 	[ -z "$icount" ] || accel=$tcg_icount
 	[ -n "$cpus" ] || cpus=$(default_cpus)
+	# firmware, shim and GRUB are slow where they are emulated
+	[ -z "$certificate" ] || boot_timeout=600 spare_time=600
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -97,6 +104,8 @@ default_cpus() {
 
 # A guest is up by then, even with a debug kernel on a busy host, or never.
 boot_timeout=300 # seconds
+# What QEMU has beyond the command's time, to boot and to end.
+spare_time=180
 
 # boot: runs the machine to its end. The guest itself ends a command that takes too long; the
 # bounds here are for one that never starts it, or that can no longer.
@@ -106,8 +115,9 @@ boot() {
 	for file in verdict stdout stderr files kernel-log console; do
 		: >"$run/$file"
 	done
-	mapfile -t args < <(qemu_args "$entry" "$root" "$run" "$memory" "$cpus" "$disk" "$plugin")
-	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + 180)) "${args[@]}" \
+	qemu_args "$entry" "$root" "$run" "$memory" "$cpus" "$disk" "$plugin" >"$run/qemu-args" || exit 125
+	mapfile -t args <"$run/qemu-args"
+	setpriv --pdeathsig TERM timeout --kill-after=5 $((timeout + spare_time)) "${args[@]}" \
 		</dev/null >"$run/qemu-log" 2>&1 &
 	qemu=$!
 	tail -c +1 -s 0.1 -f --pid="$qemu" "$run/stdout" &

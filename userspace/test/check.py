@@ -504,6 +504,11 @@ def test_max_size():
         ok(not os.path.exists(server.file("up2")), "and it is not there")
 
 
+def device():
+    """One of our own, that nothing can be renamed to: a wrong program would replace /dev/null for all."""
+    return os.ttyname(os.openpty()[1])
+
+
 def test_mtime():
     times = (0, 951_782_400, 1_000_000_000, 4_102_444_799)
     with Server() as server:
@@ -519,7 +524,7 @@ def test_mtime():
         r = get(server, "f", down, "--no-mtime", "-v")
         ok(os.stat(down).st_mtime != times[-1] and "MDTM" not in r.stderr,
            "--no-mtime: it is not, nor asked for", r.stderr)
-        is_status(get(server, "f", "/dev/null"), COMPLETE, "a device's time is left alone")
+        is_status(get(server, "f", device()), COMPLETE, "a device's time is left alone")
 
     def play(reply):
         def play(fake):
@@ -570,9 +575,9 @@ def test_links():
         for link in ("loop", "astray"):
             is_status(get(server, "f", path(link)), LOCAL, f"get to a link that goes {link}")
             ok(os.path.islink(path(link)), "the link stays")
-        os.symlink("/dev/null", path("null"))
-        is_status(get(server, "f", path("null")), COMPLETE, "get to a link to a device")
-        ok(os.path.islink(path("null")), "the link stays")
+        os.symlink(device(), path("terminal"))
+        is_status(get(server, "f", path("terminal")), COMPLETE, "get to a link to a device")
+        ok(os.path.islink(path("terminal")), "the link stays")
     with Server("--end", "rst-middle") as server:
         make_file(os.path.join(server.dir, "f"), 200_000)
         r = get(server, "f", path("link"))
