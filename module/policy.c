@@ -25,11 +25,10 @@
  *					send, or a close_notify from kernel memory
  *	KCM, espintcp, sockmap		sk_user_data (sockmap: TCP's proto is not at the
  *					base, and since June 2026 no kTLS at all)
- *	MPTCP				sk_is_mptcp(); has no ULP of ours
+ *	MPTCP				takes no ULP but its own
  *	TOE				drst_has_toe()
  *	TCP_REPAIR			checked whenever a hold would begin
  */
-#include <net/mptcp.h>
 #include <net/tcp.h>
 
 #include "compat.h"
@@ -47,8 +46,7 @@
 bool drst_policy_hooks(const struct sock *sk)
 {
 	sock_owned_by_me(sk);
-	return drst_ktls_suits(sk) && !sk->sk_kern_sock && !sk_is_mptcp(sk) &&
-	       sk->sk_socket && sk->sk_socket->file;
+	return drst_ktls_suits(sk) && !sk->sk_kern_sock && sk->sk_socket->file;
 }
 
 static bool drst_policy_allowed(const struct sock *sk)
@@ -145,8 +143,7 @@ bool drst_policy_inbound(const struct sock *sk)
 {
 	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
 
-	if (!mode || !drst_policy_allowed(sk) || sock_flag(sk, SOCK_DEAD) ||
-	    drst_policy_resets_itself(sk))
+	if (!mode || !drst_policy_allowed(sk) || drst_policy_resets_itself(sk))
 		return false;
 	return mode == 2 || sk->sk_state != TCP_ESTABLISHED;
 }
