@@ -233,7 +233,7 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
  * @sock: the struct socket of a socket whose ULP is ours
  * @ppos: not used by TCP
  * @pipe: where to
- * @len: how much at most, in bytes
+ * @len: how much at most, in bytes; more than 0, as all callers see to
  * @flags: SPLICE_F_ flags
  * @ret: what splice() returned
  *
@@ -244,7 +244,7 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 				    struct pipe_inode_info *pipe, size_t len,
 				    unsigned int flags, ssize_t ret)
 {
-	if (!drst_calls_read_late(sock->sk, ret) || !len)
+	if (!drst_calls_read_late(sock->sk, ret))
 		return ret;
 	return drst_calls_splice_read(sock, ppos, pipe, len, flags);
 }

@@ -36,8 +36,9 @@ void drst_cut_count(struct sock *sk, enum drst_cause cause)
 	sock_owned_by_me(sk);
 	if (!drst_policy_cuts(sk, cause))
 		return;
+	/* If it is notified, mode 2 would have held it. */
 	notified = drst_ktls_notified(sk);
-	if (notified && !(drst_policy_can_hold(sk, cause) && drst_hold_room(sk)))
+	if (notified && !drst_hold_room(sk))
 		return;
 
 	bytes = drst_tcp_queued_bytes(sk) + drst_ktls_pending_bytes(sk);

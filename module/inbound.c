@@ -170,16 +170,11 @@ bool drst_inbound_other_error(const struct sock *sk)
 void drst_inbound_hide_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
-	int err;
 
 	sock_owned_by_me(sk);
 	in->hidden = true;
-	if (!drst_ktls_receives(sk))
-		return;
-	/* SO_ERROR takes no lock. */
-	err = xchg(&sk->sk_err, 0);
-	if (!in->err)
-		in->err = err;
+	if (drst_ktls_receives(sk))
+		in->err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 }
 
 /**

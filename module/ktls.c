@@ -183,13 +183,15 @@ bool drst_ktls_holds(const struct sock *sk)
  *
  * After SHUT_WR or an error TCP takes nothing more.
  *
- * Context: any, socket lock held.
+ * Relies on: SEND_SHUTDOWN is set before TCP leaves TCP_ESTABLISHED and
+ * TCP_CLOSE_WAIT for a state in which a FIN is queued.
+ *
+ * Context: any, socket lock held, not in TCP_CLOSE.
  */
 bool drst_ktls_pending(const struct sock *sk)
 {
 	return drst_ktls_holds(sk) && !sk->sk_err &&
-	       !(sk->sk_shutdown & SEND_SHUTDOWN) &&
-	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+	       !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
 /**

@@ -25,11 +25,10 @@
  *					send, or a close_notify from kernel memory
  *	KCM, espintcp, sockmap		sk_user_data (sockmap: TCP's proto is not at the
  *					base, and since June 2026 no kTLS at all)
- *	MPTCP				sk_is_mptcp(); has no ULP of ours
+ *	MPTCP				takes no ULP but its own
  *	TOE				drst_has_toe()
  *	TCP_REPAIR			checked whenever a hold would begin
  */
-#include <net/mptcp.h>
 #include <net/tcp.h>
 
 #include "compat.h"
@@ -47,8 +46,7 @@
 bool drst_policy_hooks(const struct sock *sk)
 {
 	sock_owned_by_me(sk);
-	return drst_ktls_suits(sk) && !sk->sk_kern_sock && !sk_is_mptcp(sk) &&
-	       sk->sk_socket && sk->sk_socket->file;
+	return drst_ktls_suits(sk) && !sk->sk_kern_sock && sk->sk_socket->file;
 }
 
 static bool drst_policy_allowed(const struct sock *sk)
@@ -89,19 +87,6 @@ static bool drst_policy_unflushed(const struct sock *sk)
 	       (drst_ktls_pending(sk) || !drst_tcp_flushed(sk));
 }
 
-/* The outbound rows of the table above */
-static bool drst_policy_holds(const struct sock *sk, enum drst_cause cause,
-			      int mode, bool hold_linger)
-{
-	if (!mode || !drst_policy_allowed(sk) || !drst_policy_unflushed(sk))
-		return false;
-	if (!hold_linger && drst_policy_aborts(sk))
-		return false;
-	if (!drst_ktls_notified(sk))
-		return mode == 2 && !cause && drst_ktls_pending(sk);
-	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
-}
-
 /**
  * drst_policy_outbound() - is a connection to be held as its last process closes it?
  * @sk: the connection, with all our hooks on
@@ -112,21 +97,15 @@ static bool drst_policy_holds(const struct sock *sk, enum drst_cause cause,
 bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
 {
 	const struct net *net = sock_net(sk);
+	int mode = drst_sysctl_knob(net, DRST_MODE);
 
-	return drst_policy_holds(sk, cause, drst_sysctl_knob(net, DRST_MODE),
-				 drst_sysctl_knob(net, DRST_HOLD_LINGER));
-}
-
-/**
- * drst_policy_can_hold() - is there a mode in which drst_policy_outbound() is true?
- * @sk: the connection, with all our hooks on
- * @cause: what drst_policy_cause() returned
- *
- * Context: process, socket lock held.
- */
-bool drst_policy_can_hold(const struct sock *sk, enum drst_cause cause)
-{
-	return drst_policy_holds(sk, cause, 2, true);
+	if (!mode || !drst_policy_allowed(sk) || !drst_policy_unflushed(sk))
+		return false;
+	if (!drst_sysctl_knob(net, DRST_HOLD_LINGER) && drst_policy_aborts(sk))
+		return false;
+	if (!drst_ktls_notified(sk))
+		return mode == 2 && !cause && drst_ktls_pending(sk);
+	return mode == 2 || !cause || sk->sk_state != TCP_ESTABLISHED;
 }
 
 /**
@@ -164,8 +143,7 @@ bool drst_policy_inbound(const struct sock *sk)
 {
 	int mode = drst_sysctl_knob(sock_net(sk), DRST_MODE);
 
-	if (!mode || !drst_policy_allowed(sk) || sock_flag(sk, SOCK_DEAD) ||
-	    drst_policy_resets_itself(sk))
+	if (!mode || !drst_policy_allowed(sk) || drst_policy_resets_itself(sk))
 		return false;
 	return mode == 2 || sk->sk_state != TCP_ESTABLISHED;
 }

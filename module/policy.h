@@ -10,7 +10,6 @@
 bool drst_policy_hooks(const struct sock *sk);
 enum drst_cause drst_policy_cause(const struct sock *sk);
 bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause);
-bool drst_policy_can_hold(const struct sock *sk, enum drst_cause cause);
 bool drst_policy_cuts(const struct sock *sk, enum drst_cause cause);
 bool drst_policy_inbound(const struct sock *sk);
 

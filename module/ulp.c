@@ -64,10 +64,7 @@ static int drst_ulp_borrow(struct socket *sock)
 	}
 
 	ops = (struct tcp_ulp_ops *)inet_csk(sk)->icsk_ulp_ops;
-	if (!try_module_get(ops->owner)) {
-		pr_err("net/tls is being unloaded: try again\n");
-		return -EBUSY;
-	}
+	__module_get(ops->owner);	/* the socket has a reference */
 	tls_ulp_ops = ops;
 	return 0;
 }

@@ -257,10 +257,10 @@ end:
 inline unhash()
 {
 	atomic {
-		assert(text && pernet);
+		assert(text && pernet && !dead);
 		if
 		/* drst_policy_inbound() */
-		:: err != RESET || udata || repair || dead || rcvq == 0 ->
+		:: err != RESET || udata || repair || rcvq == 0 ->
 			/* SO_ERROR has told: nothing is held, as in vanilla. */
 			early = early || err != RESET;
 			goto unhashed
@@ -626,19 +626,10 @@ inline hide_error()
 {
 	atomic { use(); assert(!hid); hid = true };
 #ifdef MUTATION_hide_not_xchg
-	if
-	:: !hidden_err -> hidden_err = err
-	:: else
-	fi;
+	atomic { assert(!hidden_err); hidden_err = err };
 	err = 0
 #else
-	atomic {
-		if
-		:: !hidden_err -> hidden_err = err
-		:: else
-		fi;
-		err = 0
-	}
+	atomic { assert(!hidden_err); hidden_err = err; err = 0 }
 #endif
 }
 

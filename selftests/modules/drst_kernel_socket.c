@@ -35,6 +35,7 @@ enum {
 	KSOCK_MORE,		/* is write() to leave the record open? */
 	KSOCK_NOTIFY,		/* 0: close_notify from the kernel's memory */
 	KSOCK_SHUTDOWN,		/* SHUT_RD, SHUT_WR or SHUT_RDWR */
+	KSOCK_KEYS,		/* as TLS_TX, but net/tls gets a copy in the kernel's memory */
 };
 
 struct ksock {
@@ -162,17 +163,26 @@ static int ksock_notify(struct ksock *ks)
 	return ret < 0 ? ret : 0;
 }
 
-static int ksock_set_keys(struct ksock *ks, void __user *keys)
+static int ksock_set_keys(struct ksock *ks, sockptr_t keys)
 {
 	struct socket *sock = ks->sock;
 	int err;
 
-	/* KSOCK_CONNECT has set the ULP. */
+	/* KSOCK_CONNECT, or a process by a file, has set the ULP. */
 	err = ksock_set_ulp(sock);
 	if (err && err != -EEXIST)
 		return err;
-	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX, USER_SOCKPTR(keys),
+	return sock->ops->setsockopt(sock, SOL_TLS, TLS_TX, keys,
 				     sizeof(struct tls12_crypto_info_aes_gcm_128));
+}
+
+static int ksock_copy_keys(struct ksock *ks, void __user *from)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys;
+
+	if (copy_from_user(&keys, from, sizeof(keys)))
+		return -EFAULT;
+	return ksock_set_keys(ks, KERNEL_SOCKPTR(&keys));
 }
 
 static long ksock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -200,7 +210,9 @@ static long ksock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KSOCK_SHUTDOWN:
 		return kernel_sock_shutdown(ks->sock, arg);
 	case TLS_TX:
-		return ksock_set_keys(ks, (void __user *)arg);
+		return ksock_set_keys(ks, USER_SOCKPTR((void __user *)arg));
+	case KSOCK_KEYS:
+		return ksock_copy_keys(ks, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -268,22 +268,30 @@ FIXTURE_TEARDOWN(loading)
 		drst_load(self->ko, "");
 }
 
-/* insmod: all or nothing. */
+/*
+ * insmod: all or nothing. What alloc_workqueue() allocates is not the same each time, so
+ * the first series can miss one behind it; the second has those of the namespaces.
+ */
 TEST_F_TIMEOUT(loading, insmod, 900)
 {
-	int err = 0;
+	static const char *const below[] = {
+		"do_one_initcall", "register_pernet_subsys",
+	};
+	int err = 0, i;
 
 	ASSERT_NE(NULL, self->ko);
 	ASSERT_TRUE(drst_unloaded());
-	fault_below_function("do_one_initcall");
-	EACH_FAULT(
-		,
-		err = drst_load(self->ko, ""),
+	for (i = 0; i < 2; i++) {
+		fault_below_function(below[i]);
+		EACH_FAULT(
+			,
+			err = drst_load(self->ko, ""),
 
-		ASSERT_TRUE(hit || !err);
-		ASSERT_EQ(!err, drst_present());
-		ASSERT_TRUE(drst_unloaded())
-	);
+			ASSERT_TRUE(hit || !err);
+			ASSERT_EQ(!err, drst_present());
+			ASSERT_TRUE(drst_unloaded())
+		);
+	}
 	ASSERT_EQ(0, drst_load(self->ko, ""));
 }
 

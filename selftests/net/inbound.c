@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "inbound.h"
+#include "lib/busy.h"
 
 INBOUND_FIXTURE(inbound);
 
@@ -70,6 +71,8 @@ static void expect_reset_now(TEST_ARG, struct conn *c, const struct cell *cell)
 {
 	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
 	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	if (cell->rx)	/* asks for nothing, and is not told; TCP's recv() tells */
+		EXPECT_EQ(0, recv(c->fd, "", 0, 0));
 	EXPECT_EQ(reset_errno(cell), so_error(c));
 	expect_never_held(_metadata);
 }
@@ -107,6 +110,88 @@ TEST_F(all_read, half_a_record)
 	reach(_metadata, c, cell->state);
 	peer_reset(c);
 	expect_reset_now(_metadata, c, cell);
+}
+
+/* Nor is the beginning of its header. */
+TEST_F(all_read, half_a_header)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	open_cell(&self->s, c, cell);
+	peer_send(c, "\x17\x03\x03", 3);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+/* Nor what is no record at all: kTLS has given up. */
+TEST_F(all_read, no_record)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	if (cell->state == TCP_LAST_ACK)
+		SKIP(return, "send() fails with what kTLS found");
+	open_cell(&self->s, c, cell);
+	peer_send(c, "HTTP/1.1 400 Bad Request\r\n", 26);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+INBOUND_FIXTURE(broken);
+
+#define BROKEN_CELL(mode, state)					\
+	FIXTURE_VARIANT_ADD(broken, state##_mode##mode) { {		\
+		mode, AF_INET, txrx, TCP_##state, TLS_1_3_VERSION } }
+BROKEN_CELL(0, ESTABLISHED);
+BROKEN_CELL(2, ESTABLISHED);
+BROKEN_CELL(0, FIN_WAIT2);
+BROKEN_CELL(1, FIN_WAIT2);
+
+/* An error that is kTLS's own shows, whether a reset is held or not. */
+TEST_F(broken, record)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+	bool holds = cell_holds(cell);
+	uint8_t rec[REC_MAX] = "broken";
+	char buf[RECORD_LEN];
+	size_t len;
+	int i;
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	peer_upload(c, 1, RECORD_LEN);
+	len = rec_seal(&c->rx, REC_DATA, rec, 6, rec);
+	rec[len - 1] ^= 1;
+	peer_send(c, rec, len);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	ASSERT_TRUE(holds ? drst_stat_await("CurrInHeld", 1) :
+			    conn_await_state(c, TCP_CLOSE));
+	ASSERT_EQ(RECORD_LEN, recv(c->fd, buf, sizeof(buf), 0));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-1, recv(c->fd, buf, sizeof(buf), 0));
+		EXPECT_EQ(EBADMSG, errno);
+		EXPECT_EQ(POLLIN | POLLERR | (holds ? 0 : POLLHUP),
+			  poll_now(c) & ~POLLRDHUP);
+	}
+	EXPECT_EQ(EBADMSG, so_error(c));
+	if (!holds)
+		return expect_never_held(_metadata);
+	EXPECT_EQ(1, drst_stat("CurrInHeld"));
 }
 
 INBOUND_FIXTURE(reader);
@@ -229,7 +314,7 @@ TEST_F(reader, rcvlowat)
 	EXPECT_EQ(at_once(c), recv(c->fd, buf, sizeof(buf), 0));
 }
 
-static void splice_all(int fd, int into, size_t want, size_t *got)
+static void splice_all(int fd, int into, size_t want, size_t *got, int flags)
 {
 	char buf[4096];
 	int p[2];
@@ -237,7 +322,7 @@ static void splice_all(int fd, int into, size_t want, size_t *got)
 
 	MUST(!pipe(p));
 	for (*got = 0; *got < want; *got += n) {
-		n = splice(fd, NULL, p[1], NULL, sizeof(buf), 0);
+		n = splice(fd, NULL, p[1], NULL, sizeof(buf), flags);
 		if (n <= 0)
 			break;
 		MUST(read(p[0], buf, n) == n && write(into, buf, n) == n);
@@ -246,25 +331,51 @@ static void splice_all(int fd, int into, size_t want, size_t *got)
 	close(p[1]);
 }
 
-TEST_F(reader, splice)
+static void expect_spliced(TEST_ARG, struct conn *c, const struct cell *cell,
+			   int flags)
 {
-	struct conn *c = &self->s.conn;
-	size_t got;
 	int null = open("/dev/null", O_WRONLY);
+	size_t got;
 
-	HOLD();
-	splice_all(c->fd, null, at_once(c), &got);
+	splice_all(c->fd, null, at_once(c), &got, flags);
 	close(null);
 	EXPECT_EQ(at_once(c), got);
 	if (!c->ktls_rx) {
 		EXPECT_EQ(0, drst_stat("CurrInHeld"));
-		splice_all(c->fd, -1, 1, &got);
+		splice_all(c->fd, -1, 1, &got, flags);
 		EXPECT_EQ(0, got);
 		expect_reset_known(_metadata, c);
 		return;
 	}
 	/* The alert is no data: it stays where it is. */
 	c->uploaded = 0;
+	expect_delivered(_metadata, c, cell);
+}
+
+TEST_F(reader, splice)
+{
+	HOLD();
+	expect_spliced(_metadata, &self->s.conn, &variant->cell, 0);
+}
+
+TEST_F(reader, splice_nonblock)
+{
+	HOLD();
+	expect_spliced(_metadata, &self->s.conn, &variant->cell,
+		       SPLICE_F_NONBLOCK);
+}
+
+/* poll() while another thread is inside recv(), with the socket lock */
+TEST_F(reader, poll_beside_recv)
+{
+	struct conn *c = &self->s.conn;
+	struct busy busy;
+
+	HOLD();
+	busy_begin(&busy, c->fd);
+	EXPECT_EQ(poll_without_rst(&variant->cell), poll_now(c));
+	busy_end(&busy);
+	expect_held(_metadata, c, &variant->cell);
 	expect_delivered(_metadata, c, &variant->cell);
 }
 

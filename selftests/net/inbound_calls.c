@@ -330,6 +330,12 @@ TEST_F(told, state_bind_and_names)
 	RESET();
 	EXPECT_EQ(holds ? 0 : -1,
 		  getpeername(c->fd, (struct sockaddr *)&name, &len));
+	len = 0;
+	EXPECT_EQ(0, getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(0, len);
+	len = sizeof(info);
+	EXPECT_EQ(-1, getsockopt(c->fd, IPPROTO_TCP, 9999, &info, &len));
+	EXPECT_EQ(ENOPROTOOPT, errno);
 	len = 1;
 	ASSERT_EQ(0, getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len));
 	EXPECT_EQ(1, len);

@@ -91,6 +91,22 @@ TEST_F(held, kill_9)
 	expect_closed(_metadata, &self->s);
 }
 
+/* Options change nothing, but for TCP_REPAIR: it ends the hold as close() does. */
+TEST_F(held, tcp_repair)
+{
+	struct conn *c = &self->s.conn;
+
+	HOLD();
+	sockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	expect_held(_metadata, c, &variant->cell);
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	EXPECT_EQ(1, drst_stat("InClosed"));
+	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
+	expect_reset_known(_metadata, c);
+}
+
 /* What has arrived can still be read, as in vanilla. */
 static void expect_readable_after_shutdown(TEST_ARG, struct scene *s,
 					   const struct cell *cell, int how)

@@ -7,8 +7,11 @@
  */
 #include "kselftest_harness.h"
 
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 
 #include "inbound.h"
 #include "lib/busy.h"
@@ -371,6 +374,128 @@ TEST_F(inside, recv_of_two_records)
 	}
 	EXPECT_EQ(0, recv(c->fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(1, drst_stat("InHeld"));
+	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
+}
+
+/* One record of peer_upload(): the errno, 255 if it is not all of it, or 0 */
+static int by_recv(const struct conn *c)
+{
+	char buf[RECORD_LEN + 1];
+	ssize_t got = recv(c->fd, buf, sizeof(buf), 0);
+
+	return got < 0 ? errno : got == RECORD_LEN ? 0 : 255;
+}
+
+static int by_splice(const struct conn *c)
+{
+	ssize_t got;
+	int p[2];
+
+	MUST(!pipe(p));
+	got = splice(c->fd, NULL, p[1], NULL, RECORD_LEN + 1, 0);
+	return got < 0 ? errno : got == RECORD_LEN ? 0 : 255;
+}
+
+/*
+ * A reader sleeps, and send() keeps the socket lock: net/tls learns of the record by a
+ * worker, and the reader, who is first, finds the error of the RST instead. In vanilla
+ * that is what it gets.
+ */
+static void expect_reader_is_first(TEST_ARG, struct scene *s,
+				   const struct cell *cell,
+				   int (*read_one)(const struct conn *c))
+{
+	struct conn *c = &s->conn;
+	unsigned int queued;
+	struct busy busy;
+	pid_t pid;
+
+	open_cell(s, c, cell);
+	reach(_metadata, c, cell->state);
+	keep_workers_out();
+	pid = child(c);
+	if (!pid)
+		_exit(read_one(c));
+	ASSERT_TRUE(EVENTUALLY(child_sleeps(pid)));
+	busy_send(&busy, c->fd);
+	peer_upload(c, 1, RECORD_LEN);
+	ASSERT_TRUE(await_backlog(c, 0));
+	peer_await_sent(c);
+	queued = tcp_backlog(c->fd);
+	peer_reset(c);
+	ASSERT_TRUE(await_backlog(c, queued));
+	busy_end(&busy);
+	EXPECT_EQ(cell->mode ? 0 : reset_errno(cell), child_status(pid, 5));
+	let_workers_in();
+	if (!cell->mode)
+		return expect_never_held(_metadata);
+	EXPECT_EQ(1, drst_stat("InHeld"));
+	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
+}
+
+TEST_F(inside, recv_before_the_worker)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_reader_is_first(_metadata, &self->s, &variant->cell, by_recv);
+}
+
+TEST_F(inside, splice_before_the_worker)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_reader_is_first(_metadata, &self->s, &variant->cell, by_splice);
+}
+
+#define LARGE 6000
+#define PIECE 1000
+
+/*
+ * Where the receive buffer has no room for a record, net/tls copies it out as it
+ * comes. The last piece waits in the backlog with the RST.
+ */
+TEST_F(inside, record_larger_than_the_buffer)
+{
+	const struct cell *cell = &variant->cell;
+	struct conn *c = &self->s.conn;
+	static char data[LARGE], got[LARGE];
+	static uint8_t rec[REC_MAX];
+	unsigned int queued;
+	struct busy busy;
+	size_t len, sent;
+	uint8_t type;
+	int left;
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	reach(_metadata, c, cell->state);
+	sockopt(c->fd, SOL_SOCKET, SO_RCVBUF, 1);	/* the least there is */
+	memset(data, 'x', sizeof(data));
+	len = rec_seal(&c->rx, REC_DATA, data, sizeof(data), rec);
+	for (sent = 0; sent < LARGE; sent += PIECE) {
+		peer_send(c, rec + sent, PIECE);
+		ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port,
+				       flow->acked[SIDE_B] == c->replied));
+	}
+	ASSERT_EQ(0, ioctl(c->fd, SIOCINQ, &left));
+	ASSERT_EQ(0, left) {
+		TH_LOG("nothing was copied out");
+	}
+	busy_send(&busy, c->fd);
+	peer_send(c, rec + sent, len - sent);
+	ASSERT_TRUE(await_backlog(c, 0));
+	queued = tcp_backlog(c->fd);
+	peer_reset(c);
+	ASSERT_TRUE(await_backlog(c, queued));
+	busy_end(&busy);
+	ASSERT_TRUE(await_readable(c));
+	EXPECT_EQ(POLLIN | (cell->mode ? 0 : POLLERR | POLLHUP),
+		  poll_now(c) & ~POLLRDHUP);
+	if (!cell->mode)
+		return expect_never_held(_metadata);
+	EXPECT_EQ(1, drst_stat("CurrInHeld"));
+	EXPECT_EQ(LARGE, read_record(c->fd, got, sizeof(got), 0, &type));
+	EXPECT_EQ(0, memcmp(data, got, sizeof(data)));
+	EXPECT_EQ(-1, recv(c->fd, got, sizeof(got), 0));
+	EXPECT_EQ(reset_errno(cell), errno);
 	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
 }
 

@@ -582,6 +582,16 @@ FIXTURE_VARIANT_ADD(lacking, tls_but_for_its_name) {
 FIXTURE_VARIANT_ADD(lacking, tls_but_for_its_name_builtin) {
 	"/bin/false", "name=tls builtin=1", -EOPNOTSUPP, "is not net/tls"
 };
+#define LIKE_TLS(what)							\
+	FIXTURE_VARIANT_ADD(lacking, tls_but_for_its_##what) {		\
+		"/bin/false", "name=tls builtin=1 wrong=" #what,	\
+		-EOPNOTSUPP, "is not net/tls"				\
+	}
+LIKE_TLS(sk);
+LIKE_TLS(sk_proto);
+LIKE_TLS(tx_conf);
+LIKE_TLS(rx_conf);
+LIKE_TLS(sk_prot);
 FIXTURE_VARIANT_ADD(lacking, room_for_its_own_name) {
 	NULL, "name=tls_drst", -EBUSY, "named tls_drst is there already"
 };

@@ -106,6 +106,110 @@ TEST_F(never_held, refused_close_notify)
 	}
 }
 
+/* What sendmsg() is given for a record; 0 as @level: no such control message */
+struct odd_record {
+	const char *bytes;	/* NULL: at an address where nothing is */
+	size_t len;
+	struct {
+		int level, type;
+		size_t len;
+		uint8_t what;
+	} msgs[3];
+	size_t control;		/* how long all of them are, if not as @msgs says */
+	int err;
+};
+
+#define IS(what) { SOL_TLS, TLS_SET_RECORD_TYPE, CMSG_LEN(1), what }
+#define NOT_TLS { IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(1), REC_DATA }
+
+static ssize_t send_odd(const struct conn *c, const struct odd_record *odd)
+{
+	static char control[3 * CMSG_SPACE(1)] __attribute__((aligned(8)));
+	struct iovec iov = { (void *)(odd->bytes ? : (char *)1), odd->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control };
+	struct cmsghdr *cmsg;
+	int i;
+
+	for (i = 0; i < 3 && odd->msgs[i].level; i++) {
+		cmsg = (struct cmsghdr *)(control + i * CMSG_SPACE(1));
+		cmsg->cmsg_level = odd->msgs[i].level;
+		cmsg->cmsg_type = odd->msgs[i].type;
+		cmsg->cmsg_len = odd->msgs[i].len;
+		*CMSG_DATA(cmsg) = odd->msgs[i].what;
+	}
+	msg.msg_controllen = odd->control ? : i * CMSG_SPACE(1);
+	return sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+}
+
+/* Records that are nearly an alert of close_notify */
+static const struct odd_record near_misses[] = {
+	{ "\1", 1, { IS(REC_ALERT) } },
+	{ "\1\0\0", 3, { IS(REC_ALERT) } },
+	{ "\1\0", 2, { IS(REC_HANDSHAKE) } },
+	{ "\1\0", 2, { IS(REC_ALERT), IS(REC_DATA) } },
+};
+
+TEST_F(never_held, nearly_close_notify)
+{
+	struct conn *c = &self->s.conn;
+	unsigned int i;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_send(c, BULK);
+	for (i = 0; i < sizeof(near_misses) / sizeof(near_misses[0]); i++) {
+		const struct odd_record *odd = &near_misses[i];
+
+		ASSERT_EQ(odd->len, send_odd(c, odd));
+		c->stream += odd->len + dir_overhead(&c->tx);
+	}
+	reply_and_close_wait(_metadata, c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata, 1);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("CloseNotify"));
+	}
+}
+
+/* Such as net/tls refuses: bad addresses, control messages that are none */
+static const struct odd_record refused[] = {
+	{ NULL, 2, { IS(REC_ALERT) }, .err = EFAULT },
+	{ "\1\0", 2, { NOT_TLS }, .err = EINVAL },
+	{ "\1\0", 2, { { SOL_TLS, TLS_GET_RECORD_TYPE, CMSG_LEN(1), REC_ALERT } },
+	  .err = EINVAL },
+	{ "\1\0", 2, { { SOL_TLS, TLS_SET_RECORD_TYPE, CMSG_LEN(0), REC_ALERT } },
+	  .err = EINVAL },
+	{ "\1\0", 2, { { SOL_TLS, TLS_SET_RECORD_TYPE, 1, REC_ALERT } },
+	  .err = EINVAL },
+	{ "\1\0", 2, { IS(REC_ALERT) }, CMSG_LEN(0), EINVAL },
+	{ "\1\0", 2, { IS(REC_ALERT) }, sizeof(struct cmsghdr) / 2, EINVAL },
+};
+
+TEST_F(never_held, refused_messages)
+{
+	struct conn *c = &self->s.conn;
+	unsigned int i;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_send(c, BULK);
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		EXPECT_EQ(-1, send_odd(c, &refused[i]));
+		EXPECT_EQ(refused[i].err, errno) {
+			TH_LOG("message %u", i);
+		}
+	}
+	reply_and_close_wait(_metadata, c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_nothing_held(_metadata, 1);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("CloseNotify"));
+	}
+}
+
 /* Two bytes {1, 0} of content are content. */
 TEST_F(never_held, content_like_close_notify)
 {
@@ -122,26 +226,52 @@ TEST_F(never_held, content_like_close_notify)
 	expect_nothing_held(_metadata, 1);
 }
 
+/* An alert has been sent that counts as close_notify. */
+static void expect_notified(TEST_ARG, struct scene *s, int mode)
+{
+	struct conn *c = &s->conn;
+	const struct flow *flow;
+
+	reply_and_close_wait(_metadata, c);
+	conn_close(c);
+	if (!mode)
+		return expect_cut(_metadata, s);
+	while (peer_read(c, c->stream) > 0)
+		;
+	EXPECT_EQ(c->stream, c->raw);
+	flow = wire_flow(&s->wire, c->port);
+	EXPECT_EQ(c->stream, flow->acked_at_rst);
+	EXPECT_EQ(1, drst_stat("CloseNotify"));
+	expect_hold(_metadata, "RstSent");
+}
+
 /* The contract's "any level": close_notify marked fatal counts as one. */
 TEST_F(never_held, but_close_notify_of_any_level_is)
 {
 	struct conn *c = &self->s.conn;
-	const struct flow *flow;
 
 	REQUIRE_MODE(variant->mode);
 	conn_open(c, &self->s.bed, &defaults);
 	conn_send(c, BULK);
 	send_alert(_metadata, c, 2, 0);
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	if (!variant->mode)
-		return expect_cut(_metadata, &self->s);
-	while (peer_read(c, c->stream) > 0)
-		;
-	EXPECT_EQ(c->stream, c->raw);
-	flow = wire_flow(&self->s.wire, c->port);
-	EXPECT_EQ(c->stream, flow->acked_at_rst);
-	expect_hold(_metadata, "RstSent");
+	expect_notified(_metadata, &self->s, variant->mode);
+}
+
+/* The last type of a record counts, and other levels are not TLS's. */
+TEST_F(never_held, but_close_notify_among_messages_is)
+{
+	static const struct odd_record among = {
+		.bytes = "\1\0", .len = 2,
+		.msgs = { IS(REC_DATA), IS(REC_ALERT), NOT_TLS },
+	};
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_send(c, BULK);
+	ASSERT_EQ(2, send_odd(c, &among));
+	c->stream += 2 + dir_overhead(&c->tx);
+	expect_notified(_metadata, &self->s, variant->mode);
 }
 
 /* Everything has been acknowledged: there is nothing to wait for. */
@@ -350,6 +480,7 @@ FIXTURE_VARIANT(accepted) {
 	int mode;
 	bool file;	/* keys by a file, from tlshd; or else by the kernel */
 	bool owned;	/* the kernel has sk_user_data while it uses the socket */
+	bool ulp;	/* the file sets the ULP alone, keys are in the kernel's memory */
 };
 
 #define ACCEPTED(mode)							\
@@ -358,7 +489,9 @@ FIXTURE_VARIANT(accepted) {
 	FIXTURE_VARIANT_ADD(accepted, bare_owned_mode##mode)		\
 		{ mode, false, true };					\
 	FIXTURE_VARIANT_ADD(accepted, file_owned_mode##mode)		\
-		{ mode, true, true }
+		{ mode, true, true };					\
+	FIXTURE_VARIANT_ADD(accepted, file_ulp_mode##mode)		\
+		{ mode, false, false, true }
 
 ACCEPTED(0);
 ACCEPTED(1);
@@ -382,7 +515,9 @@ static void accept_tls(TEST_ARG, struct scene *s,
 	struct conn *c = &s->conn;
 
 	ksock_accept(c, &s->bed);
-	if (variant->file)
+	if (variant->ulp)
+		ksock_ulp_by_file(c);
+	else if (variant->file)
 		ksock_tls_by_file(c, &opts);
 	else
 		ksock_tls(c);
@@ -394,6 +529,8 @@ static void accept_tls(TEST_ARG, struct scene *s,
 #define ACCEPT(rx) do {							\
 	REQUIRE_MODE(variant->mode);					\
 	REQUIRE_TEST_MODULE("drst_kernel_socket");			\
+	if (variant->ulp && !ksock_has_keys())				\
+		SKIP(return, "its memcpy() warns");			\
 	accept_tls(_metadata, &self->s, variant, rx);			\
 } while (0)
 
@@ -497,7 +634,6 @@ static void expect_rst_not_held(TEST_ARG, struct scene *s, bool owned)
 {
 	struct conn *c = &s->conn;
 
-	ksock_send(c, 1);
 	peer_upload(c, 4, 700);
 	peer_notify(c);
 	ASSERT_TRUE(WIRE_AWAIT(&s->wire, c->port,
@@ -511,6 +647,7 @@ static void expect_rst_not_held(TEST_ARG, struct scene *s, bool owned)
 	expect_nothing_held(_metadata, 0);
 }
 
+/* The kernel has sent nothing so far, by which it would be known. */
 TEST_F(accepted, peer_resets)
 {
 	ACCEPT(variant->file);
@@ -520,6 +657,7 @@ TEST_F(accepted, peer_resets)
 TEST_F(accepted, peer_resets_after_letting_go)
 {
 	ACCEPT(variant->file);
+	ksock_send(&self->s.conn, 1);
 	expect_rst_not_held(_metadata, &self->s, variant->owned);
 }
 

@@ -7,6 +7,7 @@
 
 #include <linux/bpf.h>
 #include <linux/net_tstamp.h>
+#include <netinet/ip_icmp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -78,6 +79,12 @@ static void low_receive_mark(int fd)
 	sockopt(fd, SOL_SOCKET, SO_RCVLOWAT, 4096);
 }
 
+/* One of TLS's own: the keys stay as they are. */
+static void zerocopy_sendfile(int fd)
+{
+	sockopt(fd, SOL_TLS, TLS_TX_ZEROCOPY_RO, 1);
+}
+
 static void timestamps(int fd)
 {
 	sockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_ACK |
@@ -105,6 +112,7 @@ OPTION(reno);
 OPTION(small_segments);
 OPTION(low_receive_mark);
 OPTION(timestamps);
+OPTION(zerocopy_sendfile);
 
 static void with_option(struct scene *s, const FIXTURE_VARIANT(option) *variant)
 {
@@ -169,6 +177,28 @@ TEST_F(special, repair_on_and_off)
 	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 0);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/*
+ * An ICMP message that has become an error of the socket's (IP_RECVERR), and that
+ * nobody took: in LAST_ACK it is there still when all has been acknowledged.
+ */
+TEST_F(special, error_not_taken)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	conn_upload(c, BULK);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
+	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
+	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
+	EXPECT_EQ(POLLIN | POLLRDHUP | POLLERR, poll_now(c));
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
 TEST_F(special, zerocopy_is_refused)

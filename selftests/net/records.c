@@ -7,8 +7,9 @@
 
 #include <linux/sock_diag.h>
 #include <netinet/ip_icmp.h>
-#include <sched.h>
+#include <poll.h>
 
+#include "lib/diag.h"
 #include "lib/given.h"
 #include "lib/pcrypt.h"
 #include "lib/scene.h"
@@ -77,25 +78,6 @@ static void fill_into_record(TEST_ARG, struct scene *s, int len)
 		fill(_metadata, &s->conn);
 	}
 	ASSERT_TRUE(part_is_left(&s->conn, len));
-}
-
-/*
- * TLS has a worker of this CPU hand over what it holds once there is room; it
- * waits until we sleep.
- */
-static void keep_workers_out(void)
-{
-	struct sched_param fifo = { .sched_priority = 1 };
-
-	cpu_stay();
-	MUST(!sched_setscheduler(0, SCHED_FIFO, &fifo));
-}
-
-static void let_workers_in(void)
-{
-	struct sched_param none = {};
-
-	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
 }
 
 /* Room in the sender's buffer for one byte more than TCP has: for a segment. */
@@ -220,6 +202,71 @@ TEST_F(records, full_buffer_unread_not_notified)
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
 	expect_cuts(_metadata, 0, 1, left);
+}
+
+/* The same if the reason comes while the connection is held: vanilla resets, too. */
+TEST_F(records, full_buffer_late_data)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	conn_close(c);
+	peer_reply(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode == 2 ? "RstSent" : NULL);
+	expect_aborts(_metadata, 0, 1);
+}
+
+/* Orders that come while TLS still has records to hand over */
+TEST_F(records, full_buffer_peer_resets)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	conn_close(c);
+	peer_reset(c);
+	expect_hold(_metadata, variant->mode == 2 ? "PeerReset" : NULL);
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
+}
+
+TEST_F(records, full_buffer_ss_kill)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	conn_close(c);
+	ASSERT_EQ(0, conn_destroy(c));
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode == 2 ? "Aborted" : NULL);
+}
+
+/*
+ * The process has not looked at an error of the socket's (IP_RECVERR): TCP takes
+ * nothing more from TLS, so there is nothing to wait for.
+ */
+TEST_F(records, full_buffer_icmp_before)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd p = { .fd = c->fd };
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	fill_into_record(_metadata, &self->s, 1);
+	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
+	p.fd = c->fd;
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	EXPECT_EQ(POLLERR, p.revents);
+	conn_close(c);
+	expect_short(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
 }
 
 /* Nothing is with TCP. How long an open record is, is not to be seen. */
@@ -623,6 +670,25 @@ TEST_F(shut, full_buffer)
 	leave(_metadata, &self->s, FULL);
 	shut_and_close(_metadata, &self->s, variant->how);
 	expect_hold(_metadata, NULL);
+}
+
+/* What TLS holds is lost already, so the RST of close() does not cut it. */
+TEST_F(shut, full_buffer_unread)
+{
+	struct conn *c = &self->s.conn;
+	long left;
+
+	REQUIRE_MODE(variant->mode);
+	leave(_metadata, &self->s, FULL);
+	peer_reply(c);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_EQ(0, shutdown(c->fd, variant->how));
+	EXPECT_LT(0, held_by_tls(c));
+	left = conn_queued(c);
+	conn_close(c);
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, NULL);
+	expect_cuts(_metadata, 0, 1, left);
 }
 
 TEST_F(shut, pending_alert)

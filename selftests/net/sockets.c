@@ -100,6 +100,28 @@ TEST_F(sockets, corked)
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
+/* As long as the peer takes, TCP does not send what is corked by itself. */
+#define SLOW_MS 500
+
+/* All of it is acknowledged while close() still runs. */
+TEST_F(sockets, corked_tail_only)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	*bed_altered = true;
+	link_impair(&self->s.bed, SIDE_B, SLOW_MS, 0);
+	sender_open(&self->s, variant->family);
+	link_impair(&self->s.bed, SIDE_B, 0, 0);
+	sockopt(c->fd, IPPROTO_TCP, TCP_CORK, 1);
+	conn_upload(c, SMALL);
+	to_close_wait(_metadata, c);
+	ASSERT_TRUE(conn_await_stalled(c));
+	sockopt(c->peer, IPPROTO_TCP, TCP_QUICKACK, 1);
+	conn_close(c);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+}
+
 TEST_F(sockets, corked_nothing_owed)
 {
 	struct conn *c = &self->s.conn;

@@ -159,6 +159,9 @@ TEST_F(visible, list)
 	EXPECT_GE(c->stream, bytes);
 	EXPECT_EQ(c->port, atoi(strrchr(local, ':') + 1));
 	EXPECT_EQ(PEER_PORT, atoi(strrchr(remote, ':') + 1));
+	bed_enter(&self->s.bed, SIDE_B);	/* whose list has its own only */
+	EXPECT_EQ(0, listed(text, sizeof(text)));
+	bed_enter(&self->s.bed, SIDE_A);
 	expect_whole_rst(_metadata, &self->s);
 	EXPECT_TRUE(drst_settled());
 	EXPECT_EQ(0, listed(text, sizeof(text)));

@@ -492,6 +492,21 @@ void cpu_stay(void)
 	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
 }
 
+void keep_workers_out(void)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+
+	cpu_stay();
+	MUST(!sched_setscheduler(0, SCHED_FIFO, &fifo));
+}
+
+void let_workers_in(void)
+{
+	struct sched_param none = {};
+
+	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
+}
+
 void sockopt(int fd, int level, int name, int value)
 {
 	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));

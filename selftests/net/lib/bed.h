@@ -103,6 +103,13 @@ long clock_ms(clockid_t clock);	/* what it shows now */
 /* This task stays on the CPU that it is on. */
 void cpu_stay(void);
 
+/*
+ * What net/tls has a worker of this CPU do waits until we sleep, and so do the threads
+ * and processes that we have made in between.
+ */
+void keep_workers_out(void);
+void let_workers_in(void);
+
 /* setsockopt(), which has to succeed */
 void sockopt(int fd, int level, int name, int value);
 

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "drst.h"
@@ -29,7 +31,7 @@ void ksock_do(struct conn *conn, unsigned int cmd, long arg)
 }
 
 /* All zeros, with which conn->tx begins */
-static void install_keys(struct conn *conn)
+static void install_keys(struct conn *conn, unsigned int cmd)
 {
 	struct tls12_crypto_info_aes_gcm_128 keys = {
 		.info.version = TLS_1_3_VERSION,
@@ -39,7 +41,7 @@ static void install_keys(struct conn *conn)
 	conn->tx.version = keys.info.version;
 	conn->tx.cipher = keys.info.cipher_type;
 	dir_init(&conn->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
-	ksock_do(conn, TLS_TX, (long)&keys);
+	ksock_do(conn, cmd, (long)&keys);
 }
 
 void ksock_connect(struct conn *conn, struct bed *bed)
@@ -51,7 +53,7 @@ void ksock_connect(struct conn *conn, struct bed *bed)
 	conn->fd = device_open();
 	ksock_do(conn, KSOCK_CONNECT, 0);
 	conn_accept_peer(conn, listener, AF_INET);
-	install_keys(conn);
+	install_keys(conn, TLS_TX);
 }
 
 void ksock_accept(struct conn *conn, struct bed *bed)
@@ -65,7 +67,26 @@ void ksock_accept(struct conn *conn, struct bed *bed)
 
 void ksock_tls(struct conn *conn)
 {
-	install_keys(conn);
+	install_keys(conn, TLS_TX);
+}
+
+bool ksock_has_keys(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	MUST(!uname(&name));
+	MUST(sscanf(name.release, "%d.%d", &major, &minor) == 2);
+	return major < 6 || (major == 6 && minor <= 12);
+}
+
+void ksock_ulp_by_file(struct conn *conn)
+{
+	int fd = ioctl(conn->fd, KSOCK_FILE, 0);
+
+	MUST(fd >= 0 && !setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	close(fd);
+	install_keys(conn, KSOCK_KEYS);
 }
 
 void ksock_tls_by_file(struct conn *conn, const struct conn_opts *opts)

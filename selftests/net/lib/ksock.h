@@ -17,6 +17,7 @@ enum {
 	KSOCK_MORE,
 	KSOCK_NOTIFY,
 	KSOCK_SHUTDOWN,
+	KSOCK_KEYS,
 };
 
 /* The kernel connects, and takes keys from user space. */
@@ -33,6 +34,13 @@ void ksock_tls(struct conn *conn);
  * of it, which is closed again, as tlshd does.
  */
 void ksock_tls_by_file(struct conn *conn, const struct conn_opts *opts);
+
+/*
+ * The same for the ULP alone; the keys come from the kernel's memory. The memcpy() of
+ * newer kernels warns of that.
+ */
+bool ksock_has_keys(void);
+void ksock_ulp_by_file(struct conn *conn);
 
 /* As conn_send(): content in records, by the kernel */
 void ksock_send(struct conn *conn, size_t len);
