@@ -952,7 +952,7 @@ static void uring_poll(struct uring *u, int fd, unsigned int events)
 
 	u->sqe->opcode = IORING_OP_POLL_ADD;
 	u->sqe->fd = fd;
-	u->sqe->poll32_events = events;
+	u->sqe->poll32_events = uring_events(events);
 	array[0] = 0;
 	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
 	MUST(syscall(SYS_io_uring_enter, u->fd, 1, 0, 0, NULL, 0) == 1);

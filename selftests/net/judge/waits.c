@@ -177,7 +177,7 @@ void call_uring_poll(struct call *call)
 		return;
 	}
 	sqe = uring_sqe(call, IORING_OP_POLL_ADD);
-	sqe->poll32_events = call->step->arg[0];
+	sqe->poll32_events = uring_events(call->step->arg[0]);
 	sqe->len = call->step->arg[1] == WAIT_MULTI ? IORING_POLL_ADD_MULTI : 0;
 	uring_await(call, 1);
 	events_of_result(call);

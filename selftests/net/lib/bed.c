@@ -507,6 +507,15 @@ void let_workers_in(void)
 	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
 }
 
+uint32_t uring_events(uint32_t events)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return events << 16 | events >> 16;
+#else
+	return events;
+#endif
+}
+
 void sockopt(int fd, int level, int name, int value)
 {
 	MUST(!setsockopt(fd, level, name, &value, sizeof(value)));

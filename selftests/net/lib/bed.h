@@ -15,6 +15,7 @@
 #define SELFTESTS_BED_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #define PEER_PORT 4433
@@ -109,6 +110,9 @@ void cpu_stay(void);
  */
 void keep_workers_out(void);
 void let_workers_in(void);
+
+/* As io_uring wants poll()'s events: with the lower half where its 16 bits once were. */
+uint32_t uring_events(uint32_t events);
 
 /* setsockopt(), which has to succeed */
 void sockopt(int fd, int level, int name, int value);
