@@ -50,6 +50,18 @@ static void reply_and_close_wait(TEST_ARG, struct conn *c)
 	to_close_wait(_metadata, c);
 }
 
+/* Nothing has been sent that counts as close_notify. */
+static void expect_not_notified(TEST_ARG, struct scene *s)
+{
+	reply_and_close_wait(_metadata, &s->conn);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_nothing_held(_metadata, 1);
+	if (drst_present()) {
+		EXPECT_EQ(0, drst_stat("CloseNotify"));
+	}
+}
+
 static void send_alert(TEST_ARG, struct conn *c, uint8_t level, uint8_t what)
 {
 	uint8_t alert[2] = { level, what };
@@ -78,13 +90,7 @@ TEST_F(never_held, other_alerts)
 	conn_send(c, BULK);
 	send_alert(_metadata, c, 1, 90);
 	send_alert(_metadata, c, 2, 42);
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata, 1);
-	if (drst_present()) {
-		EXPECT_EQ(0, drst_stat("CloseNotify"));
-	}
+	expect_not_notified(_metadata, &self->s);
 }
 
 /* An alert that the kernel's TLS refuses has not been accepted. */
@@ -97,13 +103,7 @@ TEST_F(never_held, refused_close_notify)
 	conn_send(c, BULK);
 	EXPECT_FALSE(conn_try_notify(c, MSG_MORE));
 	EXPECT_EQ(EINVAL, errno);
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata, 1);
-	if (drst_present()) {
-		EXPECT_EQ(0, drst_stat("CloseNotify"));
-	}
+	expect_not_notified(_metadata, &self->s);
 }
 
 /* What sendmsg() is given for a record; 0 as @level: no such control message */
@@ -164,13 +164,7 @@ TEST_F(never_held, nearly_close_notify)
 		ASSERT_EQ(odd->len, send_odd(c, odd));
 		c->stream += odd->len + dir_overhead(&c->tx);
 	}
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata, 1);
-	if (drst_present()) {
-		EXPECT_EQ(0, drst_stat("CloseNotify"));
-	}
+	expect_not_notified(_metadata, &self->s);
 }
 
 /* Such as net/tls refuses: bad addresses, control messages that are none */
@@ -201,13 +195,7 @@ TEST_F(never_held, refused_messages)
 			TH_LOG("message %u", i);
 		}
 	}
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata, 1);
-	if (drst_present()) {
-		EXPECT_EQ(0, drst_stat("CloseNotify"));
-	}
+	expect_not_notified(_metadata, &self->s);
 }
 
 /* Two bytes {1, 0} of content are content. */
@@ -220,10 +208,7 @@ TEST_F(never_held, content_like_close_notify)
 	conn_send(c, BULK);
 	ASSERT_EQ(2, send(c->fd, close_notify, 2, MSG_NOSIGNAL));
 	c->stream += 2 + dir_overhead(&c->tx);
-	reply_and_close_wait(_metadata, c);
-	conn_close(c);
-	expect_cut(_metadata, &self->s);
-	expect_nothing_held(_metadata, 1);
+	expect_not_notified(_metadata, &self->s);
 }
 
 /* An alert has been sent that counts as close_notify. */
