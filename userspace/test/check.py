@@ -1556,14 +1556,7 @@ def test_client_certificate():
 
     def play(verb):
         def play(fake):
-            fake.to_login()
-            port = fake.data_port()
-            for question in ("SIZE", "MDTM") if verb == "RETR" else ():
-                fake.hear(question)
-                fake.say("502 no")
-            fake.hear("EPSV")
-            fake.say(f"229 ok (|||{port}|)")
-            fake.hear(verb)
+            fake.to_transfer(verb)
             fake.say("150 ok")
             with fake.data() as data:
                 if verb != "STOR":
@@ -1630,18 +1623,8 @@ def test_which_connection():
 
 def test_stopped_anywhere():
     """Ctrl-C is told as such, whatever it comes amid."""
-    def until_data(fake, verb):
-        fake.to_login()
-        port = fake.data_port()
-        for question in ("SIZE", "MDTM") if verb == "RETR" else ():
-            fake.hear(question)
-            fake.say("502 no")
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        fake.hear(verb)
-
     def at_data(fake, verb, tls=True):
-        until_data(fake, verb)
+        fake.to_transfer(verb)
         fake.say("150 ok")
         fake.stream = fake.data() if tls else fake.data_listener.accept()[0]
 
@@ -1660,7 +1643,7 @@ def test_stopped_anywhere():
         "AUTH": ("put", lambda f: (f.say("220 x"), f.hear("AUTH"))),
         "the handshake": ("put", lambda f: (f.say("220 x"), f.hear("AUTH"), f.say("234 ok"), f.sock.recv(1))),
         "a command": ("put", lambda f: (f.to_login(), f.hear("EPSV"))),
-        "STOR": ("put", lambda f: until_data(f, "STOR")),
+        "STOR": ("put", lambda f: f.to_transfer("STOR")),
         "the data's handshake": ("put", lambda f: at_data(f, "STOR", False)),
         "an upload": ("put", lambda f: at_data(f, "STOR")),
         "a download": ("get", get_some),

@@ -255,13 +255,20 @@ class Fake:
         self.data_listener = socket.create_server(("127.0.0.1", 0))
         return self.data_listener.getsockname()[1]
 
-    def to_stor(self):
-        """A put, up to its data"""
+    def to_transfer(self, verb):
+        """A put or a get, up to its command"""
         self.to_login()
         port = self.data_port()
+        for question in ("SIZE", "MDTM") if verb == "RETR" else ():
+            self.hear(question)
+            self.say("502 no")
         self.hear("EPSV")
         self.say(f"229 ok (|||{port}|)")
-        self.hear("STOR")
+        self.hear(verb)
+
+    def to_stor(self):
+        """A put, up to its data"""
+        self.to_transfer("STOR")
         self.say("150 ok")
 
     def data(self):
