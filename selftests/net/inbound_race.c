@@ -326,6 +326,19 @@ static bool await_backlog(const struct conn *c, unsigned int more_than)
 	return EVENTUALLY(tcp_backlog(c->fd) > more_than);
 }
 
+/* The RST waits in the backlog behind all that the peer has sent. */
+static bool reset_into_backlog(struct conn *c)
+{
+	unsigned int queued;
+
+	if (!await_backlog(c, 0))
+		return false;
+	peer_await_sent(c);
+	queued = tcp_backlog(c->fd);
+	peer_reset(c);
+	return await_backlog(c, queued);
+}
+
 /*
  * A recv() of two records keeps the socket lock while it copies the first one. The
  * second, close_notify and the RST wait in the backlog. Since June 2026 recv() looks
@@ -335,7 +348,6 @@ TEST_F(inside, recv_of_two_records)
 {
 	const struct cell *cell = &variant->cell;
 	struct conn *c = &self->s.conn;
-	unsigned int queued;
 	struct busy busy;
 	char buf[16];
 	uint8_t type;
@@ -348,11 +360,7 @@ TEST_F(inside, recv_of_two_records)
 	busy_read(&busy, c->fd, 2 * RECORD_LEN, MSG_WAITALL);
 	peer_upload(c, 1, RECORD_LEN);
 	peer_notify(c);
-	ASSERT_TRUE(await_backlog(c, 0));
-	peer_await_sent(c);
-	queued = tcp_backlog(c->fd);
-	peer_reset(c);
-	ASSERT_TRUE(await_backlog(c, queued));
+	ASSERT_TRUE(reset_into_backlog(c));
 	busy_end(&busy);
 
 	if (!cell->mode) {
@@ -406,7 +414,6 @@ static void expect_reader_is_first(TEST_ARG, struct scene *s,
 				   int (*read_one)(const struct conn *c))
 {
 	struct conn *c = &s->conn;
-	unsigned int queued;
 	struct busy busy;
 	pid_t pid;
 
@@ -419,11 +426,7 @@ static void expect_reader_is_first(TEST_ARG, struct scene *s,
 	ASSERT_TRUE(EVENTUALLY(child_sleeps(pid)));
 	busy_send(&busy, c->fd);
 	peer_upload(c, 1, RECORD_LEN);
-	ASSERT_TRUE(await_backlog(c, 0));
-	peer_await_sent(c);
-	queued = tcp_backlog(c->fd);
-	peer_reset(c);
-	ASSERT_TRUE(await_backlog(c, queued));
+	ASSERT_TRUE(reset_into_backlog(c));
 	busy_end(&busy);
 	EXPECT_EQ(cell->mode ? 0 : reset_errno(cell), child_status(pid, 5));
 	let_workers_in();
