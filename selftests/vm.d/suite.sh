@@ -102,6 +102,14 @@ own_tests() {
 		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 FTPS_SHORT=8 exec userspace/test/run userspace/build'
 }
 
+# A directory is called by its whole path: of two kernels' the last parts may be the same.
+name_of() {
+	case $1 in
+	*/*) realpath "$1" | sed 's/^.//; y/\//-/' ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
 in_guest() {
 	"$vm" run --copy "$out/selftests" --timeout 1200 "$@"
 }
