@@ -31,6 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 OUT = TOP / "build/mutants"
 VERDICTS = OUT / "verdicts.tsv"
+PAGE = TOP / "docs/trust.md"
 COLUMNS = "id file line operator verdict by seconds change".split()
 NOTICED, PASSED, NOT_BUILT = "noticed", "passed", "not built"
 
@@ -247,6 +248,33 @@ def sum_up(drawn, known):
           f"all tests; {verdicts[NOT_BUILT]} more do not build")
 
 
+def function_of(text, number):
+    """The last that begins at or before a line."""
+    found = "-"
+    for line in text.split("\n")[:number]:
+        begins = re.match(r"\w[\w *]*?\b(\w+)\(", line)
+        if begins:
+            found = begins[1] + "()"
+    return found
+
+
+def write_list(drawn, known):
+    """The table of docs/trust.md."""
+    texts = sources()
+    rows = []
+    for mutant in sorted(drawn, key=lambda m: (m.file, m.line)):
+        row = known.get(mutant.id)
+        if row and row["verdict"] != NOT_BUILT:
+            change = row["change"].replace("|", r"\|")
+            rows.append(f"| {mutant.file} | {function_of(texts[mutant.file], mutant.line)} | "
+                        f"`{change}` | {row['verdict']} | {row['by']} |")
+    begin, end = "<!-- the mutants: make mutants -->\n", "<!-- end of the mutants -->\n"
+    head, _, rest = PAGE.read_text().partition(begin)
+    _, _, tail = rest.partition(end)
+    table = ["| file | function | change | verdict | by |", "|---|---|---|---|---|", *rows, ""]
+    PAGE.write_text(head + begin + "\n".join(table) + end + tail)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200, help="mutants that build")
@@ -291,7 +319,9 @@ def main():
             for future in done:
                 del running[future]
                 wanted -= future.result() != NOT_BUILT
-    sum_up(drawn, read_verdicts())
+    known = read_verdicts()
+    write_list(drawn, known)
+    sum_up(drawn, known)
 
 
 if __name__ == "__main__":
