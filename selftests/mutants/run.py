@@ -155,7 +155,7 @@ def order(tests):
     """The cheapest first, each program in its turn."""
     by_program = collections.defaultdict(list)
     for test, seconds in sorted(tests, key=lambda t: t[1]):
-        by_program[test.split(" ")[0]].append(test)
+        by_program[test.split(" ")[0]].append(f"{seconds} {test}")
     rows = itertools.zip_longest(*by_program.values())
     return [test for row in rows for test in row if test]
 
@@ -194,11 +194,13 @@ def verdict_of(mutant, tree, selftests, reached):
         plain = ("gcov", tests, 2400)
         debug = ("debug", tests[:80], 900)
         both = [debug, plain] if FOR_DEBUG.search("\n".join(mutant.old)) else [plain, debug]
+        passed = []
         for kernel, some, seconds in both:
             noticed, by = judged_on(kernel, tree, selftests, some, seconds)
             if noticed:
                 return NOTICED, f"{kernel}: {by}"
-        return PASSED, f"{len(tests)} tests"
+            passed.append(f"{kernel}: {by}")
+        return PASSED, ", ".join(passed)
     finally:
         target.write_text(text)
 
