@@ -152,11 +152,12 @@ def tests_of(mutant, reached):
 
 
 def order(tests):
-    """The cheapest first, each program in its turn."""
-    by_program = collections.defaultdict(list)
-    for test, seconds in sorted(tests, key=lambda t: t[1]):
-        by_program[test.split(" ")[0]].append(f"{seconds} {test}")
-    rows = itertools.zip_longest(*by_program.values())
+    """One variant of each test first, then the next: the cheapest before the others."""
+    variants = collections.defaultdict(list)
+    for name, seconds in sorted(tests, key=lambda t: t[1]):
+        parts = name.split(".")
+        variants[parts[0], parts[-1]].append(f"{seconds} {name}")
+    rows = itertools.zip_longest(*variants.values())
     return [test for row in rows for test in row if test]
 
 
