@@ -178,7 +178,8 @@ def judged_on(kernel, tree, selftests, tests, seconds):
     bad = [line for line in done.stderr.splitlines()
            if re.search(r"BUG|WARNING|Oops|KASAN|insmod|blocked for|unreferenced|rmmod", line)]
     if done.returncode == 125:
-        return True, re.sub(r"\[ *[\d.]+\] ?", "", bad[0] if bad else "the guest failed")[:90]
+        said = bad[0] if bad else "the guest failed"
+        return True, re.sub(r"\[ *[\d.]+\] ?|vm: the guest failed: ", "", said)[:90]
     if done.returncode == 124:
         return True, "took too long"
     raise RuntimeError(f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
@@ -243,12 +244,12 @@ class Workers:
         return verdict
 
 
-def sum_up(drawn, known):
+def summary(drawn, known):
     verdicts = collections.Counter(known[m.id]["verdict"] for m in drawn if m.id in known)
     judged = sum(verdicts.values()) - verdicts[NOT_BUILT]
     share = 100 * verdicts[NOTICED] / judged if judged else 0
-    print(f"{judged} mutants, {verdicts[NOTICED]} noticed ({share:.1f} %), {verdicts[PASSED]} passed "
-          f"all tests; {verdicts[NOT_BUILT]} more do not build")
+    return f"{judged} mutants, {verdicts[NOTICED]} noticed ({share:.1f} %), {verdicts[PASSED]} passed " \
+        f"all tests; {verdicts[NOT_BUILT]} more do not build"
 
 
 def function_of(text, number):
@@ -274,7 +275,7 @@ def write_list(drawn, known):
     begin, end = "<!-- the mutants: make mutants -->\n", "<!-- end of the mutants -->\n"
     head, _, rest = PAGE.read_text().partition(begin)
     _, _, tail = rest.partition(end)
-    table = ["| file | function | change | verdict | by |", "|---|---|---|---|---|", *rows, ""]
+    table = [summary(drawn, known) + ":", "", "| file | function | change | verdict | by |", "|---|---|---|---|---|", *rows, ""]
     PAGE.write_text(head + begin + "\n".join(table) + end + tail)
 
 
@@ -306,16 +307,16 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running = {}
         while wanted > 0 or running:
-            while wanted > len(running) and len(running) < args.jobs and time.monotonic() < until:
+            while wanted > len(running) and len(running) < args.jobs:
                 mutant = next(queue, None)
-                if mutant is None:
+                if not mutant:
                     wanted = 0
-                    break
-                drawn.append(mutant)
-                if mutant.id in known:
+                elif mutant.id in known:
                     wanted -= known[mutant.id]["verdict"] != NOT_BUILT
-                else:
+                    drawn.append(mutant)
+                elif time.monotonic() < until:
                     running[pool.submit(workers.work, mutant)] = mutant
+                    drawn.append(mutant)
             if not running:
                 break
             done, _ = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
@@ -324,7 +325,7 @@ def main():
                 wanted -= future.result() != NOT_BUILT
     known = read_verdicts()
     write_list(drawn, known)
-    sum_up(drawn, known)
+    print(summary(drawn, known))
 
 
 if __name__ == "__main__":
