@@ -406,6 +406,8 @@ int main(int argc, char **argv)
 	MUST(!write_file("/proc/sys/net/ipv4/tcp_child_ehash_entries",
 			 "262144"));
 	bed_open(&bed);
+	/* What is only held is not to fill the wire with probes of its windows. */
+	MUST(!write_file("/proc/sys/net/ipv4/tcp_rto_min_us", "60000000"));
 	listen_all();
 	drst_set("mode", 2);
 	drst_set("max_held", 1 << 20);
