@@ -25,6 +25,7 @@ PROGRAMS = pathlib.Path("selftests/tls_drst")
 ALONE = {"lifecycle", "faults", "records"}
 AT_A_TIME = 4
 GCOV = pathlib.Path("/sys/kernel/debug/gcov")
+Test = collections.namedtuple("Test", "seconds name")
 
 
 def tests_of(program):
@@ -92,10 +93,9 @@ def reach(programs):
 
 def fails(test):
     """Twice: what fails now and then has noticed nothing. Beside others it may take its time."""
-    seconds, test = test.split(" ", 1)
-    limit = 60 + 20 * float(seconds)
-    print(f"trying {test}", flush=True)
-    return not run(test, limit)[0] and not run(test, limit)[0]
+    limit = 60 + 20 * test.seconds
+    print(f"trying {test.name}", flush=True)
+    return not run(test.name, limit)[0] and not run(test.name, limit)[0]
 
 
 def beside(tests, until):
@@ -117,19 +117,21 @@ def beside(tests, until):
     return suspects
 
 
-def judge(seconds, tests):
+def judge(seconds, file):
     until = time.monotonic() + seconds
-    left = collections.deque(test for test in tests if test.split()[1] not in ALONE)
-    alone = [test for test in tests if test.split()[1] in ALONE]
+    lines = (line.split(" ", 1) for line in file.read_text().splitlines())
+    tests = [Test(float(by_itself), name) for by_itself, name in lines]
+    left = collections.deque(test for test in tests if test.name.split()[0] not in ALONE)
+    alone = [test for test in tests if test.name.split()[0] in ALONE]
     while left and time.monotonic() < until:
         for test in beside(left, until):
             if fails(test):
-                print(f"noticed {test.split(' ', 1)[1]}")
+                print(f"noticed {test.name}")
                 return 1
     while alone and time.monotonic() < until:
         test = alone.pop(0)
         if fails(test):
-            print(f"noticed {test.split(' ', 1)[1]}")
+            print(f"noticed {test.name}")
             return 1
         if not os.path.exists("/sys/module/tls_drst"):
             subprocess.run(["insmod", os.environ["TLS_DRST_KO"]], check=True)
@@ -141,4 +143,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "reach":
         reach(sys.argv[2:])
     else:
-        sys.exit(judge(float(sys.argv[2]), pathlib.Path(sys.argv[3]).read_text().splitlines()))
+        sys.exit(judge(float(sys.argv[2]), pathlib.Path(sys.argv[3])))
