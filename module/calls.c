@@ -8,7 +8,7 @@
  * free. So no pointer to it outlives the lock, and a call that began under the hold
  * continues without it.
  *
- *	read_begin()  error hidden from net/tls --> its recvmsg() --> read_end()
+ *	read_begin()  error hidden from net/tls --> its recvmsg() --> read_next()
  *	   ^							   |
  *	   +--- nothing came, but there is something, or the reset took effect
  */
@@ -26,41 +26,92 @@
 /* ---- reading ---- */
 
 /*
- * A sender that was inside net/tls when the reset came has to see the error. So no
- * sender is inside while the error is hidden.
- *
- * Return: 1 if the reset is held, then drst_calls_read_end() has to follow; 0 if it
- * is not; -EINTR after a signal.
+ * One read of a process, for which net/tls may be called several times. @controllen is
+ * @msg's from before net/tls ran; a splice() has no @msg.
  */
-static int drst_calls_read_begin(struct sock *sk)
+struct drst_calls_read {
+	struct sock *sk;
+	struct msghdr *msg;
+	size_t controllen;
+	size_t len;
+	long timeo;
+	bool peek;
+	bool hidden;
+};
+
+/*
+ * Hides the error from net/tls, until drst_calls_read_judge(). A sender that was inside
+ * net/tls when the reset came has to see it. So no sender is inside meanwhile. TCP's own
+ * recvmsg() gives all data before the error.
+ *
+ * Return: 0 or the errno of a signal.
+ */
+static int drst_calls_read_begin(struct drst_calls_read *read)
 {
+	struct sock *sk = read->sk;
 	struct drst_inbound *in;
 
+	read->hidden = false;
+	if (read->msg)
+		read->controllen = read->msg->msg_controllen;
 	if (!drst_inbound_held(sk))
 		return 0;
+	if (!drst_ktls_receives(sk)) {
+		drst_inbound_check(sk);
+		return 0;
+	}
 	if (drst_ktls_lock_senders(sk))
-		return -EINTR;
+		return sock_intr_errno(read->timeo);
 	lock_sock(sk);
 	drst_inbound_look(sk);
 	in = drst_inbound_of(sk);
 	if (in)
 		drst_inbound_hide_error(in);
 	release_sock(sk);
+	read->hidden = in;
 	if (!in)
 		drst_ktls_unlock_senders(sk);
-	return in ? 1 : 0;
+	return 0;
+}
+
+/* Relies on: net/tls puts the type of each record that it looks into into msg_control. */
+static bool drst_calls_read_has_type(const struct drst_calls_read *read)
+{
+	const struct msghdr *msg = read->msg;
+
+	return msg && (msg->msg_controllen != read->controllen ||
+		       msg->msg_flags & MSG_CTRUNC);
+}
+
+/* An empty record has given its type to @msg, and is not what this read returns. */
+static void drst_calls_read_drop_type(struct drst_calls_read *read)
+{
+	struct msghdr *msg = read->msg;
+	size_t used = read->controllen - msg->msg_controllen;
+
+	if (msg->msg_control_is_user)
+		msg->msg_control_user -= used;
+	else
+		msg->msg_control -= used;
+	msg->msg_controllen = read->controllen;
+	msg->msg_flags &= ~(MSG_CTRUNC | MSG_EOR);
 }
 
 /*
  * Does a call that read @ret bytes, or failed, read once more? It does if it got
- * only the end or the reset: data may be left, or another reader ended the hold.
+ * only the end or the reset: data may be left, or another reader ended the hold. An
+ * empty record before one of another type is neither: vanilla gives 0 for it.
  */
-static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
+static bool drst_calls_read_again(const struct drst_calls_read *read,
+				  struct drst_inbound *in, ssize_t ret)
 {
 	int err = -ret;
 
+	if (!drst_ktls_receives(read->sk))
+		return false;
 	if (!ret)
-		return true;
+		return !drst_calls_read_has_type(read) ||
+		       !drst_ktls_record_parsed(read->sk);
 	if (err != ECONNRESET && err != EPIPE)
 		return false;
 	/*
@@ -72,40 +123,44 @@ static bool drst_calls_read_again(struct drst_inbound *in, ssize_t ret)
 	return in;
 }
 
-/* Returns true if the caller reads once more. Socket lock not held. */
-static bool drst_calls_read_judge(struct sock *sk, ssize_t ret, bool hidden)
+/*
+ * The reset is, or was, held while net/tls ran, with the error hidden or not.
+ *
+ * Return: true if the caller reads once more.
+ */
+static bool drst_calls_read_judge(const struct drst_calls_read *read, ssize_t ret)
 {
+	struct sock *sk = read->sk;
 	struct drst_inbound *in;
 	bool again;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	again = ret <= 0 && drst_calls_read_again(in, ret);
-	if (in && (hidden || !in->hidden))
+	if (in && ret > 0 && !read->peek)
+		drst_hold_progress(&in->hold);
+	again = ret <= 0 && drst_calls_read_again(read, in, ret);
+	if (in && (read->hidden || !in->hidden))
 		drst_inbound_show_error(in);
 	drst_inbound_look(sk);
 	release_sock(sk);
-	return again;
-}
-
-static bool drst_calls_read_end(struct sock *sk, ssize_t ret)
-{
-	bool again = drst_calls_read_judge(sk, ret, true);
-
-	drst_ktls_unlock_senders(sk);
+	if (read->hidden)
+		drst_ktls_unlock_senders(sk);
 	return again;
 }
 
 /*
- * As drst_calls_read_end(), for a call that began before the hold. If the hold has
- * ended, too, net/tls may have run while another reader hid the error, and gives 0.
- * It gives an error that it can see first.
+ * Call it after net/tls. A call that began before the hold may have to read once more,
+ * too. If the hold has ended already, net/tls may have run while another reader hid the
+ * error, and gives 0. It gives an error that it can see first.
  */
-static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
+static bool drst_calls_read_end(const struct drst_calls_read *read, ssize_t ret)
 {
-	if (drst_inbound_held(sk))
-		return drst_calls_read_judge(sk, ret, false);
-	return !ret && READ_ONCE(sk->sk_err) && drst_ktls_receives(sk);
+	struct sock *sk = read->sk;
+
+	if (!read->hidden && !drst_inbound_held(sk) &&
+	    (ret || !READ_ONCE(sk->sk_err) || !drst_ktls_was_held(sk)))
+		return false;
+	return drst_calls_read_judge(read, ret) && read->len;
 }
 
 /*
@@ -114,35 +169,48 @@ static bool drst_calls_read_late(struct sock *sk, ssize_t ret)
  *
  * Return: 0, -EAGAIN or the errno of a signal.
  */
-static int drst_calls_read_wait(struct sock *sk, long *timeo)
+static int drst_calls_read_wait(struct drst_calls_read *read)
 {
-	long slept = min_t(long, *timeo, HZ / 10);
+	long slept = min_t(long, read->timeo, HZ / 10);
 
-	if (!drst_inbound_held(sk))
+	if (!drst_inbound_held(read->sk))
 		return 0;
 	if (!slept)
 		return -EAGAIN;
 	slept -= schedule_timeout_interruptible(slept);
-	if (*timeo != MAX_SCHEDULE_TIMEOUT)
-		*timeo -= slept;
-	return signal_pending(current) ? sock_intr_errno(*timeo) : 0;
+	if (read->timeo != MAX_SCHEDULE_TIMEOUT)
+		read->timeo -= slept;
+	return signal_pending(current) ? sock_intr_errno(read->timeo) : 0;
 }
 
 /*
- * What comes after a call that read @ret of @len bytes, @held as
- * drst_calls_read_begin() said.
+ * What comes after a call of net/tls that read @ret bytes, or failed.
  *
  * Return: 0 if that is what the process gets; 1 to read once more; a negative errno.
  */
-static int drst_calls_read_next(struct sock *sk, int held, ssize_t ret,
-				size_t len, long *timeo)
+static int drst_calls_read_next(struct drst_calls_read *read, ssize_t ret)
 {
-	bool again = held ? drst_calls_read_end(sk, ret) :
-			    drst_calls_read_late(sk, ret);
-
-	if (!again || !len)
+	if (!drst_calls_read_end(read, ret))
 		return 0;
-	return drst_calls_read_wait(sk, timeo) ? : 1;
+	if (read->msg)
+		drst_calls_read_drop_type(read);
+	return drst_calls_read_wait(read) ? : 1;
+}
+
+static int drst_calls_recvmsg_again(struct drst_calls_read *read,
+				    struct socket *sock, int flags)
+{
+	const struct proto_ops *ops = drst_proto_tls_ops(sock);
+	int ret, next;
+
+	do {
+		ret = drst_calls_read_begin(read);
+		if (ret)
+			return ret;
+		ret = ops->recvmsg(sock, read->msg, read->len, flags);
+		next = drst_calls_read_next(read, ret);
+	} while (next > 0);
+	return next ? : ret;
 }
 
 /**
@@ -158,28 +226,25 @@ static int drst_calls_read_next(struct sock *sk, int held, ssize_t ret,
 int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		       int flags)
 {
-	const struct proto_ops *ops = drst_proto_tls_ops(sock);
-	struct sock *sk = sock->sk;
-	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	int ret, held, next;
+	struct drst_calls_read read = {
+		.sk = sock->sk,
+		.msg = msg,
+		.len = len,
+		.timeo = sock_rcvtimeo(sock->sk, flags & MSG_DONTWAIT),
+		.peek = flags & MSG_PEEK,
+	};
 
 	/* Neither reads the receive queue, and 0 is not the end. */
 	if (flags & (MSG_ERRQUEUE | MSG_OOB))
-		return ops->recvmsg(sock, msg, len, flags);
-	do {
-		held = drst_calls_read_begin(sk);
-		if (held < 0)
-			return held;
-		ret = ops->recvmsg(sock, msg, len, flags);
-		next = drst_calls_read_next(sk, held, ret, len, &timeo);
-	} while (next > 0);
-	return next ? : ret;
+		return drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
+	return drst_calls_recvmsg_again(&read, sock, flags);
 }
 
 /**
  * drst_calls_recvmsg_late() - a hold may have begun while a recvmsg() was under way
  * @sock: the struct socket of a socket whose ULP is ours
  * @msg: where to
+ * @controllen: msg_controllen from before that recvmsg()
  * @len: how much at most, in bytes
  * @flags: MSG_ flags
  * @ret: what recvmsg() returned
@@ -187,14 +252,41 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
  * Context: process, socket lock not held, may sleep.
  * Return: @ret; or what reading once more gave, if @ret was the reset or the end.
  */
-int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
-			    int flags, int ret)
+int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg,
+			    size_t controllen, size_t len, int flags, int ret)
 {
-	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+	struct drst_calls_read read = {
+		.sk = sock->sk,
+		.msg = msg,
+		.controllen = controllen,
+		.len = len,
+		.timeo = sock_rcvtimeo(sock->sk, flags & MSG_DONTWAIT),
+		.peek = flags & MSG_PEEK,
+	};
+
+	if (flags & (MSG_ERRQUEUE | MSG_OOB) || !drst_calls_read_end(&read, ret))
 		return ret;
-	if (!drst_calls_read_late(sock->sk, ret) || !len)
-		return ret;
-	return drst_calls_recvmsg(sock, msg, len, flags);
+	drst_calls_read_drop_type(&read);
+	return drst_calls_recvmsg_again(&read, sock, flags);
+}
+
+static ssize_t drst_calls_splice_again(struct drst_calls_read *read,
+				       struct socket *sock, loff_t *ppos,
+				       struct pipe_inode_info *pipe,
+				       unsigned int flags)
+{
+	const struct proto_ops *ops = drst_proto_tls_ops(sock);
+	ssize_t ret;
+	int next;
+
+	do {
+		ret = drst_calls_read_begin(read);
+		if (ret)
+			return ret;
+		ret = ops->splice_read(sock, ppos, pipe, read->len, flags);
+		next = drst_calls_read_next(read, ret);
+	} while (next > 0);
+	return next ? : ret;
 }
 
 /**
@@ -212,20 +304,13 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 			       struct pipe_inode_info *pipe, size_t len,
 			       unsigned int flags)
 {
-	const struct proto_ops *ops = drst_proto_tls_ops(sock);
-	struct sock *sk = sock->sk;
-	long timeo = sock_rcvtimeo(sk, flags & SPLICE_F_NONBLOCK);
-	int held, next;
-	ssize_t ret;
+	struct drst_calls_read read = {
+		.sk = sock->sk,
+		.len = len,
+		.timeo = sock_rcvtimeo(sock->sk, flags & SPLICE_F_NONBLOCK),
+	};
 
-	do {
-		held = drst_calls_read_begin(sk);
-		if (held < 0)
-			return held;
-		ret = ops->splice_read(sock, ppos, pipe, len, flags);
-		next = drst_calls_read_next(sk, held, ret, len, &timeo);
-	} while (next > 0);
-	return next ? : ret;
+	return drst_calls_splice_again(&read, sock, ppos, pipe, flags);
 }
 
 /**
@@ -244,43 +329,44 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 				    struct pipe_inode_info *pipe, size_t len,
 				    unsigned int flags, ssize_t ret)
 {
-	if (!drst_calls_read_late(sock->sk, ret))
+	struct drst_calls_read read = {
+		.sk = sock->sk,
+		.len = len,
+		.timeo = sock_rcvtimeo(sock->sk, flags & SPLICE_F_NONBLOCK),
+	};
+
+	if (!drst_calls_read_end(&read, ret))
 		return ret;
-	return drst_calls_splice_read(sock, ppos, pipe, len, flags);
+	return drst_calls_splice_again(&read, sock, ppos, pipe, flags);
 }
+
 
 /* ---- everything else ---- */
 
-/*
- * net/tls gives sk_err to a sender, before it takes anything. If somebody was told
- * already, that is EPIPE.
- *
- * Return: true if nobody was told so far.
- */
+/* Return: true if the error was told already, so that the sender gets EPIPE. */
 static bool drst_calls_send_begin(struct sock *sk)
 {
 	struct drst_inbound *in;
-	bool first = true;
+	bool refused;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && !in->err)
-		first = cmpxchg(&sk->sk_err, 0, EPIPE);
+	refused = in && drst_inbound_refuse(in);
 	release_sock(sk);
-	return first;
+	return refused;
 }
 
 /* net/tls does not take ECONNRESET out of sk_err: whoever gets it was told. */
-static void drst_calls_send_end(struct sock *sk, bool first, int ret)
+static void drst_calls_send_end(struct sock *sk, bool refused, int ret)
 {
 	struct drst_inbound *in;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (!first)
-		cmpxchg(&sk->sk_err, EPIPE, 0);
+	if (in && refused)
+		drst_inbound_refused(in);
 	else if (in && ret == -ECONNRESET)
-		drst_inbound_take_error(in);
+		drst_inbound_told(in);
 	release_sock(sk);
 }
 
@@ -296,11 +382,11 @@ static void drst_calls_send_end(struct sock *sk, bool first, int ret)
  */
 int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
-	bool first = drst_calls_send_begin(sk);
+	bool refused = drst_calls_send_begin(sk);
 	int ret;
 
 	ret = drst_proto_tls(sk)->sendmsg(sk, msg, size);
-	drst_calls_send_end(sk, first, ret);
+	drst_calls_send_end(sk, refused, ret);
 	return ret;
 }
 
@@ -318,11 +404,11 @@ int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
 			size_t size, int flags)
 {
-	bool first = drst_calls_send_begin(sk);
+	bool refused = drst_calls_send_begin(sk);
 	int ret;
 
 	ret = drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
-	drst_calls_send_end(sk, first, ret);
+	drst_calls_send_end(sk, refused, ret);
 	return ret;
 }
 

@@ -9,8 +9,8 @@
 
 int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		       int flags);
-int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg, size_t len,
-			    int flags, int ret);
+int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg,
+			    size_t controllen, size_t len, int flags, int ret);
 ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 			       struct pipe_inode_info *pipe, size_t len,
 			       unsigned int flags);

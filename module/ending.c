@@ -73,7 +73,7 @@ bool drst_ending_due(const struct drst_outbound *out, enum drst_stat *how)
 	else if (out->hold.cause && !out->notified)
 		*how = DRST_STAT_RST_SENT;	/* as at any other time */
 	else if (out->stage != DRST_KTLS &&
-		 (drst_tcp_flushed(sk) || !out->notified))
+		 (drst_tcp_flushed(sk) || !drst_outbound_flushes(out)))
 		*how = drst_ending_flushed(out);
 	else if (drst_tcp_memory_short(sk))
 		*how = DRST_STAT_MEMORY;

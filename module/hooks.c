@@ -129,13 +129,15 @@ static int drst_hooks_sendpage(struct sock *sk, struct page *page, int offset,
 static int drst_hooks_recvmsg(struct socket *sock, struct msghdr *msg,
 			      size_t len, int flags)
 {
+	size_t controllen = msg->msg_controllen;
 	int ret;
 
 	if (unlikely(drst_hooks_owned(sock->sk)))
 		return drst_calls_recvmsg(sock, msg, len, flags);
 	ret = drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
 	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
-		ret = drst_calls_recvmsg_late(sock, msg, len, flags, ret);
+		ret = drst_calls_recvmsg_late(sock, msg, controllen, len, flags,
+					      ret);
 	return ret;
 }
 
@@ -192,8 +194,12 @@ static int drst_hooks_setsockopt(struct sock *sk, int level, int optname,
 		return err;
 
 	lock_sock(sk);
-	/* The kernel gives keys to its own sockets from its own memory. */
-	if (level == SOL_TLS && !sockptr_is_kernel(optval))
+	/*
+	 * The kernel gives keys to its own sockets from its own memory, and those have
+	 * no file. A BPF program of a cgroup copies a process's keys there, too.
+	 */
+	if (level == SOL_TLS &&
+	    (!sockptr_is_kernel(optval) || sk->sk_socket->file))
 		drst_hooks_wrap(sk);
 	if (drst_proto_is_ours(READ_ONCE(sk->sk_prot)))
 		drst_inbound_look(sk);	/* TCP_REPAIR ends a hold */

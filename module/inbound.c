@@ -110,9 +110,9 @@ void drst_inbound_state_change(struct sock *sk)
 /*
  * sk_error_report of a socket whose reset is held. The first call is that of
  * tcp_reset(), and is kept for the end of the hold. Later calls are passed on if
- * the error queue has a message. If such a call comes first, it is kept, and that
- * of tcp_reset() is passed on in its place. Not all callers have the socket lock:
- * RCU keeps the hold.
+ * the error queue has a message, or net/tls an error of its own. If such a call comes
+ * first, it is kept, and that of tcp_reset() is passed on in its place. Not all callers
+ * have the socket lock: RCU keeps the hold.
  */
 static void drst_inbound_error_report(struct sock *sk)
 {
@@ -125,7 +125,8 @@ static void drst_inbound_error_report(struct sock *sk)
 		smp_rmb();	/* pairs with smp_wmb() in drst_inbound_end() */
 		sk->sk_error_report(sk);
 	} else if (atomic_xchg(&in->kept_report, 1) &&
-		   !skb_queue_empty_lockless(&sk->sk_error_queue)) {
+		   (!skb_queue_empty_lockless(&sk->sk_error_queue) ||
+		    drst_inbound_other_error(sk))) {
 		in->error_report(sk);
 	}
 	rcu_read_unlock();
@@ -159,7 +160,7 @@ bool drst_inbound_other_error(const struct sock *sk)
 }
 
 /**
- * drst_inbound_hide_error() - a reader is about to run
+ * drst_inbound_hide_error() - a reader of net/tls is about to run
  * @in: the hold
  *
  * TCP's recvmsg() gives all data before the error. That of net/tls does not
@@ -170,11 +171,11 @@ bool drst_inbound_other_error(const struct sock *sk)
 void drst_inbound_hide_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
+	int err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 
 	sock_owned_by_me(sk);
 	in->hidden = true;
-	if (drst_ktls_receives(sk))
-		in->err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
+	in->err = in->refused && err == EPIPE ? 0 : err;
 }
 
 /**
@@ -195,25 +196,57 @@ void drst_inbound_show_error(struct drst_inbound *in)
 		WRITE_ONCE(sk->sk_err, in->err);
 	in->err = 0;
 	in->hidden = false;
+	if (in->refused && !in->over)
+		cmpxchg(&sk->sk_err, 0, EPIPE);
 }
 
 /**
- * drst_inbound_take_error() - take the error of the reset, for one caller only
+ * drst_inbound_refuse() - let net/tls refuse a sender, if the error was told already
+ * @in: the hold
+ *
+ * net/tls gives sk_err to a sender before it takes anything. Only senders are to meet
+ * this EPIPE: where the error is hidden, and when the hold ends, it goes.
+ *
+ * Context: process, socket lock held.
+ * Return: true if drst_inbound_refused() has to follow.
+ */
+bool drst_inbound_refuse(struct drst_inbound *in)
+{
+	struct sock *sk = in->hold.sk;
+
+	sock_owned_by_me(sk);
+	if (in->err || (sk->sk_err && !in->refused))
+		return false;
+	in->refused++;
+	if (!in->hidden)
+		cmpxchg(&sk->sk_err, 0, EPIPE);
+	return true;
+}
+
+/**
+ * drst_inbound_refused() - the reverse of drst_inbound_refuse()
  * @in: the hold
  *
  * Context: process, socket lock held.
- * Return: errno, positive; 0 if it was taken before.
  */
-int drst_inbound_take_error(struct drst_inbound *in)
+void drst_inbound_refused(struct drst_inbound *in)
 {
-	struct sock *sk = in->hold.sk;
-	int err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
+	sock_owned_by_me(in->hold.sk);
+	if (!--in->refused)
+		cmpxchg(&in->hold.sk->sk_err, EPIPE, 0);
+}
 
-	sock_owned_by_me(sk);
-	if (in->err)
-		err = in->err;
+/**
+ * drst_inbound_told() - a call has told the process of the reset
+ * @in: the hold
+ *
+ * Context: process, socket lock held.
+ */
+void drst_inbound_told(struct drst_inbound *in)
+{
+	sock_owned_by_me(in->hold.sk);
 	in->err = 0;
-	return err;
+	WRITE_ONCE(in->hold.sk->sk_err, 0);
 }
 
 /* ---- the end ---- */
@@ -227,6 +260,8 @@ static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 	DEBUG_NET_WARN_ON_ONCE(in->over);
 	in->over = true;
 	drst_hold_leave(&in->hold, in->state, how);
+	if (in->refused)
+		cmpxchg(&sk->sk_err, EPIPE, 0);
 	drst_inbound_show_error(in);
 	WRITE_ONCE(sk->sk_state_change, in->hold.state_change);
 	WRITE_ONCE(sk->sk_error_report, in->error_report);
@@ -236,8 +271,7 @@ static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 
 	smp_wmb();	/* pairs with smp_rmb() in tcp_poll(), as in tcp_reset() */
 	sk->sk_state_change(sk);
-	if (sk->sk_err)
-		sk_error_report(sk);
+	sk_error_report(sk);
 }
 
 /*
@@ -364,6 +398,7 @@ static void drst_inbound_start(struct drst_inbound *in)
 	in->state = sk->sk_state;
 	in->shutdown = sk->sk_shutdown;
 	in->error_report = sk->sk_error_report;
+	drst_ktls_set_was_held(sk);
 	drst_hold_enter(&in->hold);
 	drst_hold_arm(&in->hold, MAX_JIFFY_OFFSET);
 

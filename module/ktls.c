@@ -29,6 +29,7 @@
 enum drst_ktls_flag {
 	DRST_KTLS_NOTIFIED = BITS_PER_LONG - 1,	/* accepted a close_notify */
 	DRST_KTLS_KERNELS = BITS_PER_LONG - 2,	/* the kernel uses the socket */
+	DRST_KTLS_WAS_HELD = BITS_PER_LONG - 3,	/* its reset has been held */
 };
 
 /* ---- net/tls: what a socket is ---- */
@@ -59,15 +60,16 @@ bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base)
  * drst_ktls_attached() - does a socket still have net/tls?
  * @sk: a socket whose ULP is ours
  *
- * Relies on: tls_sk_proto_close() clears icsk_ulp_data under the socket lock, then
- * drops that lock; events come while it goes on.
+ * Relies on: tls_sk_proto_close() puts tls_context.sk_proto into sk_prot under the
+ * socket lock, then drops that lock, and frees what events that come meanwhile must not
+ * look at. icsk_ulp_data does not tell: with an offload it stays.
  *
  * Context: any, socket lock held.
  */
 bool drst_ktls_attached(const struct sock *sk)
 {
 	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
-	return tls_get_ctx(sk);
+	return drst_proto_is_ours(READ_ONCE(sk->sk_prot));
 }
 
 /**
@@ -153,6 +155,28 @@ void drst_ktls_set_kernels(struct sock *sk)
 bool drst_ktls_kernels(const struct sock *sk)
 {
 	return test_bit(DRST_KTLS_KERNELS, &tls_get_ctx(sk)->flags);
+}
+
+/**
+ * drst_ktls_set_was_held() - an inbound hold begins
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+void drst_ktls_set_was_held(struct sock *sk)
+{
+	set_bit(DRST_KTLS_WAS_HELD, &tls_get_ctx(sk)->flags);
+}
+
+/**
+ * drst_ktls_was_held() - has there been an inbound hold of a socket?
+ * @sk: a socket whose ULP is ours
+ *
+ * Context: any.
+ */
+bool drst_ktls_was_held(const struct sock *sk)
+{
+	return test_bit(DRST_KTLS_WAS_HELD, &tls_get_ctx(sk)->flags);
 }
 
 /* ---- net/tls: sending ---- */
@@ -271,7 +295,7 @@ bool drst_ktls_push(struct sock *sk)
  * does not take it.
  *
  * Context: process, socket lock not held, may sleep.
- * Return: 0, or -EINTR after a signal.
+ * Return: 0, or -EINTR after a signal: sock_intr_errno() says more.
  */
 int drst_ktls_lock_senders(struct sock *sk)
 {
@@ -291,15 +315,22 @@ void drst_ktls_unlock_senders(struct sock *sk)
 
 /* ---- net/tls: receiving ---- */
 
-/* The length of the record at the head of the receive queue, 0 if unknown */
-static unsigned int drst_ktls_record_len(const struct sock *sk)
+/*
+ * The length of the record that begins with what the strparser has copied, and goes on
+ * in the receive queue; 0 if unknown
+ */
+static unsigned int drst_ktls_record_len(const struct sock *sk, u32 copied)
 {
-	u32 seq = tcp_sk(sk)->copied_seq;
+	const struct tls_strparser *strp = &tls_sw_ctx_rx(tls_get_ctx(sk))->strp;
+	u32 seq = tcp_sk(sk)->copied_seq - copied;
 	u8 header[TLS_HEADER_SIZE];
 	struct sk_buff *skb;
-	unsigned int got = 0;
+	unsigned int got;
 	u32 offset, n;
 
+	got = min_t(u32, copied, sizeof(header));
+	if (got && skb_copy_bits(strp->anchor, 0, header, got))
+		return 0;
 	skb_queue_walk(&sk->sk_receive_queue, skb) {
 		offset = seq + got - TCP_SKB_CB(skb)->seq;
 		if (offset >= skb->len)
@@ -315,38 +346,53 @@ static unsigned int drst_ktls_record_len(const struct sock *sk)
 }
 
 /**
- * drst_ktls_record_ready() - has kTLS a record to deliver?
+ * drst_ktls_record_parsed() - has kTLS's reader a record that it can take?
+ * @sk: a socket that receives by kTLS
+ *
+ * Relies on: decrypted records are in rx_list; msg_ready is the strparser's.
+ *
+ * Context: any, socket lock held.
+ */
+bool drst_ktls_record_parsed(const struct sock *sk)
+{
+	const struct tls_sw_context_rx *rx = tls_sw_ctx_rx(tls_get_ctx(sk));
+
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	/* Before 6.9 msg_ready was a bit, on which READ_ONCE() does not work. */
+	return !skb_queue_empty(&rx->rx_list) || data_race(rx->strp.msg_ready);
+}
+
+/**
+ * drst_ktls_record_ready() - has kTLS a record to deliver, now or when it has parsed?
  * @sk: a socket that receives by kTLS
  *
  * A record whose end never arrives cannot be read.
  *
- * Relies on: decrypted records are in rx_list; the strparser leaves a record in the
- * receive queue until it is delivered, except in copy_mode, where the copied part
- * is in its anchor; stm.full_len is the record's length or 0.
+ * Relies on: the strparser leaves a record in the receive queue until it is delivered,
+ * except in copy_mode, where the copied part is in its anchor; stm.full_len is the
+ * record's length or 0. tls_rx_msg_size() wants prepend_size bytes, of which a record
+ * can have less. Of the queue it sees what tcp_inq() counts: not the FIN, nor what is
+ * behind an urgent byte.
  *
  * Context: any, socket lock held.
  */
 bool drst_ktls_record_ready(const struct sock *sk)
 {
-	const struct tls_sw_context_rx *rx = tls_sw_ctx_rx(tls_get_ctx(sk));
-	const struct tls_strparser *strp = &rx->strp;
+	const struct tls_context *ctx = tls_get_ctx(sk);
+	const struct tls_strparser *strp = &tls_sw_ctx_rx(ctx)->strp;
+	unsigned int copied = strp->copy_mode ? strp->anchor->len : 0;
 	unsigned int len = strp->stm.full_len;
-	unsigned int have;
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
-	/* Before 6.9 msg_ready was a bit, on which READ_ONCE() does not work. */
-	if (!skb_queue_empty(&rx->rx_list) || data_race(strp->msg_ready))
+	if (drst_ktls_record_parsed(sk))
 		return true;
 	/* The strparser stops at what is no record, and says so in sk_err. */
 	if (strp->stopped || !drst_tcp_unread(sk))
 		return false;
 
-	have = drst_tcp_unread_bytes(sk);
-	if (strp->copy_mode)
-		have += strp->anchor->len;
-	else if (!len)
-		len = drst_ktls_record_len(sk);
-	return len && have >= len;
+	if (!len)
+		len = drst_ktls_record_len(sk, copied);
+	return len && copied + tcp_inq((struct sock *)sk) >=
+		      max_t(unsigned int, len, ctx->prot_info.prepend_size);
 }
 
 /* ---- net/tls: taking it off ---- */

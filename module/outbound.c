@@ -159,6 +159,7 @@ static void drst_outbound_write_space(struct sock *sk)
 
 	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
 	out->before.write_space(sk);
+	drst_tcp_forget_messages(sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	/* If kTLS gets no memory now, only drst_outbound_arm() helps. */
 	last = drst_outbound_progress(out) && drst_tcp_flushed(sk);
@@ -278,7 +279,7 @@ static void drst_outbound_discard(struct drst_outbound *out)
 /* Would close() have queued a FIN? Data may have come since. */
 static bool drst_outbound_has_fin(const struct drst_outbound *out)
 {
-	return out->notified && out->hold.cause != DRST_CAUSE_UNREAD &&
+	return drst_outbound_flushes(out) && out->hold.cause != DRST_CAUSE_UNREAD &&
 	       out->hold.cause != DRST_CAUSE_LINGER;
 }
 
@@ -291,6 +292,9 @@ static void drst_outbound_enter_tcp_relock(struct drst_outbound *out)
 	struct sock *sk = out->hold.sk;
 
 	drst_ktls_teardown_relock(sk);
+	/* After SHUT_WR the teardown gets EPIPE for its records. That is no reset. */
+	if (sk->sk_state != TCP_CLOSE)
+		WRITE_ONCE(sk->sk_err, 0);
 
 	write_lock_bh(&sk->sk_callback_lock);
 	WRITE_ONCE(sk->sk_data_ready, drst_outbound_data_ready);
@@ -400,6 +404,7 @@ static void drst_outbound_take(struct drst_outbound *out)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
 	drst_forget_recverr(sk);	/* nor give up after an ICMP message */
+	drst_tcp_forget_messages(sk);
 	inet_csk(sk)->icsk_ulp_ops = &drst_outbound_ulp_ops;
 }
 
@@ -460,13 +465,14 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 		release_sock(sk);
 		return false;
 	}
+	/* As sk_stream_wait_close(), which does not wait after a RST. */
+	out->awaited = timeout && !cause;
 	refcount_inc(&out->hold.entry.ref);
 	drst_outbound_take(out);
 	drst_outbound_start_relock(out);
 	release_sock(sk);
 
-	/* As sk_stream_wait_close(), which does not wait after a RST. */
-	if (timeout && !cause)
+	if (out->awaited)
 		wait_for_completion_interruptible_timeout(&out->done, timeout);
 	drst_hold_put(&out->hold);
 	return true;

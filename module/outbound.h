@@ -31,6 +31,7 @@ enum drst_outbound_stage {
  * @stage:	enum drst_outbound_stage
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
+ * @awaited:	close() lingers (SO_LINGER), and waits for the end
  */
 struct drst_outbound {
 	struct drst_hold hold;
@@ -43,7 +44,21 @@ struct drst_outbound {
 	u8 stage;
 	bool notified : 1;
 	bool tls : 1;
+	bool awaited : 1;
 };
+
+/**
+ * drst_outbound_flushes() - does a hold last until everything is acknowledged?
+ * @out: the hold
+ *
+ * Otherwise it lasts until kTLS has given its records to TCP.
+ *
+ * Context: any.
+ */
+static inline bool drst_outbound_flushes(const struct drst_outbound *out)
+{
+	return out->notified || out->awaited;
+}
 
 bool drst_outbound_close_unlock(struct sock *sk, long timeout);
 

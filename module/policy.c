@@ -125,7 +125,8 @@ bool drst_policy_cuts(const struct sock *sk, enum drst_cause cause)
 /*
  * After shutdown(SHUT_RD) or SHUT_RDWR, TCP itself resets for data in these states
  * (RFC 1122 s. 4.2.2.13), and nothing tells its reset from the peer's. In other states
- * RCV_SHUTDOWN is the peer's FIN.
+ * RCV_SHUTDOWN is the peer's FIN, and TCP resets only for data behind it, which a peer
+ * that keeps to RFC 9293 does not send.
  */
 static bool drst_policy_resets_itself(const struct sock *sk)
 {

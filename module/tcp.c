@@ -191,6 +191,22 @@ bool drst_tcp_discard(struct sock *sk)
 }
 
 /**
+ * drst_tcp_forget_messages() - throw away the messages of the error queue
+ * @sk: a connection that no process has open any more
+ *
+ * They take room of the receive buffer, as timestamps and MSG_ZEROCOPY's do, and
+ * would close the window.
+ *
+ * Context: any, socket lock held.
+ */
+void drst_tcp_forget_messages(struct sock *sk)
+{
+	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	if (!skb_queue_empty_lockless(&sk->sk_error_queue))
+		skb_queue_purge(&sk->sk_error_queue);
+}
+
+/**
  * drst_tcp_fin_resets() - would the ACK of our FIN have reset an orphan?
  * @sk: a connection
  *

@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <poll.h>
 #include <sys/wait.h>
 
@@ -182,6 +183,33 @@ TEST_F(greedy, writes_while_held)
 	} else if (!variant->unread) {
 		peer_reply(c);		/* enough for a RST */
 	}
+	expect_by_mode(_metadata, s, variant->mode, variant->unread);
+}
+
+/*
+ * Timestamps that nobody can read any more take the room of what the peer writes. Before
+ * close() they fill all of it; the peer's acknowledgements bring more.
+ */
+TEST_F(greedy, timestamps_fill_the_window)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+	struct conn_opts opts = { .family = variant->family, .rx = variant->rx };
+
+	if (!variant->mode)
+		SKIP(return, "vanilla takes nothing in after close()");
+	if (variant->unread)
+		SKIP(return, "it has no room for unread data");
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &s->bed, &opts);
+	sockopt(c->fd, SOL_SOCKET, SO_RCVBUF, 4096);
+	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SCHED |
+		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK |
+		SOF_TIMESTAMPING_SOFTWARE);
+	conn_upload(c, BULK);
+	conn_close(c);
+	ASSERT_EQ(MIB, peer_flood(c, MIB));
+	expect_reply_taken(_metadata, s);
 	expect_by_mode(_metadata, s, variant->mode, variant->unread);
 }
 

@@ -112,6 +112,76 @@ TEST_F(all_read, half_a_record)
 	expect_reset_now(_metadata, c, cell);
 }
 
+/* The FIN of some states stands where that byte would, and is none. */
+TEST_F(all_read, all_but_the_last_byte)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+	uint8_t rec[REC_MAX];
+	size_t sealed;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	open_cell(&self->s, c, cell);
+	memset(rec, 'x', RECORD_LEN);
+	sealed = rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	peer_send(c, rec, sealed - 1);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+/* All that the peer has sent is with this end. */
+static bool peer_await_acked(const struct conn *c)
+{
+	int queued;
+
+	return EVENTUALLY(!ioctl(c->peer, SIOCOUTQ, &queued) && !queued);
+}
+
+/* kTLS sees nothing of a record from an urgent byte on. */
+TEST_F(all_read, an_urgent_byte_within)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+	uint8_t rec[REC_MAX];
+	size_t sealed;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	open_cell(&self->s, c, cell);
+	memset(rec, 'x', RECORD_LEN);
+	sealed = rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	peer_send(c, rec, RECORD_LEN / 2);
+	MUST(send(c->peer, rec + RECORD_LEN / 2, 1, MSG_OOB) == 1);
+	peer_send(c, rec + RECORD_LEN / 2 + 1, sealed - RECORD_LEN / 2 - 1);
+	ASSERT_TRUE(peer_await_acked(c));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+/* A record of TLS 1.2 that ends before its nonce does, so that kTLS waits for more */
+TEST_F(all_read, shorter_than_its_nonce)
+{
+	struct cell tls12 = variant->cell;
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(tls12.mode);
+	if (!tls12.rx)
+		SKIP(return, "for plain recv() it is data");
+	tls12.version = TLS_1_2_VERSION;
+	open_cell(&self->s, c, &tls12);
+	peer_send(c, "\x17\x03\x03\0\3abc", 8);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, tls12.state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, &tls12);
+}
+
 /* Nor is the beginning of its header. */
 TEST_F(all_read, half_a_header)
 {

@@ -8,7 +8,9 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -74,6 +76,14 @@ static inline int so_error(const struct conn *c)
 
 	MUST(!getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len));
 	return error;
+}
+
+static inline int unread_bytes(const struct conn *c)
+{
+	int bytes;
+
+	MUST(!ioctl(c->fd, SIOCINQ, &bytes));
+	return bytes;
 }
 
 static inline short poll_now(const struct conn *c)

@@ -135,6 +135,23 @@ TEST_F(told, once)
 	}
 }
 
+/* The error stays told when a limit ends the hold. */
+TEST_F(told, once_before_a_limit)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+
+	if (!cell_holds(&variant->cell))
+		SKIP(return, "nothing is held");
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("timeout_ms", 1000);
+	hold_in_cell(_metadata, &self->s, &variant->cell);
+	ASSERT_EQ(1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
+	ASSERT_TRUE(drst_stat_await("InTimedOut", 1));
+	EXPECT_EQ(0, so_error(c));
+}
+
 /* Whichever call comes first is told the same in every mode. */
 TEST_F(told, send_first)
 {
@@ -496,6 +513,147 @@ TEST_F(shown, message_that_stays)
 	EXPECT_EQ(poll_without_rst(&variant->cell) | POLLERR, poll_now(c));
 	expect_delivered(_metadata, c, &variant->cell);
 	EXPECT_TRUE(take_message(c));
+}
+
+/* ---- empty records ---- */
+
+/*
+ * What one call of recvmsg() gives: kTLS returns 0 for an empty record, if the next
+ * one is of another type. That is not the end.
+ */
+struct got {
+	ssize_t ret;
+	int err;
+	int type;	/* of the record; 0: not told */
+};
+
+static struct got read_record(const struct conn *c, int flags, bool types)
+{
+	char control[CMSG_SPACE(1)], buf[256];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = types ? control : NULL,
+		.msg_controllen = types ? sizeof(control) : 0,
+	};
+	struct got got = { .ret = recvmsg(c->fd, &msg, flags) };
+	struct cmsghdr *cmsg = got.ret >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	got.err = got.ret < 0 ? errno : 0;
+	got.type = cmsg ? *CMSG_DATA(cmsg) : 0;
+	return got;
+}
+
+INBOUND_FIXTURE(empty);
+
+#define EMPTY(mode, version, state)					\
+	FIXTURE_VARIANT_ADD(empty, version##_##state##_mode##mode) { {	\
+		mode, AF_INET, txrx, TCP_##state, version } }
+EMPTY(0, TLS_1_3_VERSION, ESTABLISHED);
+EMPTY(2, TLS_1_3_VERSION, ESTABLISHED);
+EMPTY(0, TLS_1_2_VERSION, CLOSE_WAIT);
+EMPTY(1, TLS_1_2_VERSION, CLOSE_WAIT);
+EMPTY(2, TLS_1_2_VERSION, CLOSE_WAIT);
+
+struct record {
+	uint8_t type;
+	size_t len;
+};
+
+#define RECORDS_MAX 6
+#define READS_MAX (2 * RECORDS_MAX)
+
+/* What a peer can send, up to a record of type 0 */
+static const struct record peers_records[][RECORDS_MAX] = {
+	{ { REC_DATA, 10 }, { REC_DATA, 0 }, { REC_ALERT, 2 } },
+	{ { REC_DATA, 0 }, { REC_ALERT, 2 } },
+	{ { REC_DATA, 0 }, { REC_DATA, 10 } },
+	{ { REC_DATA, 0 }, { REC_DATA, 0 }, { REC_HANDSHAKE, 30 }, { REC_DATA, 0 } },
+	{ { REC_DATA, 10 }, { REC_DATA, 0 } },
+	{ { REC_DATA, 0 } },
+	{ { REC_HANDSHAKE, 30 }, { REC_DATA, 0 }, { REC_DATA, 10 }, { REC_ALERT, 2 } },
+	{ { REC_ALERT, 0 }, { REC_DATA, 10 } },
+	{ { REC_ALERT, 0 }, { REC_ALERT, 2 } },
+};
+
+static void peer_sends(struct conn *c, const struct record *record)
+{
+	static const uint8_t zeros[256];
+	size_t sealed = 0;
+
+	for (; record->type; record++) {
+		sealed += record->len + dir_overhead(&c->rx);
+		peer_record(c, record->type, zeros, record->len);
+	}
+	MUST(EVENTUALLY(unread_bytes(c) == (int)sealed));
+}
+
+/* Reads until there is an error; returns how many calls that were. */
+static int read_all(const struct conn *c, int flags, bool types, struct got *got)
+{
+	int n = 0;
+
+	do {
+		got[n] = read_record(c, flags, types);
+	} while (!got[n++].err && n < READS_MAX);
+	return n;
+}
+
+/*
+ * Call by call what a connection gives that is not reset. Then the error, where that one
+ * has nothing more; in mode 0 the error may come sooner.
+ */
+static void expect_as_without_rst(TEST_ARG, struct scene *s,
+				  const struct cell *cell, int kind,
+				  int flags, bool types)
+{
+	struct got want[READS_MAX], got[READS_MAX];
+	struct conn *c = &s->conn;
+	int n, wanted, i;
+
+	open_cell(s, c, cell);
+	peer_sends(c, peers_records[kind]);
+	wanted = read_all(c, MSG_DONTWAIT, types, want);
+	ASSERT_GT(READS_MAX, wanted);
+	conn_free(c);
+
+	open_cell(s, c, cell);
+	peer_sends(c, peers_records[kind]);
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	ASSERT_TRUE(cell_holds(cell) ? drst_stat_await("InHeld", 1) :
+				       conn_await_state(c, TCP_CLOSE));
+	n = read_all(c, flags, types, got);
+	for (i = 0; i < n && i < wanted; i++) {
+		if (got[i].ret == want[i].ret && got[i].type == want[i].type &&
+		    got[i].err == want[i].err)
+			continue;
+		if (got[i].err == reset_errno(cell) &&
+		    (want[i].err == EAGAIN || !cell_holds(cell)))
+			break;
+		EXPECT_EQ(want[i].ret, got[i].ret);
+		EXPECT_EQ(want[i].err, got[i].err);
+		EXPECT_EQ(want[i].type, got[i].type);
+		TH_LOG("records %d, flags %#x, types %d: call %d", kind, flags,
+		       types, i);
+	}
+	if (cell_holds(cell))
+		EXPECT_EQ(wanted, n);
+	conn_free(c);
+}
+
+TEST_F(empty, records)
+{
+	const struct cell *cell = &variant->cell;
+	int kind, how;
+
+	REQUIRE_MODE(cell->mode);
+	for (kind = 0; kind < (int)(sizeof(peers_records) / sizeof(peers_records[0])); kind++)
+		for (how = 0; how < 4; how++) {
+			counters_note();
+			expect_as_without_rst(_metadata, &self->s, cell, kind,
+					      how & 1 ? MSG_DONTWAIT : 0, how & 2);
+		}
 }
 
 TEST_HARNESS_MAIN

@@ -215,16 +215,17 @@ TEST_F(held, timeout)
 	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
 }
 
-/* Reading keeps a hold alive for longer than timeout_ms ... */
+/*
+ * Reading keeps a hold alive for longer than timeout_ms, also within one record, which
+ * kTLS takes from TCP at once ...
+ */
 TEST_F(held, no_timeout_while_reading)
 {
 	struct conn *c = &self->s.conn;
 	int reads = 2 * TIMEOUT_MS / PAUSE_MS, i;
-	char buf[RECORD_LEN / 4];
+	char buf[8];
 
 	REQUIRE_MODE(variant->cell.mode);
-	if (variant->cell.rx)
-		SKIP(return, "kTLS takes a record from TCP at once");
 	drst_set("timeout_ms", TIMEOUT_MS);
 	HOLD();
 	for (i = 0; i < reads; i++) {
@@ -233,6 +234,24 @@ TEST_F(held, no_timeout_while_reading)
 	}
 	EXPECT_EQ(1, drst_stat("CurrInHeld"));
 	EXPECT_EQ(0, drst_stat("InTimedOut"));
+}
+
+/* ... and looking at the same byte again does not ... */
+TEST_F(held, timeout_while_peeking)
+{
+	struct conn *c = &self->s.conn;
+	char byte;
+	int i;
+
+	REQUIRE_MODE(variant->cell.mode);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	peer_reset(c);
+	for (i = 0; i < 100 && !drst_stat("InTimedOut"); i++) {
+		recv(c->fd, &byte, 1, MSG_PEEK);
+		pause_ms(PAUSE_MS);
+	}
+	expect_timed_out(_metadata, c);
 }
 
 /* ... but not for longer than max_hold_ms. */

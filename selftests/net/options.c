@@ -5,10 +5,12 @@
  */
 #include "kselftest_harness.h"
 
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/net_tstamp.h>
 #include <netinet/ip_icmp.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "inbound.h"
@@ -304,12 +306,75 @@ TEST_F(early, then_tls)
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 }
 
-/* ---- sockmaps ---- */
+/* ---- BPF ---- */
+
+#define CGROUPS "/sys/fs/cgroup/"
 
 static int bpf(int cmd, union bpf_attr *attr)
 {
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
 }
+
+/* A program that lets every setsockopt() pass: net/tls gets the keys from a copy then. */
+static int bpf_setsockopt_passes(void)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_SOCKOPT,
+		.expected_attach_type = BPF_CGROUP_SETSOCKOPT,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = sizeof(insns) / sizeof(insns[0]),
+		.license = (uintptr_t)"GPL",
+	};
+
+	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+static void bpf_attach(int program, const char *group)
+{
+	union bpf_attr attr = {
+		.attach_bpf_fd = program,
+		.attach_type = BPF_CGROUP_SETSOCKOPT,
+	};
+	int fd = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	MUST(fd >= 0);
+	attr.target_fd = fd;
+	MUST(!bpf(BPF_PROG_ATTACH, &attr));
+	close(fd);
+}
+
+/* What a process does to its own socket, the kernel does from a copy: still its own. */
+TEST_F(special, setsockopt_by_bpf)
+{
+	const struct conn_opts opts = { .rx = true };
+	struct conn *c = &self->s.conn;
+	int program = bpf_setsockopt_passes();
+	char group[64], file[96], pid[16];
+
+	REQUIRE_MODE(variant->mode);
+	if (program < 0 && errno == EINVAL)
+		SKIP(return, "kernel without BPF for cgroups");
+	ASSERT_LE(0, program);
+	snprintf(group, sizeof(group), CGROUPS "bpf-%d", getpid());
+	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_EQ(0, mkdir(group, 0755));
+	bpf_attach(program, group);
+	ASSERT_EQ(0, write_file(file, pid));
+	conn_open(c, &self->s.bed, &opts);
+	ASSERT_EQ(0, write_file(CGROUPS "cgroup.procs", pid));
+	ASSERT_EQ(0, rmdir(group));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+	close(program);
+}
+
+/* ---- sockmaps ---- */
 
 static int sockmap_create(void)
 {

@@ -9,10 +9,10 @@
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 
+#include "inbound.h"
 #include "lib/diag.h"
 #include "lib/given.h"
 #include "lib/pcrypt.h"
-#include "lib/scene.h"
 
 SCENE_FIXTURE(records)
 
@@ -184,6 +184,51 @@ TEST_F(records, open_record_idle)
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	conn_close(c);
 	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+/* Reads to the end, once the parent sleeps in close(). */
+static int read_when_parent_sleeps(struct conn *c)
+{
+	struct result res;
+
+	if (!EVENTUALLY(child_sleeps(getppid())))
+		return 1;
+	peer_finish(c, &res);
+	return 0;
+}
+
+/*
+ * SO_LINGER with time: close() comes back when all that TCP has is acknowledged, the FIN
+ * included; also if it began with a record that TLS held.
+ */
+TEST_F(records, open_record_linger_with_time)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
+	struct conn *c = &self->s.conn;
+	bool whole = variant->mode == 2;
+	long lost;
+	pid_t reader;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	conn_send(c, BULK);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	lost = whole ? 0 : held_by_tls(c);
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	reader = fork();
+	ASSERT_LE(0, reader);
+	if (!reader) {
+		close(c->fd);
+		raise(SIGSTOP);
+		_exit(read_when_parent_sleeps(c));
+	}
+	ASSERT_EQ(reader, waitpid(reader, NULL, WUNTRACED));
+	ASSERT_EQ(0, kill(reader, SIGCONT));
+	conn_close_timed(c);
+	EXPECT_EQ(c->stream - lost + 1,
+		  wire_flow(&self->s.wire, c->port)->acked[SIDE_A]);
+	EXPECT_EQ(0, child_status(reader, 10));
+	expect_hold(_metadata, whole ? "Flushed" : NULL);
 }
 
 /* A RST that is owed without close_notify is nobody's to hold back. */
@@ -695,6 +740,19 @@ TEST_F(shut, pending_alert)
 {
 	REQUIRE_MODE(variant->mode);
 	leave(_metadata, &self->s, ALERT);
+	shut_and_close(_metadata, &self->s, variant->how);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+/* ... and EPIPE, which it gives for them in LAST_ACK, is no RST of the peer's. */
+TEST_F(shut, pending_alert_behind_fin)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	leave(_metadata, &self->s, ALERT);
+	peer_shutdown_wr(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
 	shut_and_close(_metadata, &self->s, variant->how);
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }

@@ -9,8 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -176,14 +174,6 @@ TEST_F(visible, list)
 	EXPECT_EQ(0, listed(text, sizeof(text)));
 }
 
-static int unread(const struct conn *c)
-{
-	int bytes;
-
-	MUST(!ioctl(c->fd, SIOCINQ, &bytes));
-	return bytes;
-}
-
 TEST_F(visible, list_inbound)
 {
 	const struct cell cell = { 2, variant->family, txrx, TCP_ESTABLISHED,
@@ -193,7 +183,7 @@ TEST_F(visible, list_inbound)
 	REQUIRE_MODE(2);
 	hold_in_cell(_metadata, &self->s, &cell);
 	ASSERT_EQ(1, listed(text, sizeof(text)));
-	snprintf(what, sizeof(what), " 07 peer %d ", unread(&self->s.conn));
+	snprintf(what, sizeof(what), " 07 peer %d ", unread_bytes(&self->s.conn));
 	EXPECT_TRUE(strstr(text, what)) {
 		TH_LOG("%s", text);
 	}
@@ -362,7 +352,7 @@ TEST_F(visible, traced_inbound)
 
 	REQUIRE_MODE(2);
 	hold_in_cell(_metadata, &self->s, &cell);
-	bytes = unread(c);
+	bytes = unread_bytes(c);
 	snprintf(what, sizeof(what), "state=ESTABLISHED cause=peer bytes=%d",
 		 bytes);
 	EXPECT_TRACED("tls_drst_hold", what);

@@ -99,7 +99,6 @@ void hold_ends(struct model *m, int i)
 	m->owed = m->taken && !m->told;
 	wake_polls(m, i, mask_reset(m));
 	m->want->run.sigio[i] |= m->err_band;
-	m->want->any_sigio[i] = m->told;
 }
 
 /* Senders that wait have the error, or lose it: see sk_stream_error(). */

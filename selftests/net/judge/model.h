@@ -18,7 +18,6 @@ struct expected {
 		int until;	/* 0: exact */
 		long may_show;
 	} loose[STEPS_MAX];
-	bool any_sigio[STEPS_MAX];
 };
 
 /*

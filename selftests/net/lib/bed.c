@@ -271,6 +271,36 @@ static void link_set(struct bed *bed, enum side side, int attr, __u32 value)
 	bed_enter(bed, SIDE_A);
 }
 
+void route_rto_min(struct bed *bed, enum side side, int family, uint32_t ms)
+{
+	enum side to = side == SIDE_A ? SIDE_B : SIDE_A;
+	struct rtmsg rtm = {
+		.rtm_family = family,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+	};
+	struct rtattr *metrics;
+	struct nlreq req;
+	char addr[16];
+	int len = addr_of(to, family, addr);
+	__u32 device;
+
+	*bed_altered = true;
+	rtm.rtm_dst_len = 8 * len;
+	bed_enter(bed, side);
+	device = if_nametoindex("veth0");
+	nl_start(&req, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
+	nl_attr(&req, RTA_DST, addr, len);
+	nl_attr(&req, RTA_OIF, &device, sizeof(device));
+	metrics = nl_attr(&req, RTA_METRICS, NULL, 0);
+	nl_attr(&req, RTAX_RTO_MIN, &ms, sizeof(ms));
+	nl_nest_end(&req, metrics);
+	nl_do(&req, "RTM_NEWROUTE rto_min");
+	bed_enter(bed, SIDE_A);
+}
+
 void link_mtu(struct bed *bed, enum side side, unsigned int mtu)
 {
 	link_set(bed, side, IFLA_MTU, mtu);

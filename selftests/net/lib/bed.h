@@ -68,6 +68,8 @@ void link_return(struct bed *bed, enum side side, int ns);
 void addr_set(struct bed *bed, enum side side, int family, bool there);
 void route_set(struct bed *bed, enum side side, int family, int type,
 	       bool there);
+/* Lets the timers of connections that @side opens take @ms at least; for the rest of the test */
+void route_rto_min(struct bed *bed, enum side side, int family, uint32_t ms);
 
 /* Delay in milliseconds and loss in percent of what @side sends. */
 void link_impair(struct bed *bed, enum side side, unsigned int delay_ms,
