@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/wait.h>
 
@@ -186,6 +187,8 @@ TEST_F(greedy, writes_while_held)
 	expect_by_mode(_metadata, s, variant->mode, variant->unread);
 }
 
+#define STAMPED 40	/* enough sends for their timestamps to fill a small buffer */
+
 /*
  * Timestamps that nobody can read any more take the room of what the peer writes. Before
  * close() they fill all of it; the peer's acknowledgements bring more.
@@ -195,6 +198,9 @@ TEST_F(greedy, timestamps_fill_the_window)
 	struct scene *s = &self->s;
 	struct conn *c = &s->conn;
 	struct conn_opts opts = { .family = variant->family, .rx = variant->rx };
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+	int i;
 
 	if (!variant->mode)
 		SKIP(return, "vanilla takes nothing in after close()");
@@ -202,11 +208,16 @@ TEST_F(greedy, timestamps_fill_the_window)
 		SKIP(return, "it has no room for unread data");
 	REQUIRE_MODE(variant->mode);
 	conn_open(c, &s->bed, &opts);
-	sockopt(c->fd, SOL_SOCKET, SO_RCVBUF, 4096);
+	sockopt(c->fd, SOL_SOCKET, SO_RCVBUF, 8192);
+	/* Without the data they are small, so that little room is left. */
 	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SCHED |
 		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK |
-		SOF_TIMESTAMPING_SOFTWARE);
+		SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY);
+	for (i = 0; i < STAMPED; i++)
+		conn_send(c, 1000);
 	conn_upload(c, BULK);
+	MUST(!getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
+	ASSERT_LT(mem[SK_MEMINFO_RCVBUF] / 4 * 3, mem[SK_MEMINFO_RMEM_ALLOC]);
 	conn_close(c);
 	ASSERT_EQ(MIB, peer_flood(c, MIB));
 	expect_reply_taken(_metadata, s);

@@ -495,6 +495,42 @@ TEST_F(shown, message_wakes_poll)
 	expect_stamp_shows(_metadata, &self->s, &variant->cell, false);
 }
 
+/*
+ * What kTLS finds wrong with a record wakes those that wait for errors only, as vanilla's
+ * RST has done before.
+ */
+TEST_F(shown, bad_record_wakes_poll)
+{
+	struct conn *c = &self->s.conn;
+	uint8_t rec[REC_MAX], byte;
+	struct pollfd p = { };
+	size_t sealed;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (!variant->cell.rx)
+		SKIP(return, "plain recv() does not look at records");
+	open_cell(&self->s, c, &variant->cell);
+	peer_upload(c, 1, 1);
+	sealed = rec_seal(&c->rx, REC_DATA, "x", 1, rec);
+	rec[sealed - 1] ^= 1;
+	peer_send(c, rec, sealed);
+	ASSERT_TRUE(EVENTUALLY(unread_bytes(c) == (int)(2 * sealed)));
+	reach(_metadata, c, variant->cell.state);
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	p.fd = c->fd;
+	pid = child(c);
+	if (!pid)
+		_exit(poll(&p, 1, 10000) == 1 && p.revents & POLLERR ? 0 : 1);
+	ASSERT_TRUE(EVENTUALLY(child_sleeps(pid)));
+	EXPECT_EQ(1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	EXPECT_EQ(-1, recv(c->fd, &byte, 1, 0));
+	EXPECT_EQ(EBADMSG, errno);
+	EXPECT_EQ(0, child_status(pid, 5));
+}
+
 /* A RST that finds a message in the queue that nobody takes */
 TEST_F(shown, message_that_stays)
 {
