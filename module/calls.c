@@ -74,7 +74,7 @@ static int drst_calls_read_begin(struct drst_calls_read *read)
 	return 0;
 }
 
-/* Relies on: net/tls puts the type of each record that it looks into into msg_control. */
+/* Relies on: net/tls puts the type of each record that it opens into msg_control. */
 static bool drst_calls_read_has_type(const struct drst_calls_read *read)
 {
 	const struct msghdr *msg = read->msg;
@@ -339,7 +339,6 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 		return ret;
 	return drst_calls_splice_again(&read, sock, ppos, pipe, flags);
 }
-
 
 /* ---- everything else ---- */
 

@@ -19,6 +19,7 @@ NO_TARGET = re.compile(
 CONDITION = re.compile(r"^(\t+(?:\} else )?if \()(.*)(\)(?: \{)?)$")
 LOOP = re.compile(r"^(\t+while \()(.*)(\)(?: \{)?)$")
 CALL = re.compile(r"^\t+(?:\(void\))?\w+\(.*\);$")
+STORE = re.compile(r"^\t+WRITE_ONCE\(")
 ASSIGNMENT = re.compile(r"^\t+[\w.>*()\[\]-]+ [|&+-]?= [^;]*;$")
 RETURN = re.compile(r"^\t+return .+;$")
 NUMBER = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
@@ -42,7 +43,7 @@ def is_statement(line):
 def ordered(first, second):
     """Two calls, or a call and a flag: of two plain assignments the order changes nothing."""
     return is_statement(first) and is_statement(second) and first != second and \
-        any(CALL.match(line) for line in (first, second))
+        any(CALL.match(line) and not STORE.match(line) for line in (first, second))
 
 
 def of_condition(line):
