@@ -114,7 +114,7 @@ static const struct opt {
 	SECONDS("idle", SERVE, idle_ms, "SECONDS\ta client may be silent for so long (300)"),
 	NUM("tickets", SERVE, tls.data_tickets, 0, 16, "N\tserve: TLS 1.3 tickets on each of them (0)"),
 	ROW("end", ALL, WORD, tune.ending, 0, 0, 0, ending_names, "HOW\tin one of the ways of ftps(1); clean"),
-	NUM("end-delay", ALL, tune.end_delay_ms, 0, INT_MAX, "MS\thalf-close, shut-rdwr, tickets-unread: time before close (200)"),
+	NUM("end-delay", ALL, tune.end_delay_ms, 0, INT_MAX, "MS\twhat --end waits for before it closes (200)"),
 	SIZE("cut-at", ALL, tune.cut_at, "BYTES\trst-middle: after so many (half of the file)"),
 	NUM("read-delay", RECEIVE, tune.read_delay_ms, 0, INT_MAX, "MS\ta receiver reads nothing for so long"),
 	SIZE("rate", ALL, tune.rate, "BYTES\tso many a second at most"),
