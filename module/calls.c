@@ -27,7 +27,9 @@
 
 /*
  * One read of a process, for which net/tls may be called several times. @controllen is
- * @msg's from before net/tls ran; a splice() has no @msg.
+ * @msg's from before net/tls ran; a splice() has no @msg. @hidden: the error is hidden,
+ * and senders are kept out. @starved: the reset is held for a record that net/tls has no
+ * memory to parse.
  */
 struct drst_calls_read {
 	struct sock *sk;
@@ -37,6 +39,7 @@ struct drst_calls_read {
 	long timeo;
 	bool peek;
 	bool hidden;
+	bool starved;
 };
 
 /*
@@ -100,7 +103,8 @@ static void drst_calls_read_drop_type(struct drst_calls_read *read)
 /*
  * Does a call that read @ret bytes, or failed, read once more? It does if it got
  * only the end or the reset: data may be left, or another reader ended the hold. An
- * empty record before one of another type is neither: vanilla gives 0 for it.
+ * empty record before one of another type is neither: vanilla gives 0 for it. (It does so
+ * for an empty record that is no data, too; RFC 8446 s. 5.1 forbids these.)
  */
 static bool drst_calls_read_again(const struct drst_calls_read *read,
 				  struct drst_inbound *in, ssize_t ret)
@@ -128,7 +132,7 @@ static bool drst_calls_read_again(const struct drst_calls_read *read,
  *
  * Return: true if the caller reads once more.
  */
-static bool drst_calls_read_judge(const struct drst_calls_read *read, ssize_t ret)
+static bool drst_calls_read_judge(struct drst_calls_read *read, ssize_t ret)
 {
 	struct sock *sk = read->sk;
 	struct drst_inbound *in;
@@ -142,6 +146,8 @@ static bool drst_calls_read_judge(const struct drst_calls_read *read, ssize_t re
 	if (in && (read->hidden || !in->hidden))
 		drst_inbound_show_error(in);
 	drst_inbound_look(sk);
+	read->starved = drst_inbound_of(sk) && drst_ktls_receives(sk) &&
+			!drst_ktls_record_parsed(sk);
 	release_sock(sk);
 	if (read->hidden)
 		drst_ktls_unlock_senders(sk);
@@ -153,7 +159,7 @@ static bool drst_calls_read_judge(const struct drst_calls_read *read, ssize_t re
  * too. If the hold has ended already, net/tls may have run while another reader hid the
  * error, and gives 0. It gives an error that it can see first.
  */
-static bool drst_calls_read_end(const struct drst_calls_read *read, ssize_t ret)
+static bool drst_calls_read_end(struct drst_calls_read *read, ssize_t ret)
 {
 	struct sock *sk = read->sk;
 
@@ -164,8 +170,8 @@ static bool drst_calls_read_end(const struct drst_calls_read *read, ssize_t ret)
 }
 
 /*
- * The reset is held, and net/tls has not delivered a record that has arrived: its
- * strparser had no memory, and tries again from a work. Wait as net/tls would.
+ * If the strparser of net/tls had no memory, it tries again from a work. Wait as net/tls
+ * would.
  *
  * Return: 0, -EAGAIN or the errno of a signal.
  */
@@ -173,7 +179,7 @@ static int drst_calls_read_wait(struct drst_calls_read *read)
 {
 	long slept = min_t(long, read->timeo, HZ / 10);
 
-	if (!drst_inbound_held(read->sk))
+	if (!read->starved)
 		return 0;
 	if (!slept)
 		return -EAGAIN;
@@ -342,31 +348,35 @@ ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 
 /* ---- everything else ---- */
 
-/* Return: true if the error was told already, so that the sender gets EPIPE. */
-static bool drst_calls_send_begin(struct sock *sk)
+/* Has the process been told? Then senders get EPIPE. */
+static bool drst_calls_told(struct sock *sk)
 {
 	struct drst_inbound *in;
-	bool refused;
+	bool told;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	refused = in && drst_inbound_refuse(in);
+	told = in && drst_inbound_told(in);
 	release_sock(sk);
-	return refused;
+	return told;
 }
 
-/* net/tls does not take ECONNRESET out of sk_err: whoever gets it was told. */
-static void drst_calls_send_end(struct sock *sk, bool refused, int ret)
+/*
+ * net/tls does not take ECONNRESET out of sk_err: whoever gets it was told. A sender that
+ * finds it taken must not get further: TCP has closed the connection.
+ */
+static int drst_calls_send_end(struct sock *sk, int flags, int ret)
 {
 	struct drst_inbound *in;
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && refused)
-		drst_inbound_refused(in);
-	else if (in && ret == -ECONNRESET)
-		drst_inbound_told(in);
+	if (in && ret == -ECONNRESET)
+		drst_inbound_set_told(in);
+	if (in && ret > 0)
+		ret = sk_stream_error(sk, flags, -EPIPE);
 	release_sock(sk);
+	return ret;
 }
 
 /**
@@ -375,18 +385,25 @@ static void drst_calls_send_end(struct sock *sk, bool refused, int ret)
  * @msg: what to send
  * @size: how much, in bytes
  *
+ * If the process has been told, net/tls gets nothing to send, and looks at the rest of
+ * @msg: a bad one has its error as ever.
+ *
  * Context: process, socket lock not held, may sleep.
  * Return: what sendmsg() of net/tls says: the error of the reset, once; -EPIPE after
  * that, with SIGPIPE where that is wanted.
  */
 int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
-	bool refused = drst_calls_send_begin(sk);
+	bool told = drst_calls_told(sk);
 	int ret;
 
-	ret = drst_proto_tls(sk)->sendmsg(sk, msg, size);
-	drst_calls_send_end(sk, refused, ret);
-	return ret;
+	if (told)
+		iov_iter_truncate(&msg->msg_iter, 0);
+	ret = drst_proto_tls(sk)->sendmsg(sk, msg, told ? 0 : size);
+	if (told)
+		return ret || !size ? ret :
+		       sk_stream_error(sk, msg->msg_flags, -EPIPE);
+	return drst_calls_send_end(sk, msg->msg_flags, ret);
 }
 
 /**
@@ -403,12 +420,12 @@ int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
 			size_t size, int flags)
 {
-	bool refused = drst_calls_send_begin(sk);
 	int ret;
 
+	if (drst_calls_told(sk))
+		return sk_stream_error(sk, flags, -EPIPE);
 	ret = drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
-	drst_calls_send_end(sk, refused, ret);
-	return ret;
+	return drst_calls_send_end(sk, flags, ret);
 }
 
 /**

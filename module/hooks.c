@@ -18,6 +18,7 @@
  * fast path sk_user_data tells whether there is anything to do: a hold sets it, and
  * so does a kernel user of the socket.
  */
+#include <linux/bpf-cgroup.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/srcu.h>
@@ -195,11 +196,11 @@ static int drst_hooks_setsockopt(struct sock *sk, int level, int optname,
 
 	lock_sock(sk);
 	/*
-	 * The kernel gives keys to its own sockets from its own memory, and those have
-	 * no file. A BPF program of a cgroup copies a process's keys there, too.
+	 * The kernel gives keys to its own sockets from its own memory. So does a BPF
+	 * program of a cgroup that looks at a process's setsockopt().
 	 */
-	if (level == SOL_TLS &&
-	    (!sockptr_is_kernel(optval) || sk->sk_socket->file))
+	if (level == SOL_TLS && (!sockptr_is_kernel(optval) ||
+				 cgroup_bpf_enabled(CGROUP_SETSOCKOPT)))
 		drst_hooks_wrap(sk);
 	if (drst_proto_is_ours(READ_ONCE(sk->sk_prot)))
 		drst_inbound_look(sk);	/* TCP_REPAIR ends a hold */

@@ -171,11 +171,10 @@ bool drst_inbound_other_error(const struct sock *sk)
 void drst_inbound_hide_error(struct drst_inbound *in)
 {
 	struct sock *sk = in->hold.sk;
-	int err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 
 	sock_owned_by_me(sk);
 	in->hidden = true;
-	in->err = in->refused && err == EPIPE ? 0 : err;
+	in->err = xchg(&sk->sk_err, 0);	/* SO_ERROR takes no lock */
 }
 
 /**
@@ -196,57 +195,31 @@ void drst_inbound_show_error(struct drst_inbound *in)
 		WRITE_ONCE(sk->sk_err, in->err);
 	in->err = 0;
 	in->hidden = false;
-	if (in->refused && !in->over)
-		cmpxchg(&sk->sk_err, 0, EPIPE);
 }
 
 /**
- * drst_inbound_refuse() - let net/tls refuse a sender, if the error was told already
- * @in: the hold
- *
- * net/tls gives sk_err to a sender before it takes anything. Only senders are to meet
- * this EPIPE: where the error is hidden, and when the hold ends, it goes.
- *
- * Context: process, socket lock held.
- * Return: true if drst_inbound_refused() has to follow.
- */
-bool drst_inbound_refuse(struct drst_inbound *in)
-{
-	struct sock *sk = in->hold.sk;
-
-	sock_owned_by_me(sk);
-	if (in->err || (sk->sk_err && !in->refused))
-		return false;
-	in->refused++;
-	if (!in->hidden)
-		cmpxchg(&sk->sk_err, 0, EPIPE);
-	return true;
-}
-
-/**
- * drst_inbound_refused() - the reverse of drst_inbound_refuse()
+ * drst_inbound_told() - has a call told the process of the reset?
  * @in: the hold
  *
  * Context: process, socket lock held.
  */
-void drst_inbound_refused(struct drst_inbound *in)
+bool drst_inbound_told(const struct drst_inbound *in)
 {
 	sock_owned_by_me(in->hold.sk);
-	if (!--in->refused)
-		cmpxchg(&in->hold.sk->sk_err, EPIPE, 0);
+	return !in->err && !in->hold.sk->sk_err;
 }
 
 /**
- * drst_inbound_told() - a call has told the process of the reset
+ * drst_inbound_set_told() - a call has told the process of the reset by ECONNRESET
  * @in: the hold
  *
  * Context: process, socket lock held.
  */
-void drst_inbound_told(struct drst_inbound *in)
+void drst_inbound_set_told(struct drst_inbound *in)
 {
 	sock_owned_by_me(in->hold.sk);
 	in->err = 0;
-	WRITE_ONCE(in->hold.sk->sk_err, 0);
+	cmpxchg(&in->hold.sk->sk_err, ECONNRESET, 0);	/* SO_ERROR takes no lock */
 }
 
 /* ---- the end ---- */
@@ -260,8 +233,6 @@ static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 	DEBUG_NET_WARN_ON_ONCE(in->over);
 	in->over = true;
 	drst_hold_leave(&in->hold, in->state, how);
-	if (in->refused)
-		cmpxchg(&sk->sk_err, EPIPE, 0);
 	drst_inbound_show_error(in);
 	WRITE_ONCE(sk->sk_state_change, in->hold.state_change);
 	WRITE_ONCE(sk->sk_error_report, in->error_report);

@@ -17,7 +17,6 @@
  * @over:	the process can see the reset
  * @state:	the state in which the process sees the connection
  * @shutdown:	RCV_SHUTDOWN and SEND_SHUTDOWN, as the process knows them
- * @refused:	senders that are to get EPIPE, see drst_inbound_refuse()
  * @hidden:	a reader that must not see the error is running
  * @kept_wakeup: the wakeup of tcp_done() has been kept from those that poll
  */
@@ -27,7 +26,6 @@ struct drst_inbound {
 	u32 copied_seq;
 	int err;
 	atomic_t kept_report;
-	unsigned int refused;
 	bool over;
 	u8 state;
 	u8 shutdown;
@@ -53,9 +51,8 @@ bool drst_inbound_undelivered(const struct sock *sk);
 bool drst_inbound_other_error(const struct sock *sk);
 void drst_inbound_hide_error(struct drst_inbound *in);
 void drst_inbound_show_error(struct drst_inbound *in);
-bool drst_inbound_refuse(struct drst_inbound *in);
-void drst_inbound_refused(struct drst_inbound *in);
-void drst_inbound_told(struct drst_inbound *in);
+bool drst_inbound_told(const struct drst_inbound *in);
+void drst_inbound_set_told(struct drst_inbound *in);
 void drst_inbound_begin(struct sock *sk);
 void drst_inbound_look(struct sock *sk);
 void drst_inbound_check(struct sock *sk);

@@ -332,6 +332,8 @@ static unsigned int drst_ktls_record_len(const struct sock *sk, u32 copied)
 	if (got && skb_copy_bits(strp->anchor, 0, header, got))
 		return 0;
 	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		if (got == sizeof(header))
+			break;
 		offset = seq + got - TCP_SKB_CB(skb)->seq;
 		if (offset >= skb->len)
 			continue;
@@ -339,10 +341,18 @@ static unsigned int drst_ktls_record_len(const struct sock *sk, u32 copied)
 		if (skb_copy_bits(skb, offset, header + got, n))
 			return 0;
 		got += n;
-		if (got == sizeof(header))
-			return sizeof(header) + (header[3] << 8 | header[4]);
 	}
-	return 0;
+	return got == sizeof(header) ?
+	       sizeof(header) + (header[3] << 8 | header[4]) : 0;
+}
+
+/* Nothing comes of an empty record of data. MSG_PEEK leaves it in rx_list. */
+static bool drst_ktls_record_is_empty(const struct sk_buff *skb)
+{
+	const struct sk_skb_cb *cb = (const struct sk_skb_cb *)skb->cb;
+
+	return !cb->strp.strp.full_len &&
+	       cb->tls.control == TLS_RECORD_TYPE_DATA;
 }
 
 /**
@@ -356,10 +366,14 @@ static unsigned int drst_ktls_record_len(const struct sock *sk, u32 copied)
 bool drst_ktls_record_parsed(const struct sock *sk)
 {
 	const struct tls_sw_context_rx *rx = tls_sw_ctx_rx(tls_get_ctx(sk));
+	const struct sk_buff *skb;
 
 	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	skb_queue_walk(&rx->rx_list, skb)
+		if (!drst_ktls_record_is_empty(skb))
+			return true;
 	/* Before 6.9 msg_ready was a bit, on which READ_ONCE() does not work. */
-	return !skb_queue_empty(&rx->rx_list) || data_race(rx->strp.msg_ready);
+	return data_race(rx->strp.msg_ready);
 }
 
 /**

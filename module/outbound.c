@@ -455,6 +455,8 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 {
 	enum drst_cause cause = drst_policy_cause(sk);
 	struct drst_outbound *out = NULL;
+	/* As sk_stream_wait_close(), which does not wait after a RST. */
+	bool waits = timeout && !cause;
 
 	if (drst_policy_outbound(sk, cause))
 		out = drst_outbound_new(sk, cause);
@@ -465,14 +467,13 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 		release_sock(sk);
 		return false;
 	}
-	/* As sk_stream_wait_close(), which does not wait after a RST. */
-	out->awaited = timeout && !cause;
+	out->awaited = waits;
 	refcount_inc(&out->hold.entry.ref);
 	drst_outbound_take(out);
 	drst_outbound_start_relock(out);
 	release_sock(sk);
 
-	if (out->awaited)
+	if (waits)
 		wait_for_completion_interruptible_timeout(&out->done, timeout);
 	drst_hold_put(&out->hold);
 	return true;

@@ -692,4 +692,24 @@ TEST_F(empty, records)
 		}
 }
 
+/* Looking at an empty record is no end of file either, however often. */
+TEST_F(empty, peek)
+{
+	const struct cell *cell = &variant->cell;
+	static const struct record lone[] = { { REC_DATA, 0 }, { 0 } };
+	struct conn *c = &self->s.conn;
+	struct got got;
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	peer_sends(c, lone);
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	ASSERT_TRUE(cell_holds(cell) ? drst_stat_await("InHeld", 1) :
+				       conn_await_state(c, TCP_CLOSE));
+	got = read_record(c, MSG_PEEK | MSG_DONTWAIT, true);
+	EXPECT_EQ(-1, got.ret);
+	EXPECT_EQ(reset_errno(cell), got.err);
+}
+
 TEST_HARNESS_MAIN

@@ -310,6 +310,78 @@ TEST_F_TIMEOUT(pair, blocked_before, 3600)
 	pair_run(_metadata, &self->s, &variant->cell, PAIR_BLOCKED);
 }
 
+/* ---- senders beside a reader ---- */
+
+#define SENDERS 3
+
+struct sender {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	int fd;
+	ssize_t ret;
+	int err;
+};
+
+static void *send_one(void *arg)
+{
+	struct sender *s = arg;
+
+	MUST(!sched_setaffinity(0, sizeof(anywhere), &anywhere));
+	pthread_barrier_wait(s->start);
+	s->ret = send(s->fd, "x", 1, MSG_NOSIGNAL);
+	s->err = errno;
+	return NULL;
+}
+
+/* The error has been told; no sender gets a byte away, whoever reads meanwhile. */
+static void senders_try(TEST_ARG, struct scene *s, const struct cell *cell,
+			int *accepted)
+{
+	struct sender sender[SENDERS] = { };
+	struct conn *c = &s->conn;
+	pthread_barrier_t start;
+	char byte;
+	int i;
+
+	hold_in_cell(_metadata, s, cell);
+	ASSERT_EQ(reset_errno(cell), so_error(c));
+	MUST(!pthread_barrier_init(&start, NULL, SENDERS + 1));
+	for (i = 0; i < SENDERS; i++) {
+		sender[i].fd = c->fd;
+		sender[i].start = &start;
+		MUST(!pthread_create(&sender[i].thread, NULL, send_one, &sender[i]));
+	}
+	pthread_barrier_wait(&start);
+	for (i = 0; i < RECORD_LEN; i++)
+		EXPECT_EQ(1, recv(c->fd, &byte, 1, 0));
+	for (i = 0; i < SENDERS; i++) {
+		MUST(!pthread_join(sender[i].thread, NULL));
+		if (sender[i].ret != -1 || sender[i].err != EPIPE)
+			++*accepted;
+	}
+	MUST(!pthread_barrier_destroy(&start));
+	EXPECT_EQ(0, so_error(c));
+	ASSERT_EQ(1, drst_stat("CurrInHeld"));
+	conn_free(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
+}
+
+TEST_F_TIMEOUT(pair, senders_after_the_error, 3600)
+{
+	int tries = env_number("RACE_TRIES", 48), accepted = 0, i;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (has_shut_down(&variant->cell))
+		SKIP(return, "TCP itself refuses senders there");
+	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
+	cpu_stay();
+	for (i = 0; i < tries; i++) {
+		counters_note();
+		senders_try(_metadata, &self->s, &variant->cell, &accepted);
+	}
+	EXPECT_EQ(0, accepted);
+}
+
 /* ---- a RST that is seen inside recvmsg() ---- */
 
 INBOUND_FIXTURE(inside);
