@@ -286,8 +286,16 @@ def main():
     parser.add_argument("--jobs", type=int, default=3, help="guests side by side")
     parser.add_argument("--minutes", type=float, default=1e6, help="start no mutant after that time")
     parser.add_argument("--again", action="store_true", help="try once more what passed")
+    parser.add_argument("--list", action="store_true", help="write what is known, judge nothing")
     args = parser.parse_args()
 
+    queue = iter(mutate.draw(sources(), args.seed, 0))
+    if args.list:
+        known = read_verdicts()
+        drawn = [mutant for mutant in queue if mutant.id in known]
+        write_list(drawn, known)
+        print(summary(drawn, known))
+        return
     OUT.mkdir(parents=True, exist_ok=True)
     lock = (OUT / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -303,7 +311,6 @@ def main():
         known = {key: row for key, row in known.items() if row["verdict"] in (NOTICED, NOT_BUILT)}
     workers = Workers(args.jobs, selftests, reached)
     drawn, wanted = [], args.count
-    queue = iter(mutate.draw(sources(), args.seed, 0))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running = {}
         while wanted > 0 or running:
