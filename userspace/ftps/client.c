@@ -40,6 +40,7 @@ struct client {
 	char reply_text[1024];
 	int preliminary;    /* replies 1xx so far */
 	bool lost_control;  /* no final reply will come */
+	bool is_ftps;	    /* the server keeps parts as we do, and goes on in them */
 	uint64_t resume_at; /* bytes that are there already */
 	struct progress progress;
 	bool has_size; /* SIZE told @size before a get */
@@ -122,8 +123,8 @@ static void keep_reply(struct client *cl)
 	for (const char *line = cl->c->reply.text; *line && n < room;) {
 		size_t len = strcspn(line, "\n"), skip = 0;
 
-		if (atoi(line) == cl->reply && strcspn(line, " -") == 3)
-			skip = 4;
+		if (atoi(line) == cl->reply && strcspn(line, " -\n") == 3)
+			skip = len > 3 ? 4 : len;
 		n += (size_t)snprintf(cl->reply_text + n, room - n, "%s%.*s", n ? "; " : "",
 				      (int)(len - skip), line + skip);
 		line += len + (line[len] != '\0');
@@ -191,6 +192,7 @@ static enum xs greet(struct client *cl)
 	} while (!xs && code(cl) / 100 == 1);
 	if (xs)
 		return xs;
+	cl->is_ftps = !strcmp(cl->c->reply.last, "ftps");
 	return code(cl) == 220 ? XS_COMPLETE : refused(cl, "greeting");
 }
 
@@ -630,13 +632,13 @@ static enum xs transfer(struct client *cl, const char *verb, int fd, struct stor
 /* --atomic: only what is complete gets the name, by one command. */
 static enum xs finish_atomic(struct client *cl, enum xs xs)
 {
-	bool heard = false;
+	bool gone = false;
 
 	/* ftps serve has a part of it. */
 	for (int i = 0; xs && i < 2 && !cl->lost_control && !io_stop; i++)
-		heard = control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK &&
-			control_reply(cl->c) == CTL_OK;
-	if (xs && !heard)
+		gone |= control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK &&
+			control_reply(cl->c) == CTL_OK && code(cl) / 100 == 2;
+	if (xs && !gone)
 		io_say("what came may still be on the server, as %s", cl->path);
 	if (xs)
 		return xs;
@@ -685,7 +687,7 @@ static enum xs resume_put(struct client *cl, int fd)
 		return XS_COMPLETE;
 	if (!ask_size(cl, &there)) {
 		strcpy(cl->path + len, ".partial");
-		if (!ask_size(cl, &there))
+		if (!cl->is_ftps || !ask_size(cl, &there))
 			there = 0;
 	}
 	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < there)
@@ -768,13 +770,12 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 	int err;
 
 	if (!deserves_name(cl, xs)) {
-		if (!store_abandon(store, cl->o->conddisp, cl->partial))
-			cl->partial[0] = '\0';
+		store_abandon(store, cl->o->conddisp, cl->partial);
 		return xs;
 	}
 	if (cl->has_mtime && !cl->o->no_mtime)
 		store_set_time(store, cl->mtime);
-	err = store_commit(store);
+	err = store_commit(store, cl->partial);
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
 }
 

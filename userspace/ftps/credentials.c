@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ struct entry {
 
 static bool take(const struct entry *e, struct url *url)
 {
-	if (!e->fits || !is_good(e->password))
+	if (!e->fits || (!url->has_password && !is_good(e->password)))
 		return false;
 	if (*url->user && e->login && strcmp(e->login, url->user))
 		return false;
@@ -70,7 +71,8 @@ static bool take(const struct entry *e, struct url *url)
 			return false;
 		strcpy(url->user, e->login);
 	}
-	strcpy(url->password, e->password);
+	if (!url->has_password)
+		strcpy(url->password, e->password);
 	url->has_password = true;
 	return true;
 }
@@ -89,7 +91,7 @@ bool netrc_parse(char *text, struct url *url)
 			if (take(&e, url))
 				return true;
 			e = (struct entry){ .fits = host &&
-						    (!machine || !strcmp(host, url->host)) };
+						    (!machine || !strcasecmp(host, url->host)) };
 		} else if (!strcmp(word, "login")) {
 			e.login = next_word(&text);
 		} else if (!strcmp(word, "password")) {

@@ -155,7 +155,7 @@ static enum ts_status pace(struct data *d)
 static size_t chunk(const struct data *d)
 {
 	/* With a rate, ten chunks a second rather than one long pause. */
-	uint64_t n = d->tune->rate / 10;
+	uint64_t n = (d->tune->rate + 9) / 10;
 
 	return n && n < CHUNK ? (size_t)n : CHUNK;
 }

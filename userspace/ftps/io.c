@@ -45,7 +45,8 @@ int io_init(void)
 {
 	int err = 0;
 
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* write(2) says so, too. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -errno;
 	sigemptyset(&blocked);
 	if (pthread_sigmask(SIG_SETMASK, NULL, &outside))
@@ -140,7 +141,17 @@ void io_die_of_signal(void)
 	_exit(128 + sig); /* only where the signal is blocked by our parent */
 }
 
-/* One write a line: several processes of a server share standard error. */
+bool io_put(int fd, const char *line, size_t len)
+{
+	int r;
+
+	/* Perhaps nobody reads: a signal must be able to end this wait. */
+	do {
+		r = io_wait(fd, POLLOUT, io_stop ? 0 : -1);
+	} while (r == -EINTR);
+	return r && write(fd, line, len) == (ssize_t)len;
+}
+
 static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
 {
 	char line[1024], last = '\0';
@@ -155,8 +166,7 @@ static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list a
 	/* What a peer said may be in there: a terminal must not obey it. */
 	text_mask(&last, line, (size_t)n, "");
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;
+	io_put(STDERR_FILENO, line, (size_t)n);
 }
 
 void io_say(const char *fmt, ...)

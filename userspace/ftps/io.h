@@ -96,6 +96,16 @@ int io_openat(int dir, const char *name, int flags);
 /** io_die_of_signal() - end as io_stop's signal would have ended us */
 void io_die_of_signal(void) __attribute__((noreturn));
 
+/**
+ * io_put() - write a line, all at once: the processes of a server share where it goes
+ * @fd: where to
+ * @line: what
+ * @len: how long it is
+ *
+ * Return: whether it was written; a signal that asks us to stop ends the wait for a reader.
+ */
+bool io_put(int fd, const char *line, size_t len);
+
 /** io_say() - a line for the user on standard error */
 void io_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "io.h"
@@ -11,9 +13,14 @@
 int main(int argc, char **argv)
 {
 	static struct options o;
-	int status = options_parse(&o, argc, argv);
-	int err;
+	int status, err, fd;
 
+	/* A file must not get a descriptor that messages go to; this one cannot be written to. */
+	do {
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+	status = options_parse(&o, argc, argv);
 	if (status >= 0)
 		return status;
 	err = io_init();

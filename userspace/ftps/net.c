@@ -198,21 +198,26 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers)
 	return err;
 }
 
+bool net_no_room(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+}
+
 int net_accept(int fd, const union net_addr *host, int timeout_ms)
 {
 	int64_t deadline = io_now() + timeout_ms;
 
 	for (;;) {
 		union net_addr from;
-		int conn, r = io_wait(fd, POLLIN, io_left(deadline));
+		int left = io_left(deadline), r = io_wait(fd, POLLIN, left), conn;
 
-		if (r == 0)
+		if (r == 0 || !left)
 			return -ETIMEDOUT;
 		if (r < 0 && (r != -EINTR || io_stop))
 			return r;
-		if (r < 0)
-			continue;
-		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		conn = r < 0 ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (conn < 0 && r > 0 && net_no_room(errno))
+			return -errno;
 		if (conn < 0)
 			continue;
 		if (net_peer(conn, &from) == 0 && net_same_host(&from, host))

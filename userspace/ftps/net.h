@@ -71,6 +71,9 @@ int net_listen(const union net_addr *at, const struct net_buffers *buffers);
  */
 const char *net_resolve_listen(const char *text, union net_addr *addr);
 
+/** net_no_room() - whether accept4() failed for want of something of ours: it would go on failing */
+bool net_no_room(int err);
+
 /**
  * net_accept() - accept a connection from one host only
  * @fd: the listening socket

@@ -12,13 +12,12 @@
 #include "io.h"
 #include "text.h"
 
-/* In one write, for the processes of a server share standard output. */
 static void put_line(int fd, char *line)
 {
 	size_t len = strlen(line);
 
 	line[len] = '\n';
-	if (write(fd, line, len + 1) < 0)
+	if (!io_put(fd, line, len + 1))
 		io_note("nobody reads the summary");
 	line[len] = '\0';
 }

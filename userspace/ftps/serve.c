@@ -112,7 +112,7 @@ static void welcome(struct server *sv)
 	struct place *place;
 
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		if (net_no_room(errno))
 			io_poll(NULL, 0, FULL_PAUSE_MS);
 		return;
 	}

@@ -73,6 +73,15 @@ static void gone(struct session *s, enum ctl_status st)
 	s->leaving = true;
 }
 
+/* No password. */
+static void note_command(const struct session *s, const char *line, const char *when)
+{
+	bool secret = !strncasecmp(line, "PASS", 4);
+
+	io_note("%s: %.*s%s%s", s->peer_text, secret ? 4 : INT_MAX, line, secret ? " ****" : "",
+		when);
+}
+
 #define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
 
 static void event(const struct session *s, const char *what, const char *detail)
@@ -201,12 +210,13 @@ static void cmd_prot(struct session *s, const char *arg)
 		reply(s, "504 There is no such level");
 		return;
 	}
-	s->prot_p = toupper((unsigned char)*arg) == 'P';
-	s->prot_set = s->prot_p || s->o->clear_data;
-	if (!s->prot_set)
+	if (toupper((unsigned char)*arg) == 'C' && !s->o->clear_data) {
 		reply(s, "534 Only PROT P here");
-	else
-		reply(s, "200 Data connections %s", s->prot_p ? "use TLS" : "are in the clear");
+		return;
+	}
+	s->prot_set = true;
+	s->prot_p = toupper((unsigned char)*arg) == 'P';
+	reply(s, "200 Data connections %s", s->prot_p ? "use TLS" : "are in the clear");
 }
 
 /* ------------------------------------------------------------------ login */
@@ -487,6 +497,9 @@ static void cmd_port(struct session *s, const char *arg)
 	bool good = *s->verb == 'P' ? control_port_addr(arg, &addr) : control_eprt_addr(arg, &addr);
 
 	close_pasv(s);
+	/* Nobody can say which link of ours it is: the one that they have come by. */
+	if (addr.sa.sa_family == AF_INET6)
+		addr.in6.sin6_scope_id = s->peer.in6.sin6_scope_id;
 	if (s->epsv_all || !good) {
 		reply(s, s->epsv_all ? "501 Not after EPSV ALL" : "501 This is no address");
 	} else if (!net_same_host(&addr, &s->peer) || net_port(&addr) < 1024) {
@@ -573,7 +586,7 @@ static bool watch_control(void *arg)
 	if (st == CTL_WAIT)
 		return false;
 	if (st == CTL_OK)
-		io_note("%s: %s (amid a transfer)", s->peer_text, line);
+		note_command(s, line, " (amid a transfer)");
 	s->abor = st == CTL_OK && !strcasecmp(line, "ABOR");
 	if (s->abor)
 		return true;
@@ -603,11 +616,9 @@ static void last_words(void *arg)
 /* Where a file is entered: bytes of a text on the wire are not those of the file. */
 static bool may_restart(struct session *s)
 {
-	if (!s->rest || !s->ascii)
-		return true;
-	s->rest = 0;
-	reply(s, "504 REST needs TYPE I");
-	return false;
+	if (s->rest && s->ascii)
+		reply(s, "504 REST needs TYPE I");
+	return !s->rest || !s->ascii;
 }
 
 static bool may_transfer(struct session *s)
@@ -701,15 +712,16 @@ static void transfer(struct session *s, const char *path, int fd, struct store *
 	data_end(&d, whole);
 	xs = data_status(&s->transfer);
 	if (store && xs == XS_COMPLETE) {
-		s->transfer.local_err = -store_commit(store);
+		s->transfer.local_err = -store_commit(store, partial);
 		if (s->transfer.local_err) {
 			xs = XS_LOCAL;
 			snprintf(s->transfer.why, sizeof(s->transfer.why), "%s",
 				 strerror(s->transfer.local_err));
 		}
-	} else if (store_abandon(store, s->o->conddisp, partial)) {
-		s->report.partial = partial;
+	} else {
+		store_abandon(store, s->o->conddisp, partial);
 	}
+	s->report.partial = *partial ? partial : NULL;
 	/* Before the close: there are clients that await the reply first. */
 	reply_outcome(s, xs);
 	data_close(&d, tls_stream_fd(s->c->s));
@@ -721,13 +733,13 @@ static int open_store(struct session *s, bool append, int dir, const char *path,
 		      struct store **store)
 {
 	int err = store_open(dir, path, append, store);
+	char partial[STORE_PARTIAL_MAX];
 
 	if (!err && s->rest && !append) {
 		err = store_restart(*store, s->rest);
 		if (err)
-			store_abandon(*store, CONDDISP_DELETE, NULL);
+			store_abandon(*store, CONDDISP_DELETE, partial);
 	}
-	s->rest = 0;
 	return err;
 }
 
@@ -764,7 +776,6 @@ static void cmd_retr(struct session *s, const char *arg)
 		reply(s, "554 The file ends before %" PRIu64, s->rest);
 	else
 		transfer(s, path, fd, NULL, s->ascii);
-	s->rest = 0;
 	close(fd);
 }
 
@@ -930,8 +941,8 @@ static void cmd_rnfr(struct session *s, const char *arg)
 #define NEED_TLS 1
 #define NEED_LOGIN 2
 #define NEED_ARG 4
-#define SECRET 8
-#define WRITES 16
+#define WRITES 8
+#define TRANSFERS 16 /* whatever becomes of it, what REST said is over */
 
 static const struct verb {
 	char name[5];
@@ -940,7 +951,7 @@ static const struct verb {
 	const char *arg; /* in place of the client's */
 } commands[] = {
 	{ "ABOR", 0, cmd_say, "226 Nothing to abort" },
-	{ "APPE", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "APPE", NEED_LOGIN | TRANSFERS | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "AUTH", NEED_ARG, cmd_auth, NULL },
 	{ "CCC", NEED_TLS, cmd_say, "534 The control connection keeps TLS" },
 	{ "CDUP", NEED_LOGIN, cmd_cwd, ".." },
@@ -949,17 +960,17 @@ static const struct verb {
 	{ "EPRT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
 	{ "EPSV", NEED_LOGIN, cmd_epsv, NULL },
 	{ "FEAT", 0, cmd_feat, NULL },
-	{ "LIST", NEED_LOGIN, cmd_list, NULL },
+	{ "LIST", NEED_LOGIN | TRANSFERS, cmd_list, NULL },
 	{ "MDTM", NEED_LOGIN | NEED_ARG, cmd_mdtm, NULL },
 	{ "MFMT", NEED_LOGIN | NEED_ARG | WRITES, cmd_attribute, NULL },
 	{ "MKD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
-	{ "MLSD", NEED_LOGIN, cmd_list, NULL },
+	{ "MLSD", NEED_LOGIN | TRANSFERS, cmd_list, NULL },
 	{ "MLST", NEED_LOGIN, cmd_mlst, NULL },
 	{ "MODE", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
-	{ "NLST", NEED_LOGIN, cmd_list, NULL },
+	{ "NLST", NEED_LOGIN | TRANSFERS, cmd_list, NULL },
 	{ "NOOP", 0, cmd_say, "200 OK" },
 	{ "OPTS", NEED_ARG, cmd_opts, NULL },
-	{ "PASS", NEED_TLS | SECRET, cmd_pass, NULL },
+	{ "PASS", NEED_TLS, cmd_pass, NULL },
 	{ "PASV", NEED_LOGIN, cmd_pasv, NULL },
 	{ "PBSZ", NEED_ARG, cmd_pbsz, NULL },
 	{ "PORT", NEED_LOGIN | NEED_ARG, cmd_port, NULL },
@@ -967,13 +978,13 @@ static const struct verb {
 	{ "PWD", NEED_LOGIN, cmd_pwd, NULL },
 	{ "QUIT", 0, cmd_quit, NULL },
 	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
-	{ "RETR", NEED_LOGIN | NEED_ARG, cmd_retr, NULL },
+	{ "RETR", NEED_LOGIN | TRANSFERS | NEED_ARG, cmd_retr, NULL },
 	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
 	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "SITE", NEED_LOGIN | NEED_ARG | WRITES, cmd_attribute, NULL },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },
-	{ "STOR", NEED_LOGIN | NEED_ARG | WRITES, cmd_stor, NULL },
+	{ "STOR", NEED_LOGIN | TRANSFERS | NEED_ARG | WRITES, cmd_stor, NULL },
 	{ "STRU", NEED_LOGIN | NEED_ARG, cmd_mode, NULL },
 	{ "SYST", 0, cmd_say, "215 UNIX Type: L8" },
 	{ "TYPE", NEED_LOGIN | NEED_ARG, cmd_type, NULL },
@@ -1015,21 +1026,19 @@ static void run_command(struct session *s, char *line)
 	const struct verb *cmd;
 	const char *why;
 
+	note_command(s, line, "");
 	if (*arg)
 		*arg++ = '\0';
 	cmd = find_verb(line);
 	why = refusal(s, cmd, arg);
 	if (!cmd || strcmp(cmd->name, "RNTO"))
 		s->from[0] = '\0';
-	io_note("%s: %.16s %s", s->peer_text, line, cmd && cmd->flags & SECRET ? "****" : arg);
+	s->verb = cmd ? cmd->name : "";
 	if (why) {
 		/* A browser whose lines somebody else has written sends many (ALPACA). */
 		s->leaving = ++s->bad_commands >= BAD_COMMANDS;
 		reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
-		return;
-	}
-	s->verb = cmd->name;
-	if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
+	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
 		log_outcome(s, arg, XS_REFUSED, 550, "reading is all that is allowed");
 	} else {
@@ -1037,6 +1046,8 @@ static void run_command(struct session *s, char *line)
 		if (s->logged_in)
 			s->bad_commands = 0;
 	}
+	if (cmd && cmd->flags & TRANSFERS)
+		s->rest = 0;
 }
 
 static enum ctl_status next_line(struct session *s, char *line)

@@ -33,9 +33,10 @@ struct store {
 	mode_t mode; /* what open(2) gives a new file here, and its ACL */
 	char acl[1024];
 	ssize_t acl_len;
-	int from;	 /* REST: whose first bytes are copied to @fd, or -1 */
-	uint64_t rest;	 /* REST: bytes to copy still, or where to go on in NAME.partial */
-	uint64_t keep;	 /* bytes that were there before, and remain */
+	int from;      /* REST: whose first bytes are copied to @fd, or -1 */
+	uint64_t rest; /* REST: bytes to copy still, or where to go on in NAME.partial */
+	uint64_t keep; /* bytes that were there before, and remain */
+	uint64_t written;
 	bool mask;	 /* a terminal: no control characters */
 	char last;	 /* of what was masked */
 	char source[48]; /* see SOURCE */
@@ -112,7 +113,7 @@ static int set_path(struct store *st, const char *path)
 	st->name = url_basename(st->path);
 	if (!*st->name || !strcmp(st->name, ".") || !strcmp(st->name, ".."))
 		return -EISDIR;
-	if (strlen(st->name) > NAME_MAX - strlen(PARTIAL))
+	if (strlen(st->name) > NAME_MAX - strlen(PARTIAL ".9"))
 		return -ENAMETOOLONG;
 	return 0;
 }
@@ -126,16 +127,30 @@ static int begin(struct store *st, const char *path)
 	return err ? err : make_temp(st, 0600);
 }
 
-/* Go on in a file of which nobody else writes an end. Return: 0 or a negative errno. */
-static int go_on_in(struct store *st, int fd)
+static bool has_name(const struct store *st, int fd, const char *name)
 {
-	off_t end;
+	struct stat sb, found;
 
+	return fstat(fd, &sb) == 0 && fstatat(st->dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sb.st_dev == found.st_dev && sb.st_ino == found.st_ino;
+}
+
+/* Until it is closed, no other ftps writes to the file, or gives it another name. */
+static int lock(const struct store *st, int fd, const char *name)
+{
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	end = lseek(fd, 0, SEEK_END);
-	if (end < 0)
-		return -errno;
+	/* Others may have done so until now. */
+	return has_name(st, fd, name) ? 0 : -EBUSY;
+}
+
+/* Go on in a file, locked, of @least bytes. Return: 0 or a negative errno. */
+static int go_on_in(struct store *st, int fd, uint64_t least)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	if (end < 0 || (uint64_t)end < least)
+		return end < 0 ? -errno : -ESTALE;
 	if (st->fd >= 0) {
 		unlinkat(st->dir, st->temp, 0);
 		close(st->fd);
@@ -154,14 +169,17 @@ static int open_confined(struct store *st, const char *path, bool append)
 	if (err)
 		return err;
 	st->old = openat(st->dir, st->name,
-			 O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+			 O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+				 (append ? O_APPEND : 0));
 	if (st->old < 0 && errno != ENOENT)
 		return errno == ELOOP || errno == ENXIO ? -EEXIST : -errno;
 	if (st->old >= 0 && (fstat(st->old, &sb) < 0 || !S_ISREG(sb.st_mode)))
 		return -EEXIST;
 	if (!append || st->old < 0)
 		return begin(st, path);
-	err = go_on_in(st, st->old);
+	err = lock(st, st->old, st->name);
+	if (!err)
+		err = go_on_in(st, st->old, 0);
 	if (!err)
 		st->old = -1;
 	return err;
@@ -206,7 +224,7 @@ static int open_folder(const char *path)
 static int find_opened(struct store *st, const char *path, bool fresh)
 {
 	char link[32], real[PATH_MAX] = "";
-	struct stat sb, found;
+	struct stat sb;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", st->old);
 	if (lstat(path, &sb) < 0 || !S_ISLNK(sb.st_mode))
@@ -216,9 +234,7 @@ static int find_opened(struct store *st, const char *path, bool fresh)
 	st->dir = open_folder(real);
 	if (st->dir < 0)
 		return st->dir;
-	if (fstat(st->old, &sb) < 0 ||
-	    fstatat(st->dir, url_basename(real), &found, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    sb.st_dev != found.st_dev || sb.st_ino != found.st_ino)
+	if (fstat(st->old, &sb) < 0 || !has_name(st, st->old, url_basename(real)))
 		return -ESTALE;
 	if (fresh && !sb.st_size) {
 		unlinkat(st->dir, url_basename(real), 0);
@@ -291,22 +307,37 @@ static bool is_part(const struct store *st, int fd)
 }
 
 /*
- * Go on in NAME.partial of @least bytes, in place. Others must neither have chosen what is in it,
- * nor be at work on it.
+ * A partial file of ours, locked: others must neither have chosen what is in it, nor be at work
+ * on it. Return: a descriptor or a negative errno.
  */
+static int open_part(const struct store *st, const char *name)
+{
+	int fd = openat(st->dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err;
+	struct stat sb;
+
+	if (fd < 0)
+		return -errno;
+	err = lock(st, fd, name);
+	if (!err && (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || sb.st_uid != geteuid() ||
+		     sb.st_nlink != 1 || (fgetxattr(fd, SOURCE, NULL, 0) < 0 && errno != ENOTSUP)))
+		err = -ESTALE;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* Go on in NAME.partial of @least bytes, in place. */
 static int go_on_in_part(struct store *st, uint64_t least, bool of_source)
 {
 	char part[PARTIAL_NAME];
-	struct stat sb;
-	int fd, err = -ESTALE;
+	int fd, err;
 
 	snprintf(part, sizeof(part), "%.*s" PARTIAL, NAME_MAX, st->name);
-	fd = openat(st->dir, part, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = open_part(st, part);
 	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && (uint64_t)sb.st_size >= least &&
-	    sb.st_uid == geteuid() && sb.st_nlink == 1 && (!of_source || is_part(st, fd)))
-		err = go_on_in(st, fd);
+		return fd;
+	err = of_source && !is_part(st, fd) ? -ESTALE : go_on_in(st, fd, least);
 	if (err)
 		close(fd);
 	else
@@ -346,9 +377,11 @@ static ssize_t copy_piece(int from, int to, uint64_t size)
 	ssize_t n = copy_file_range(from, NULL, to, NULL, size < PIECE ? size : PIECE, 0);
 
 	if (n <= 0) {
-		n = read(from, buf, size < sizeof(buf) ? size : sizeof(buf));
-		if (n > 0)
-			n = write(to, buf, (size_t)n);
+		ssize_t got = read(from, buf, size < sizeof(buf) ? size : sizeof(buf));
+
+		n = got > 0 ? write(to, buf, (size_t)got) : got;
+		if (n >= 0 && n < got && lseek(from, n - got, SEEK_CUR) < 0)
+			n = -1;
 	}
 	return n > 0 ? n : n < 0 ? -errno : -EIO;
 }
@@ -379,12 +412,13 @@ static int write_all(struct store *st, const char *p, size_t len)
 		/* A pipe's reader may sleep: a signal must be able to end this wait. */
 		if (st->dir < 0 && io_wait(st->fd, POLLOUT, -1) == -EINTR && io_stop)
 			return -EINTR;
-		n = write(st->fd, p, len);
+		n = write(st->fd, p, st->dir < 0 && len > PIPE_BUF ? PIPE_BUF : len);
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		if (n > 0) {
 			p += n;
 			len -= (size_t)n;
+			st->written += (size_t)n;
 		}
 	}
 	return 0;
@@ -462,8 +496,10 @@ static int write_over(struct store *st)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat sb, old;
-	int err = 0;
+	int err = lock(st, st->old, st->name);
 
+	if (err)
+		return err;
 	/* EPERM: it is not ours, and the first write has the kernel do it. */
 	if (fstat(st->old, &old) < 0 || fstat(st->fd, &sb) < 0 ||
 	    (sb.st_size && fallocate(st->old, FALLOC_FL_KEEP_SIZE, 0, sb.st_size) < 0 &&
@@ -491,7 +527,11 @@ static int give_name(struct store *st)
 	struct stat sb;
 
 	if (!*st->temp)
-		return fsync(st->fd) < 0 ? -errno : 0;
+		return fsync(st->fd) < 0 || fstat(st->fd, &sb) < 0 ? -errno :
+		       sb.st_nlink				   ? 0 :
+								     -ESTALE;
+	if (!has_name(st, st->fd, st->temp))
+		return -ESTALE;
 	if (st->old >= 0 && (fstat(st->old, &sb) < 0 || sb.st_nlink > 1 || dress(st)))
 		return write_over(st);
 	if (st->old < 0)
@@ -512,14 +552,16 @@ void store_set_time(struct store *st, time_t when)
 		io_note("%s: its time: %s", st->path, strerror(errno));
 }
 
-int store_commit(struct store *st)
+int store_commit(struct store *st, char *partial)
 {
-	char partial[STORE_PARTIAL_MAX];
 	int err = st->dir < 0 ? 0 : give_name(st);
 
+	*partial = '\0';
 	if (!err)
 		discard(st);
-	else if (store_abandon(st, CONDDISP_CATLG, partial))
+	else
+		store_abandon(st, CONDDISP_CATLG, partial);
+	if (*partial)
 		io_say("what came is complete, and is in %s", partial);
 	return err;
 }
@@ -527,23 +569,23 @@ int store_commit(struct store *st)
 /* A name that is free, or that of a partial file which we made. */
 static bool take_name(struct store *st, const char *name)
 {
-	int fd = openat(st->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	bool absent = fd < 0 && errno == ENOENT, ours;
-	struct stat sb;
+	int fd = open_part(st, name);
+	bool may = fd >= 0 && fgetxattr(fd, SOURCE, NULL, 0) >= 0, taken = false;
 
-	ours = fd >= 0 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_uid == geteuid() &&
-	       fgetxattr(fd, SOURCE, NULL, 0) >= 0;
+	if (fd == -ENOENT) {
+		taken = renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0;
+		/* NFS and others cannot do without replacing. */
+		may = !taken && errno == EINVAL;
+	}
+	if (may)
+		taken = renameat(st->dir, st->temp, st->dir, name) == 0;
 	if (fd >= 0)
 		close(fd);
-	/* NFS and others cannot do without replacing (EINVAL). */
-	if (absent && renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0)
-		return true;
-	return (ours || (absent && errno == EINVAL)) &&
-	       renameat(st->dir, st->temp, st->dir, name) == 0;
+	return taken;
 }
 
 /* Others' files of that name stay. */
-static bool keep_part(struct store *st, char *partial)
+static void keep_part(struct store *st, char *partial)
 {
 	char name[PARTIAL_NAME + 2], number[4] = "";
 
@@ -556,33 +598,34 @@ static bool keep_part(struct store *st, char *partial)
 		snprintf(name, sizeof(name), "%s" PARTIAL "%s", st->name, number);
 		snprintf(partial, STORE_PARTIAL_MAX, "%s" PARTIAL "%s", st->path, number);
 		if (!strcmp(name, st->temp) || take_name(st, name))
-			return true;
+			return;
 	}
 	io_say("%s" PARTIAL " to .%d are there: what came is not kept", st->path, PARTIALS - 1);
-	return false;
+	*partial = '\0';
 }
 
-bool store_abandon(struct store *st, enum conddisp disp, char *partial)
+void store_abandon(struct store *st, enum conddisp disp, char *partial)
 {
 	struct stat sb;
-	bool kept = false;
 
+	*partial = '\0';
 	if (!st)
-		return false;
+		return;
 	if (st->dir >= 0 && !*st->temp) {
-		if (ftruncate(st->fd, (off_t)st->keep) < 0)
-			io_say("%s: half of what was to be appended stays: %s", st->path,
-			       strerror(errno));
-	} else if (st->dir >= 0) {
+		/* Not what others have appended. */
+		if (st->written &&
+		    (fstat(st->fd, &sb) < 0 || (uint64_t)sb.st_size != st->keep + st->written ||
+		     ftruncate(st->fd, (off_t)st->keep) < 0))
+			io_say("%s: half of what was to be appended stays", st->path);
+	} else if (st->dir >= 0 && has_name(st, st->fd, st->temp)) {
 		/* What was there before stays. */
 		if (disp == CONDDISP_DELETE && st->keep && ftruncate(st->fd, (off_t)st->keep) == 0)
 			disp = CONDDISP_CATLG;
 		/* What a user might miss is worth a name; an empty file is not. */
 		if (disp == CONDDISP_CATLG && fstat(st->fd, &sb) == 0 && sb.st_size > 0)
-			kept = keep_part(st, partial);
-		if (!kept)
+			keep_part(st, partial);
+		if (!*partial)
 			unlinkat(st->dir, st->temp, 0);
 	}
 	discard(st);
-	return kept;
 }

@@ -39,7 +39,7 @@ struct store;
  * had: set-user-ID and others. A link is not followed.
  *
  * Return: 0, or a negative errno: -EISDIR or -EEXIST where the name is something that
- * must not be replaced; -EBUSY where somebody else appends.
+ * must not be replaced; -EBUSY where somebody else appends; -ENAMETOOLONG for more than 245 bytes.
  */
 int store_open(int dir, const char *path, bool append, struct store **store);
 
@@ -125,24 +125,23 @@ void store_set_time(struct store *store, time_t when);
 /**
  * store_commit() - it is complete: fsync, rename, fsync the folder; frees the store
  * @store: the file
+ * @partial: out: as store_abandon()
  *
  * A file that has other names (hard links), or attributes that we cannot give to another one,
  * is written over instead, after its room was reserved.
  *
  * Return: 0, or a negative errno; what came is kept as a partial file then.
  */
-int store_commit(struct store *store);
+int store_commit(struct store *store, char *partial);
 
 /**
  * store_abandon() - it is not complete; frees the store
  * @store: the file, or NULL
  * @disp: what becomes of it
- * @partial: out: STORE_PARTIAL_MAX bytes: the path of a partial file that remains
+ * @partial: out: STORE_PARTIAL_MAX bytes: the path of a partial file that remains, or ""
  *
  * A file of that name that we did not make stays; .partial.1 to .partial.9 are tried then.
- *
- * Return: whether a partial file remains.
  */
-bool store_abandon(struct store *store, enum conddisp disp, char *partial);
+void store_abandon(struct store *store, enum conddisp disp, char *partial);
 
 #endif

@@ -458,6 +458,18 @@ def test_rest_and_stor():
         ok(raw.reply().startswith("226") and open(f, "rb").read() == old[:50_000] + b"end",
            "the first half is kept")
         part = make_file(server.file("f.partial"), 80_000)
+        if xattrs(server.dir):
+            raw.ask("REST 60000")
+            raw.ask("EPSV")
+            ok(raw.ask("STOR g").startswith("553"), "REST into nothing")
+            mine = make_file(server.file("g.partial"), 80_000)
+            before = sha(mine)
+            raw.ask("REST 60000")
+            raw.ask("EPSV")
+            ok(raw.ask("STOR g").startswith("553") and sha(mine) == before,
+               "REST into a file of the user's own that is called so")
+            os.unlink(mine)
+            os.setxattr(part, "user.ftps.source", b"-")
         for offset, whose, first in ((50_002, f, old[:50_000] + b"en"),
                                      (60_000, part, open(part, "rb").read()[:60_000])):
             raw.ask(f"REST {offset}")
@@ -489,10 +501,22 @@ def test_commit_fails():
             data.sendall(b"x")
             data.unwrap()
         got = raw.reply()
-        ok(got == "451 Is a directory" and server.line()["error"] == "Is a directory",
-           f"the reply says why: {got}")
+        line = server.line()
+        ok(got == "451 Is a directory" and line["error"] == "Is a directory", f"the reply says why: {got}")
+        ok(line["partial"] == "/f.partial", "the log where it is", line)
         ok(sorted(os.listdir(server.dir)) == ["f", "f.partial"], "and what came is kept",
            os.listdir(server.dir))
+    with Server("--rate", "100000") as server:
+        make_file(server.file("f"), 100_000)
+        folder = tempfile.mkdtemp(dir=WORK)
+        down = os.path.join(folder, "f")
+        with subprocess.Popen([FTPS, "get", "--json", "--cacert", CERT, server.url("f"), down],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as proc:
+            until(lambda: arriving(folder), "the first bytes")
+            os.mkdir(down)
+            said = json.loads(proc.communicate(timeout=LIMIT)[0])
+        ok(proc.returncode == LOCAL and said["partial"] == down + ".partial" and
+           same(said["partial"], server.file("f")), "get: what came is kept, and it is told where", said)
 
 
 def test_max_size():
@@ -1715,6 +1739,19 @@ def test_atomic():
         r = put(server, up, "--atomic", name="f")
     ok(r.returncode != COMPLETE and "may still be on the server, as f.new." in r.stderr,
        "the server vanishes: it is told what it may have", r.stderr)
+
+    def keep(fake):
+        fake.to_stor()
+        fake.say("451 no")
+        fake.data().close()
+        for _ in range(2):
+            fake.hear("DELE f.new.")
+            fake.say("550 Permission denied")
+        fake.hear("QUIT")
+    with Fake(keep) as server:
+        r = put(server, up, "--atomic", name="f")
+    ok(r.returncode != COMPLETE and "may still be on the server, as f.new." in r.stderr,
+       "DELE refused: it is told what is there", r.stderr)
     with Fake(play) as server:
         r = put(server, up, "--atomic", name="f")
     is_status(r, UNCONFIRMED, "RNTO refused")
@@ -1962,6 +1999,10 @@ def test_netrc():
         args = ["put", "--cacert", CERT, "--netrc-file", rc, up,
                 f"ftps://127.0.0.1:{server.port}/x"]
         is_status(run(*args), COMPLETE, "user and password from a netrc")
+        for entry in (f"login {USER} password wrong", f"login {USER}", f"password wrong login {USER}"):
+            make_secret("netrc", f"machine 127.0.0.1 {entry}\n")
+            is_status(run(*args, "--password-file", path("password")), COMPLETE,
+                      f"user from a netrc ({entry}), password from its file")
         os.chmod(rc, 0o644)
         is_status(run(*args), USAGE, "a netrc that others can read")
         os.unlink(rc)
@@ -2024,6 +2065,21 @@ def test_password_not_shown():
         r = put(server, make_file("up", 10), "-v")
         ok(r.returncode == COMPLETE and "PASS ****" in r.stderr and "s3cr3t" not in r.stderr,
            "-v does not show the password", r.stderr)
+    with Server("-v") as server:
+        def said():
+            return open(server.errors.name).read()
+        for line in ("PASS s3cr3t", "pass s3cr3t", "PASS  s3cr3t", "PASS\ts3cr3t", "PASS"):
+            raw = Raw(server)
+            raw.ask(line)
+            raw.protect()
+            with raw.begin("STOR f") as data:
+                before = said().count("(amid a transfer)")
+                raw.sock.sendall(line.encode() + b"\r\n")
+                until(lambda: said().count("(amid a transfer)") > before, "the line")
+                data.unwrap()
+            raw.reply()
+            raw.reply()
+        ok("PASS ****" in said() and "s3cr3t" not in said(), "the server's neither, amid a transfer or not", said())
 
 
 def arriving(folder):
@@ -2331,6 +2387,382 @@ def test_abor():
         except ssl.SSLError:
             cut = True
         ok(cut, "the data connection is cut, without close_notify")
+
+
+def stored(raw, command, content):
+    """Send a file. Return: the reply."""
+    with raw.begin(command) as data:
+        data.sendall(content)
+        data.unwrap()
+    return raw.reply()
+
+
+def binary(server):
+    """A client that is ready to transfer."""
+    raw = Raw(server)
+    raw.protect()
+    raw.ask("TYPE I")
+    return raw
+
+
+def test_rest_is_for_one_transfer():
+    """What REST said is for the next transfer, and no later one, whatever becomes of that."""
+    with Server() as server:
+        f = make_file(server.file("f"), 100_000)
+        raw = binary(server)
+        for between in ("NOOP", "EPSV", "SIZE f", "CWD /"):
+            raw.ask("REST 60000")
+            raw.ask(between)
+            ok(len(raw.fetch("RETR f")[0]) == 40_000, f"REST, {between}, RETR: the end of it")
+        for failing in ("RETR none", "RETR", "STOR no/x", "STOR", "APPE no/x", "LIST none", "NLST none",
+                        "MLSD none", "RETR ../.ftps.x"):
+            raw.ask("REST 60000")
+            raw.epsv()
+            got = raw.ask(failing)
+            ok(got[:1] in "45" and raw.fetch("RETR f")[0] == open(f, "rb").read(),
+               f"REST, {failing} ({got[:3]}), RETR: all of it")
+        for other in ("LIST", "NLST", "MLSD", "RETR f"):
+            raw.ask("REST 60000")
+            raw.fetch(other)
+            ok(len(raw.fetch("RETR f")[0]) == 100_000, f"REST, {other}, RETR: all of it")
+        raw.ask("REST 60000")
+        ok(stored(raw, "APPE g", b"1").startswith("226"), "REST, APPE")
+        raw.ask("REST 60000")
+        raw.ask("RETR f")
+        ok(stored(raw, "STOR f", b"new").startswith("226") and open(f, "rb").read() == b"new",
+           "REST, RETR without a port, STOR: all of it is new")
+        raw.ask("REST 2")
+        raw.ask("TYPE A")
+        raw.epsv()
+        got = raw.ask("RETR f")
+        raw.ask("TYPE I")
+        ok(got.startswith("504") and raw.fetch("RETR f")[0] == b"new", "REST, RETR in TYPE A, RETR: all of it")
+    with anonymous("--anonymous") as server:
+        os.chmod(make_file(server.file("f"), 1000), 0o644)
+        raw = binary(server)
+        raw.ask("REST 600")
+        raw.ask("STOR f")
+        ok(len(raw.fetch("RETR f")[0]) == 1000, "REST, STOR that is not allowed, RETR: all of it")
+
+
+def cut_upload(server, name, content):
+    """An upload that ends too early. Return: the names that are there."""
+    raw = binary(server)
+    with raw.begin("STOR " + name) as data:
+        data.sendall(content)
+    ok(raw.reply().startswith("426"), f"STOR {name}, cut")
+    return sorted(os.listdir(server.dir))
+
+
+def size_of(name, size):
+    until(lambda: os.path.exists(name) and os.path.getsize(name) == size, f"{size} bytes in {name}")
+
+
+def test_part_at_work():
+    """While somebody goes on in a part, others neither replace it nor go on in it, too."""
+    with Server() as server:
+        part = server.file("f.partial")
+        ok(cut_upload(server, "f", b"A" * 1000) == ["f.partial"], "there is a part")
+        raw = binary(server)
+        raw.ask("REST 1000")
+        with raw.begin("STOR f") as data:
+            data.sendall(b"A" * 1000)
+            size_of(part, 2000)
+            ok(cut_upload(server, "f", b"B" * 10) == ["f.partial", "f.partial.1"], "another part is not in its place")
+            other = binary(server)
+            other.ask("REST 1000")
+            other.epsv()
+            ok(other.ask("STOR f").startswith("450"), "nor goes somebody else on in it")
+            data.sendall(b"A" * 1000)
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(server.file("f"), "rb").read() == b"A" * 3000,
+           "what gets the name is what was sent")
+
+
+def test_strangers_have_the_name():
+    """A name that leads to another file meanwhile is not taken for what was written."""
+    with Server() as server:
+        part = server.file("f.partial")
+        cut_upload(server, "f", b"A" * 1000)
+        for verb in ("unlink", "rename"):
+            raw = binary(server)
+            if verb == "rename":
+                cut_upload(server, "f", b"A" * 1000)
+            raw.ask("REST 1000")
+            with raw.begin("STOR f") as data:
+                data.sendall(b"A")
+                size_of(part, 1001)
+                if verb == "unlink":
+                    os.unlink(part)
+                else:
+                    os.rename(make_file("stranger", 10), part)
+                data.unwrap()
+            got = raw.reply()
+            ok(got.startswith("451") and not os.path.exists(server.file("f")),
+               f"{verb} of the part: it is not complete: {got}")
+        ok(os.listdir(server.dir) == ["f.partial"] and os.path.getsize(part) == 10, "the stranger's file stays")
+        os.unlink(part)
+        make_file(server.file("log"), 100)
+        raw = binary(server)
+        with raw.begin("APPE log") as data:
+            data.sendall(b"A")
+            size_of(server.file("log"), 101)
+            ok(stored(binary(server), "STOR log", b"new").startswith("226"), "STOR of what somebody appends to")
+            data.unwrap()
+        got = raw.reply()
+        ok(got.startswith("451") and open(server.file("log"), "rb").read() == b"new",
+           f"what was appended to the old file is not called complete: {got}")
+
+
+def test_links_are_written_in_turn():
+    """Two do not write to the same file at the same time, under whichever of its names."""
+    with Server() as server:
+        for name in ("h", "h2"):
+            with open(server.file("h"), "wb") as f:
+                f.write(b"old")
+            if not os.path.exists(server.file("h2")):
+                os.link(server.file("h"), server.file("h2"))
+            raw = binary(server)
+            with raw.begin("APPE h") as data:
+                data.sendall(b"A")
+                size_of(server.file("h"), 4)
+                got = stored(binary(server), "STOR " + name, b"B" * 100_000)
+                ok(got.startswith("45"), f"STOR {name}, while somebody appends: {got}")
+                data.sendall(b"A")
+                data.unwrap()
+            ok(raw.reply().startswith("226") and open(server.file("h2"), "rb").read() == b"oldAA", "they do not mix")
+            part = server.file(name + ".partial")
+            ok(open(part, "rb").read() == b"B" * 100_000, "and what came is kept")
+            ok([line for line in (server.line() for _ in range(2)) if line["partial"] == f"/{name}.partial"],
+               "which the log says")
+
+
+def test_append_with_others():
+    """Others append, too: nothing of theirs is lost, whatever becomes of ours."""
+    with Server("--timeout", SHORT) as server:
+        f = server.file("log")
+        for sent in (b"ours\n", b""):
+            with open(f, "wb") as log:
+                log.write(b"old\n")
+            raw = binary(server)
+            with raw.begin("APPE log") as data:
+                if sent:
+                    data.sendall(sent)
+                    size_of(f, 9)
+                with open(f, "ab") as log:
+                    log.write(b"theirs\n")
+                got = raw.reply()
+            content = open(f, "rb").read()
+            ok(got.startswith("426") and content.startswith(b"old\n") and content.endswith(b"theirs\n"),
+               f"APPE fails: {got}", content)
+    with Server() as server:
+        f = server.file("log")
+        with open(f, "wb") as log:
+            log.write(b"old\n")
+        raw = binary(server)
+        with raw.begin("APPE log") as data:
+            data.sendall(b"1")
+            size_of(f, 5)
+            with open(f, "ab") as log:
+                log.write(b"theirs")
+            data.sendall(b"2")
+            data.unwrap()
+        ok(raw.reply().startswith("226") and open(f, "rb").read() == b"old\n1theirs2", "APPE succeeds: all is there",
+           open(f, "rb").read())
+
+
+def test_closed_descriptors():
+    """Started without standard input, output or error, no message ends in a file."""
+    with Server() as server:
+        f = make_file(server.file("f"), 50_000)
+        for closed in ("<&-", ">&-", "2>&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            r = subprocess.run(["sh", "-c", f'exec "$0" "$@" {closed}', FTPS, "get", "-v", "--cacert", CERT,
+                                server.url("f"), path("down")], check=False, capture_output=True, timeout=LIMIT)
+            ok(r.returncode == COMPLETE and same(f, path("down")), f"get, {closed}", r)
+        for verb, *args in (("get", server.url("f"), "-"), ("put", "-", server.url("g"))):
+            r = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&-', FTPS, verb, "--cacert", CERT, *args],
+                               check=False, capture_output=True, timeout=LIMIT)
+            is_status(r, LOCAL, f"{verb} where the file would be a closed descriptor")
+        ok(not os.path.exists(server.file("g")), "which is no empty file")
+
+
+def test_file_size_limit():
+    """RLIMIT_FSIZE is an error like others, on both sides."""
+    limit = (102_400, 102_400)
+    with Server() as server:
+        up = make_file(server.file("f"), 500_000)
+        folder = tempfile.mkdtemp(dir=WORK)
+        r = get(server, "f", os.path.join(folder, "f"),
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+        ok(r.returncode == LOCAL and "File too large" in r.stderr, "get: too large", r)
+        ok(os.listdir(folder) == ["f.partial"], "what came is kept", os.listdir(folder))
+        resource.prlimit(server.proc.pid, resource.RLIMIT_FSIZE, limit)
+        os.unlink(server.file("f"))
+        r = put(server, shutil.copy(os.path.join(folder, "f.partial"), path("f")))
+        is_status(r, COMPLETE, "put: as large as may be")
+        r = put(server, make_file("g", 500_000))
+        ok(facts(r)["reply"] == 552, "put: too large", r)
+        no_leftovers(server.dir)
+
+
+def full_pipe(reader):
+    """Write to a pipe until it takes no more."""
+    fd = os.open(f"/proc/self/fd/{reader}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(fd, b"\n" * 4096)
+    except BlockingIOError:
+        os.close(fd)
+
+
+def test_unread_log():
+    """Where nobody reads what the server says, it can still be ended."""
+    fifo = path("unread")
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR)
+    for verbose in (False, True):
+        program = ("sh", "-c", f'exec "$0" "$@" 2>{fifo}', FTPS) if verbose else (FTPS,)
+        with Server(*(["-v"] if verbose else []), program=program) as server:
+            raw = binary(server)
+            full_pipe(reader if verbose else server.proc.stdout.fileno())
+            raw.sock.sendall(b"DELE none\r\n")
+            ok(verbose or raw.reply().startswith("550"), "a change that the log has no room for")
+            server.proc.send_signal(signal.SIGTERM)
+            ok(server.proc.wait(LIMIT) == -signal.SIGTERM,
+               f"unread {'messages' if verbose else 'log'}: SIGTERM ends the server and its sessions")
+    os.close(reader)
+
+
+def test_unread_pipe():
+    """Where nobody reads the file, a signal ends the get."""
+    with Server() as server:
+        make_file(server.file("f"), 500_000)
+        with subprocess.Popen([FTPS, "get", "--cacert", CERT, server.url("f"), "-"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as proc:
+            def waiting():
+                return struct.unpack("i", fcntl.ioctl(proc.stdout, termios.FIONREAD, bytes(4)))[0]
+            until(lambda: waiting() >= 61_440, "a pipe that is almost full")
+            proc.send_signal(signal.SIGTERM)
+            ok(proc.wait(LIMIT) == -signal.SIGTERM, "SIGTERM ends a get to a pipe that nobody reads")
+
+
+def test_no_data_connection():
+    """What keeps a data connection from being accepted ends the command, not the time-out."""
+    with Server() as server:
+        make_file(server.file("f"), 10)
+        raw = binary(server)
+        session = int(until(server.sessions, "the session")[0])
+        port = raw.epsv()
+        raw.sock.sendall(b"RETR f\r\n")
+        raw.reply()
+        before = resource.prlimit(session, resource.RLIMIT_NOFILE)
+        resource.prlimit(session, resource.RLIMIT_NOFILE, (free_descriptor(session), before[1]))
+        with socket.create_connection((server.host, port)):
+            got = raw.reply()
+        resource.prlimit(session, resource.RLIMIT_NOFILE, before)
+        ok(got.startswith("425") and "open files" in got, f"no more descriptors: {got}")
+        ok(len(raw.fetch("RETR f")[0]) == 10, "and the session goes on")
+    with Server("--timeout", SHORT) as server:
+        raw = binary(server)
+        port = raw.epsv()
+        raw.sock.sendall(b"LIST\r\n")
+        raw.reply()
+        over = threading.Event()
+
+        def disturb():
+            while not over.is_set():
+                with socket.socket() as stranger:
+                    stranger.bind(("127.0.0.9", 0))
+                    stranger.connect_ex((server.host, port))
+        strangers = [threading.Thread(target=disturb) for _ in range(2)]
+        for thread in strangers:
+            thread.start()
+        got = raw.reply()
+        over.set()
+        for thread in strangers:
+            thread.join(LIMIT)
+        ok(got.startswith("425"), f"strangers do not prolong the wait: {got}")
+
+
+def test_bare_reply():
+    """A reply may be a code and nothing else."""
+    def play(fake):
+        fake.to_login()
+        fake.hear("EPSV")
+        fake.say("501 something long that must not be seen again")
+        fake.hear("PASV")
+        fake.say("550")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        r = put(server, make_file("up", 10))
+    is_status(r, REFUSED, "PASV: 550")
+    ok(facts(r)["reply"] == 550 and facts(r)["reply_text"] == "" and "seen again" not in r.stderr,
+       "it has no text", r)
+
+
+def test_resume_elsewhere():
+    """Only our own server goes on in NAME.partial: another has the name begin with a hole."""
+    def play(fake):
+        fake.to_login()
+        fake.hear("SIZE up")
+        fake.say("550 not there")
+        port = fake.data_port()
+        fake.hear("EPSV")
+        fake.say(f"229 ok (|||{port}|)")
+        fake.hear("STOR up")
+        fake.say("150 ok")
+        with fake.data() as data:
+            while data.recv(65536):
+                pass
+            data.unwrap()
+        fake.say("226 ok")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        r = put(server, make_file("up", 1000), "--resume")
+    is_status(r, COMPLETE, "put --resume, where there is nothing yet")
+    ok(facts(r)["bytes"] == 1000, "all of it is sent", r)
+
+
+def test_link_local():
+    """EPRT has no room for the scope of an address: it is that of the control connection."""
+    setup = 'ip link set lo up && ip addr add fe80::1/64 dev lo nodad && exec "$0" "$@"'
+    alone = ("unshare", "--map-root-user", "--net", "sh", "-c", setup)
+    done = subprocess.run([*alone, "true"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        skip("active mode with link-local addresses", done.stderr.strip())
+        return
+    with Server(program=(*alone, FTPS), host="fe80::1%lo") as server:
+        f = make_file(server.file("f"), 1000)
+        r = subprocess.run(["nsenter", "--preserve-credentials", "--user", "--net", "-t", str(server.proc.pid), FTPS,
+                            "get", "--active", "--insecure", f"ftps://{USER}@[fe80::1%25lo]:{server.port}/f",
+                            "--password-file", path("password"), path("down")],
+                           check=False, capture_output=True, text=True, timeout=LIMIT)
+        is_status(r, COMPLETE, "get --active from a link-local address")
+        ok(same(f, path("down")), "same")
+
+
+def test_trifles():
+    with Server() as server:
+        f = make_file(server.file("f"), 1000)
+        raw = binary(server)
+        ok(raw.ask("PROT C").startswith("534") and raw.fetch("RETR f")[0] == open(f, "rb").read(),
+           "PROT C that is refused leaves PROT P")
+        name = "n" * 245
+        for what in ("", ".1", ".2") if xattrs(server.dir) else ():
+            # Somebody else's, in the way of ours
+            make_file(server.file(name + ".partial" + what), 1)
+        names = cut_upload(server, name, b"x")
+        ok(not xattrs(server.dir) or name + ".partial.3" in names, "a part of a name as long as may be is kept", names)
+        ok(stored(binary(server), "STOR " + name, b"x").startswith("226"), "a name as long as may be")
+        raw.epsv()
+        got = raw.ask(f"STOR {name}n")
+        ok(got.startswith("553") and "too long" in got, f"a longer one: {got}")
+        up = make_file("up", 300)
+        with subprocess.Popen([FTPS, "put", "--cacert", CERT, "--rate", "5", up, server.url("slow")],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as proc:
+            temp = until(lambda: arriving(server.dir), "the first bytes")
+            ok(os.path.getsize(server.file(temp)) < 300, "--rate 5 is no burst")
+            proc.terminate()
 
 
 if __name__ == "__main__":

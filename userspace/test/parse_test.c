@@ -78,6 +78,7 @@ static void netrcs(void)
 	netrc("v", "machine h login u password p", "none");
 	netrc("v", "machine h password p", "v|p");
 	netrc("", "machine h password p", "none");
+	netrc("", "machine H login u password p", "u|p");
 	netrc("", "machine x login a password b default login u password p", "u|p");
 	netrc("", "machine h login u password \"a b\\\"c\"", "u|a b\"c");
 	netrc("", "macdef m\nmachine h login x password y\n\nmachine h login u password p", "u|p");
