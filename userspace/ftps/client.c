@@ -411,8 +411,7 @@ static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_st
 	if (!xs)
 		xs = command_data(cl, verb, &server, &fd);
 	if (xs) {
-		if (fd >= 0)
-			close(fd);
+		io_close(fd);
 		return xs;
 	}
 	*data = tls_stream_new(fd);
@@ -670,8 +669,7 @@ static enum xs compare_end(struct client *cl, int fd, uint64_t there)
 	cl->began = false;
 	cl->reply = xs ? cl->reply : 0;
 	store_abandon(store, CONDDISP_DELETE, cl->partial);
-	if (mem >= 0)
-		close(mem);
+	io_close(mem);
 	return xs;
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* The signal that asked us to stop, 0 for none. */
 extern volatile sig_atomic_t io_stop;
@@ -93,17 +94,17 @@ void io_restore(const sigset_t *was);
  */
 int io_openat(int dir, const char *name, int flags);
 
+/** io_close() - close(2), where there is something to close */
+static inline void io_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 /** io_die_of_signal() - end as io_stop's signal would have ended us */
 void io_die_of_signal(void) __attribute__((noreturn));
 
-/**
- * io_put() - write a line, all at once: the processes of a server share where it goes
- * @fd: where to
- * @line: what
- * @len: how long it is
- *
- * Return: whether it was written; a signal that asks us to stop ends the wait for a reader.
- */
+/** io_put() - write a line at once, for processes share @fd. Return: whether it was written */
 bool io_put(int fd, const char *line, size_t len);
 
 /** io_say() - a line for the user on standard error */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "vfs.h"
 
 /* UNIX.mode: without it lftp takes all files for links where one is. */
@@ -102,8 +103,7 @@ static bool look_at(int root, const char *folder, int fd, struct entry *e)
 		return false;
 	e->target[n] = '\0';
 	there = vfs_open(root, path, O_PATH);
-	if (there >= 0)
-		close(there);
+	io_close(there);
 	return there != -EXDEV && vfs_printable(e->target) && !strchr(e->target, ';');
 }
 
@@ -155,7 +155,6 @@ int listing_make(int root, const char *path, enum listing how)
 		fclose(to);
 	if (!err && lseek(mem, 0, SEEK_SET) == 0)
 		return mem;
-	if (mem >= 0)
-		close(mem);
+	io_close(mem);
 	return err ? err : -EIO;
 }

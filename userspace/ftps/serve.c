@@ -269,10 +269,8 @@ enum xs serve_run(struct options *o)
 
 	if (!xs)
 		loop(&sv);
-	if (sv.fd >= 0)
-		close(sv.fd);
-	if (sv.root >= 0)
-		close(sv.root);
+	io_close(sv.fd);
+	io_close(sv.root);
 	SSL_CTX_free(sv.ctx);
 	free(sv.place);
 	free(o->users_text);

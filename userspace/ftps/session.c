@@ -163,22 +163,18 @@ static void cmd_auth(struct session *s, const char *arg)
 {
 	if (strcasecmp(arg, "TLS") && strcasecmp(arg, "TLS-C")) {
 		reply(s, "504 AUTH TLS is all there is");
-		return;
-	}
-	/* RFC 2228 has no reply for a server that will not begin anew; 503 is what others say. */
-	if (s->tls) {
+	} else if (s->tls) {
+		/* RFC 2228 has no reply for a server that will not begin anew; others say 503. */
 		reply(s, "503 TLS is on already");
-		return;
-	}
-	/* Commands sent in the clear ahead of TLS must not run inside it. */
-	if (s->c->have) {
+	} else if (s->c->have) {
+		/* Commands sent in the clear ahead of TLS must not run inside it. */
 		reply(s, "421 Commands behind AUTH: goodbye");
 		s->leaving = true;
-		return;
+	} else {
+		reply(s, "234 Go ahead with TLS");
+		if (!s->leaving)
+			start_tls(s);
 	}
-	reply(s, "234 Go ahead with TLS");
-	if (!s->leaving)
-		start_tls(s);
 }
 
 /* TLS needs no buffer of an agreed size (RFC 4217 s. 9): any number, of 32 bits, becomes 0. */
@@ -198,25 +194,21 @@ static void cmd_pbsz(struct session *s, const char *arg)
 
 static void cmd_prot(struct session *s, const char *arg)
 {
+	bool private = !strcasecmp(arg, "P");
+
 	if (!s->pbsz) {
 		reply(s, s->tls ? "503 PBSZ first" : "503 AUTH TLS first");
-		return;
-	}
-	if (!strcasecmp(arg, "S") || !strcasecmp(arg, "E")) {
+	} else if (!strcasecmp(arg, "S") || !strcasecmp(arg, "E")) {
 		reply(s, "536 TLS does PROT P and C alone");
-		return;
-	}
-	if (strcasecmp(arg, "P") && strcasecmp(arg, "C")) {
+	} else if (!private && strcasecmp(arg, "C")) {
 		reply(s, "504 There is no such level");
-		return;
-	}
-	if (toupper((unsigned char)*arg) == 'C' && !s->o->clear_data) {
+	} else if (!private && !s->o->clear_data) {
 		reply(s, "534 Only PROT P here");
-		return;
+	} else {
+		s->prot_set = true;
+		s->prot_p = private;
+		reply(s, "200 Data connections %s", private ? "use TLS" : "are in the clear");
 	}
-	s->prot_set = true;
-	s->prot_p = toupper((unsigned char)*arg) == 'P';
-	reply(s, "200 Data connections %s", s->prot_p ? "use TLS" : "are in the clear");
 }
 
 /* ------------------------------------------------------------------ login */
@@ -388,8 +380,7 @@ static int open_file(struct session *s, const char *arg, char *path, struct stat
 				     EACCES;
 	if (!err)
 		return fd;
-	if (fd >= 0)
-		close(fd);
+	io_close(fd);
 	code = reply_errno(s, 550, err);
 	if (*s->verb == 'R')
 		log_outcome(s, path, XS_LOCAL, code, strerror(err));
@@ -433,8 +424,7 @@ static void cmd_mdtm(struct session *s, const char *arg)
 
 static void close_pasv(struct session *s)
 {
-	if (s->pasv_fd >= 0)
-		close(s->pasv_fd);
+	io_close(s->pasv_fd);
 	s->pasv_fd = -1;
 	s->has_port = false;
 }
@@ -613,17 +603,12 @@ static void last_words(void *arg)
 
 /* ------------------------------------------------------------------ transfers */
 
-/* Where a file is entered: bytes of a text on the wire are not those of the file. */
-static bool may_restart(struct session *s)
-{
-	if (s->rest && s->ascii)
-		reply(s, "504 REST needs TYPE I");
-	return !s->rest || !s->ascii;
-}
-
 static bool may_transfer(struct session *s)
 {
-	if (!s->prot_set)
+	/* Where a text is entered: its bytes on the wire are not those of the file. */
+	if (s->rest && s->ascii && strchr("RSA", *s->verb))
+		reply(s, "504 REST needs TYPE I");
+	else if (!s->prot_set)
 		reply(s, "521 Data connections need PROT P");
 	else if (s->pasv_fd < 0 && !s->has_port)
 		reply(s, "425 EPSV or PASV first");
@@ -751,12 +736,11 @@ static void cmd_stor(struct session *s, const char *arg)
 	const char *name;
 	int dir, err;
 
-	if (!may_transfer(s) || !may_restart(s) || !resolve(s, arg, path))
+	if (!may_transfer(s) || !resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
 	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
-	if (dir >= 0)
-		close(dir);
+	io_close(dir);
 	if (err)
 		log_outcome(s, path, XS_LOCAL, reply_errno(s, 553, -err), strerror(-err));
 	else
@@ -769,7 +753,7 @@ static void cmd_retr(struct session *s, const char *arg)
 	struct stat sb;
 	int fd;
 
-	fd = may_transfer(s) && may_restart(s) ? open_file(s, arg, path, &sb) : -1;
+	fd = may_transfer(s) ? open_file(s, arg, path, &sb) : -1;
 	if (fd < 0)
 		return;
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
@@ -821,8 +805,7 @@ static void cmd_mlst(struct session *s, const char *arg)
 		reply(s, " %s %s", facts, path);
 		reply(s, "250 End");
 	}
-	if (fd >= 0)
-		close(fd);
+	io_close(fd);
 }
 
 /* ------------------------------------------------------------------ changes of folders */
@@ -858,7 +841,10 @@ static int set_attribute(const struct session *s, int dir, const char *name)
 static int change(struct session *s, int dir, const char *name)
 {
 	bool is_rmd = !strcmp(s->verb, "RMD");
+	struct stat sb;
 
+	if (!strcmp(s->verb, "RNFR"))
+		return fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 	if (!strcmp(s->verb, "RNTO"))
 		return rename_to(s, dir, name);
 	if (!strcmp(s->verb, "SITE") || !strcmp(s->verb, "MFMT"))
@@ -868,12 +854,16 @@ static int change(struct session *s, int dir, const char *name)
 	return unlinkat(dir, name, is_rmd ? AT_REMOVEDIR : 0) < 0 ? errno : 0;
 }
 
-/* MKD, RMD, DELE, RNTO; what is left of MFMT and SITE CHMOD */
+/* MKD, RMD, DELE, RNFR, RNTO; what is left of MFMT and SITE CHMOD */
 static void cmd_change(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	const char *name;
-	int dir, err, code = !strcmp(s->verb, "MKD") ? 257 : !strcmp(s->verb, "MFMT") ? 213 : 250;
+	int dir, err,
+		code = !strcmp(s->verb, "MKD")	? 257 :
+		       !strcmp(s->verb, "RNFR") ? 350 :
+		       !strcmp(s->verb, "MFMT") ? 213 :
+						  250;
 
 	if (!strcmp(s->verb, "RNTO") && !*s->from) {
 		reply(s, "503 RNFR first");
@@ -883,15 +873,18 @@ static void cmd_change(struct session *s, const char *arg)
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
 	err = dir < 0 ? -dir : change(s, dir, name);
-	if (dir >= 0)
-		close(dir);
+	io_close(dir);
 	if (err)
 		code = reply_errno(s, 550, err);
 	else if (code == 257)
 		reply_path(s, path);
 	else
-		reply(s, "%d Done", code);
-	log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, code, err ? strerror(err) : NULL);
+		reply(s, code == 350 ? "%d RNTO is next" : "%d Done", code);
+	if (!err && code == 350)
+		strcpy(s->from, path);
+	if (strcmp(s->verb, "RNFR"))
+		log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, code,
+			    err ? strerror(err) : NULL);
 }
 
 /* MFMT TIME NAME, SITE CHMOD MODE NAME: no RFC has them, but mirrors set and compare both. */
@@ -914,26 +907,6 @@ static void cmd_attribute(struct session *s, const char *arg)
 		reply(s, "501 This is no %s", is_site ? "mode" : "time");
 	else
 		cmd_change(s, arg + 1);
-}
-
-static void cmd_rnfr(struct session *s, const char *arg)
-{
-	char path[VFS_PATH_MAX];
-	const char *name;
-	struct stat sb;
-	int dir;
-
-	if (!resolve(s, arg, path))
-		return;
-	dir = vfs_open_parent(s->root, path, &name);
-	if (dir < 0 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
-		reply_errno(s, 550, dir < 0 ? -dir : errno);
-	} else {
-		strcpy(s->from, path);
-		reply(s, "350 RNTO is next");
-	}
-	if (dir >= 0)
-		close(dir);
 }
 
 /* ------------------------------------------------------------------ commands */
@@ -980,7 +953,7 @@ static const struct verb {
 	{ "REST", NEED_LOGIN | NEED_ARG, cmd_rest, NULL },
 	{ "RETR", NEED_LOGIN | TRANSFERS | NEED_ARG, cmd_retr, NULL },
 	{ "RMD", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
-	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_rnfr, NULL },
+	{ "RNFR", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "RNTO", NEED_LOGIN | NEED_ARG | WRITES, cmd_change, NULL },
 	{ "SITE", NEED_LOGIN | NEED_ARG | WRITES, cmd_attribute, NULL },
 	{ "SIZE", NEED_LOGIN | NEED_ARG, cmd_size, NULL },

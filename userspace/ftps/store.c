@@ -25,6 +25,7 @@
 #define ACL "system.posix_acl_access"
 /* A partial file of ours has this: the size and time of the file that it is part of. */
 #define SOURCE "user.ftps.source"
+#define SOURCE_MAX 48
 
 struct store {
 	int dir;     /* the folder; -1: a pipe or a device, nothing to rename */
@@ -37,9 +38,9 @@ struct store {
 	uint64_t rest; /* REST: bytes to copy still, or where to go on in NAME.partial */
 	uint64_t keep; /* bytes that were there before, and remain */
 	uint64_t written;
-	bool mask;	 /* a terminal: no control characters */
-	char last;	 /* of what was masked */
-	char source[48]; /* see SOURCE */
+	bool mask; /* a terminal: no control characters */
+	char last; /* of what was masked */
+	char source[SOURCE_MAX];
 	time_t when;
 	const char *name;	 /* the last segment of @path */
 	char temp[PARTIAL_NAME]; /* the name of @fd's file until it is complete; "": APPE */
@@ -48,14 +49,14 @@ struct store {
 
 /* ------------------------------------------------------------------ opening */
 
-static struct store *new_store(int dir, int fd, int old)
+static struct store *new_store(int dir, int fd)
 {
 	struct store *st = calloc(1, sizeof(*st));
 
 	if (st) {
 		st->dir = dir;
 		st->fd = fd;
-		st->old = old;
+		st->old = -1;
 		st->from = -1;
 		strcpy(st->source, "-");
 	}
@@ -67,8 +68,7 @@ static void discard(struct store *st)
 	int fds[] = { st->dir, st->fd, st->old, st->from };
 
 	for (int i = 0; i < 4; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+		io_close(fds[i]);
 	free(st);
 }
 
@@ -144,13 +144,13 @@ static int lock(const struct store *st, int fd, const char *name)
 	return has_name(st, fd, name) ? 0 : -EBUSY;
 }
 
-/* Go on in a file, locked, of @least bytes. Return: 0 or a negative errno. */
-static int go_on_in(struct store *st, int fd, uint64_t least)
+/* Go on in a file, locked. Return: 0 or a negative errno. */
+static int go_on_in(struct store *st, int fd)
 {
 	off_t end = lseek(fd, 0, SEEK_END);
 
-	if (end < 0 || (uint64_t)end < least)
-		return end < 0 ? -errno : -ESTALE;
+	if (end < 0)
+		return -errno;
 	if (st->fd >= 0) {
 		unlinkat(st->dir, st->temp, 0);
 		close(st->fd);
@@ -179,7 +179,7 @@ static int open_confined(struct store *st, const char *path, bool append)
 		return begin(st, path);
 	err = lock(st, st->old, st->name);
 	if (!err)
-		err = go_on_in(st, st->old, 0);
+		err = go_on_in(st, st->old);
 	if (!err)
 		st->old = -1;
 	return err;
@@ -195,7 +195,7 @@ static int give(struct store *st, int err, struct store **store)
 
 int store_open(int dir, const char *path, bool append, struct store **store)
 {
-	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1, -1);
+	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1);
 
 	return give(st,
 		    !st		? -ENOMEM :
@@ -269,7 +269,7 @@ static int open_by_kernel(struct store *st, const char *path)
 
 int store_open_path(const char *path, struct store **store)
 {
-	struct store *st = new_store(-1, -1, -1);
+	struct store *st = new_store(-1, -1);
 
 	return give(st,
 		    !st			    ? -ENOMEM :
@@ -280,7 +280,7 @@ int store_open_path(const char *path, struct store **store)
 
 struct store *store_fd(int fd)
 {
-	struct store *st = new_store(-1, fcntl(fd, F_DUPFD_CLOEXEC, 0), -1);
+	struct store *st = new_store(-1, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 
 	if (st)
 		st->mask = isatty(fd);
@@ -295,31 +295,22 @@ void store_set_source(struct store *st, uint64_t size, time_t when)
 	st->when = when;
 }
 
-/* What the partial file says of its source. Where no attribute can be, its time tells. */
-static bool is_part(const struct store *st, int fd)
-{
-	char source[sizeof(st->source)] = "";
-	struct stat sb;
-
-	if (fgetxattr(fd, SOURCE, source, sizeof(source) - 1) < 0)
-		return errno == ENOTSUP && fstat(fd, &sb) == 0 && sb.st_mtime == st->when;
-	return !strcmp(source, st->source);
-}
-
 /*
  * A partial file of ours, locked: others must neither have chosen what is in it, nor be at work
- * on it. Return: a descriptor or a negative errno.
+ * on it. @source: out: what it says it is part of, "" where the file system has no attributes
+ * Return: a descriptor or a negative errno.
  */
-static int open_part(const struct store *st, const char *name)
+static int open_part(const struct store *st, const char *name, struct stat *sb, char *source)
 {
 	int fd = openat(st->dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err;
-	struct stat sb;
 
 	if (fd < 0)
 		return -errno;
+	memset(source, '\0', SOURCE_MAX);
 	err = lock(st, fd, name);
-	if (!err && (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || sb.st_uid != geteuid() ||
-		     sb.st_nlink != 1 || (fgetxattr(fd, SOURCE, NULL, 0) < 0 && errno != ENOTSUP)))
+	if (!err && (fstat(fd, sb) < 0 || !S_ISREG(sb->st_mode) || sb->st_uid != geteuid() ||
+		     sb->st_nlink != 1 ||
+		     (fgetxattr(fd, SOURCE, source, SOURCE_MAX - 1) < 0 && errno != ENOTSUP)))
 		err = -ESTALE;
 	if (!err)
 		return fd;
@@ -327,17 +318,20 @@ static int open_part(const struct store *st, const char *name)
 	return err;
 }
 
-/* Go on in NAME.partial of @least bytes, in place. */
+/* Go on in NAME.partial of @least bytes, in place. Where no attribute can be, its time tells. */
 static int go_on_in_part(struct store *st, uint64_t least, bool of_source)
 {
-	char part[PARTIAL_NAME];
-	int fd, err;
+	char part[PARTIAL_NAME], source[SOURCE_MAX];
+	struct stat sb;
+	int fd, err = -ESTALE;
 
 	snprintf(part, sizeof(part), "%.*s" PARTIAL, NAME_MAX, st->name);
-	fd = open_part(st, part);
+	fd = open_part(st, part, &sb, source);
 	if (fd < 0)
 		return fd;
-	err = of_source && !is_part(st, fd) ? -ESTALE : go_on_in(st, fd, least);
+	if ((uint64_t)sb.st_size >= least &&
+	    (!of_source || (*source ? !strcmp(source, st->source) : sb.st_mtime == st->when)))
+		err = go_on_in(st, fd);
 	if (err)
 		close(fd);
 	else
@@ -569,18 +563,16 @@ int store_commit(struct store *st, char *partial)
 /* A name that is free, or that of a partial file which we made. */
 static bool take_name(struct store *st, const char *name)
 {
-	int fd = open_part(st, name);
-	bool may = fd >= 0 && fgetxattr(fd, SOURCE, NULL, 0) >= 0, taken = false;
+	char source[SOURCE_MAX] = "";
+	struct stat sb;
+	int fd = open_part(st, name, &sb, source);
+	bool taken = fd == -ENOENT &&
+		     renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0;
 
-	if (fd == -ENOENT) {
-		taken = renameat2(st->dir, st->temp, st->dir, name, RENAME_NOREPLACE) == 0;
-		/* NFS and others cannot do without replacing. */
-		may = !taken && errno == EINVAL;
-	}
-	if (may)
+	/* NFS and others cannot do without replacing (EINVAL). */
+	if (fd >= 0 ? *source : fd == -ENOENT && !taken && errno == EINVAL)
 		taken = renameat(st->dir, st->temp, st->dir, name) == 0;
-	if (fd >= 0)
-		close(fd);
+	io_close(fd);
 	return taken;
 }
 

@@ -554,8 +554,7 @@ enum ts_status tls_stream_await_ack(struct tls_stream *s, int timeout_ms, uint64
 		st = fail(s, TS_FAULT_NET, "epoll: %s", strerror(errno));
 	else
 		st = await_empty(s, epfd, timeout_ms);
-	if (epfd >= 0)
-		close(epfd);
+	io_close(epfd);
 	*missing = tls_stream_unacked(s);
 	/* A RST behind the last acknowledgement takes nothing away. */
 	if (st == TS_END_RESET && !*missing)

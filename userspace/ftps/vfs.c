@@ -64,14 +64,13 @@ bool vfs_join(const char *cwd, const char *arg, char *out)
 int vfs_open(int root, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned int)flags | O_CLOEXEC,
+		.flags = (unsigned int)flags | O_CLOEXEC |
+			 (flags & O_PATH ? 0u : O_NONBLOCK | O_LARGEFILE),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	int tries = TRIES;
 	long fd;
 
-	if (!(flags & O_PATH))
-		how.flags |= O_NONBLOCK | O_LARGEFILE;
 	do {
 		/* EAGAIN: something was renamed under the kernel's feet, or somebody has a lease. */
 		fd = syscall(SYS_openat2, root, path[1] ? path + 1 : ".", &how, sizeof(how));
