@@ -2736,10 +2736,15 @@ def test_link_local():
         return
     with Server(program=(*alone, FTPS), host="fe80::1%lo") as server:
         f = make_file(server.file("f"), 1000)
-        r = subprocess.run(["nsenter", "--preserve-credentials", "--user", "--net", "-t", str(server.proc.pid), FTPS,
-                            "get", "--active", "--insecure", f"ftps://{USER}@[fe80::1%25lo]:{server.port}/f",
-                            "--password-file", path("password"), path("down")],
-                           check=False, capture_output=True, text=True, timeout=LIMIT)
+        client = ["nsenter", "--preserve-credentials", "--user", "--net", "-t", str(server.proc.pid), FTPS,
+                  "get", "--active", "--insecure", f"ftps://{USER}@[fe80::1%25lo]:{server.port}/f",
+                  "--password-file", path("password"), path("down")]
+
+        def reach():
+            r = subprocess.run(client, check=False, capture_output=True, text=True, timeout=LIMIT)
+            # The kernel adds the route later, by itself.
+            return None if "Network is unreachable" in r.stderr else r
+        r = until(reach, "the network")
         is_status(r, COMPLETE, "get --active from a link-local address")
         ok(same(f, path("down")), "same")
 
