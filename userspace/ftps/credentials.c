@@ -60,17 +60,16 @@ struct entry {
 	const char *password;
 };
 
+/* What the URL or --password-file has goes first. */
 static bool take(const struct entry *e, struct url *url)
 {
-	if (!e->fits || (!url->has_password && !is_good(e->password)))
+	bool user = *url->user ? !e->login || !strcmp(e->login, url->user) :
+				 is_good(e->login) && *e->login;
+
+	if (!e->fits || !user || (!url->has_password && !is_good(e->password)))
 		return false;
-	if (*url->user && e->login && strcmp(e->login, url->user))
-		return false;
-	if (!*url->user) {
-		if (!is_good(e->login) || !*e->login)
-			return false;
+	if (!*url->user)
 		strcpy(url->user, e->login);
-	}
 	if (!url->has_password)
 		strcpy(url->password, e->password);
 	url->has_password = true;

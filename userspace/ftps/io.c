@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -141,50 +142,28 @@ void io_die_of_signal(void)
 	_exit(128 + sig); /* only where the signal is blocked by our parent */
 }
 
-bool io_put(int fd, const char *line, size_t len)
+bool io_put(int fd, const char *line)
 {
+	struct iovec v[] = { { (char *)line, strlen(line) }, { (char *)"\n", 1 } };
 	int r;
 
 	/* Perhaps nobody reads: a signal must be able to end this wait. */
 	do {
 		r = io_wait(fd, POLLOUT, io_stop ? 0 : -1);
 	} while (r == -EINTR);
-	return r && write(fd, line, len) == (ssize_t)len;
-}
-
-static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
-{
-	char line[1024], last = '\0';
-	int n = snprintf(line, sizeof(line), "ftps: ");
-	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
-
-	if (m < 0)
-		return;
-	n += m;
-	if (n > (int)sizeof(line) - 2)
-		n = (int)sizeof(line) - 2;
-	/* What a peer said may be in there: a terminal must not obey it. */
-	text_mask(&last, line, (size_t)n, "");
-	line[n++] = '\n';
-	io_put(STDERR_FILENO, line, (size_t)n);
+	return r && writev(fd, v, 2) > 0;
 }
 
 void io_say(const char *fmt, ...)
 {
+	char line[1024], last = '\0';
+	int n = snprintf(line, sizeof(line), "ftps: ");
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(fmt, ap);
+	vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);
-}
-
-void io_note(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!io_verbose)
-		return;
-	va_start(ap, fmt);
-	say(fmt, ap);
-	va_end(ap);
+	/* What a peer said may be in there: a terminal must not obey it. */
+	text_mask(&last, line, strlen(line), "");
+	io_put(STDERR_FILENO, line);
 }

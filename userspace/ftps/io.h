@@ -105,12 +105,12 @@ static inline void io_close(int fd)
 void io_die_of_signal(void) __attribute__((noreturn));
 
 /** io_put() - write a line at once, for processes share @fd. Return: whether it was written */
-bool io_put(int fd, const char *line, size_t len);
+bool io_put(int fd, const char *line);
 
 /** io_say() - a line for the user on standard error */
 void io_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** io_note() - the same, with -v only */
-void io_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define io_note(...) (io_verbose ? io_say(__VA_ARGS__) : (void)0)
 
 #endif

@@ -207,15 +207,13 @@ int net_accept(int fd, const union net_addr *host, int timeout_ms)
 {
 	int64_t deadline = io_now() + timeout_ms;
 
-	for (;;) {
+	while (io_left(deadline)) {
 		union net_addr from;
-		int left = io_left(deadline), r = io_wait(fd, POLLIN, left), conn;
+		int conn, r = io_wait(fd, POLLIN, io_left(deadline));
 
-		if (r == 0 || !left)
-			return -ETIMEDOUT;
 		if (r < 0 && (r != -EINTR || io_stop))
 			return r;
-		conn = r < 0 ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		conn = r > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 		if (conn < 0 && r > 0 && net_no_room(errno))
 			return -errno;
 		if (conn < 0)
@@ -225,6 +223,7 @@ int net_accept(int fd, const union net_addr *host, int timeout_ms)
 		io_say("a data connection from elsewhere was refused");
 		close(conn);
 	}
+	return -ETIMEDOUT;
 }
 
 const char *net_resolve_listen(const char *text, union net_addr *addr)

@@ -11,14 +11,10 @@
 #include "io.h"
 #include "text.h"
 
-static void put_line(int fd, char *line)
+static void put_line(int fd, const char *line)
 {
-	size_t len = strlen(line);
-
-	line[len] = '\n';
-	if (!io_put(fd, line, len + 1))
+	if (!io_put(fd, line))
 		io_note("nobody reads the summary");
-	line[len] = '\0';
 }
 
 static void put_json(int fd, json_t *object)

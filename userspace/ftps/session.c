@@ -76,10 +76,7 @@ static void gone(struct session *s, enum ctl_status st)
 /* No password. */
 static void note_command(const struct session *s, const char *line, const char *when)
 {
-	bool secret = !strncasecmp(line, "PASS", 4);
-
-	io_note("%s: %.*s%s%s", s->peer_text, secret ? 4 : INT_MAX, line, secret ? " ****" : "",
-		when);
+	io_note("%s: %s%s", s->peer_text, strncasecmp(line, "PASS", 4) ? line : "PASS ****", when);
 }
 
 #define reply(s, ...) gone(s, control_send((s)->c, __VA_ARGS__))
@@ -298,12 +295,12 @@ static void cmd_type(struct session *s, const char *arg)
 {
 	bool image = !strcasecmp(arg, "I") || !strcasecmp(arg, "L 8");
 
-	if (!image && strcasecmp(arg, "A") && strcasecmp(arg, "A N")) {
+	if (image || !strcasecmp(arg, "A") || !strcasecmp(arg, "A N")) {
+		s->ascii = !image;
+		reply(s, "200 Type %c", image ? 'I' : 'A');
+	} else {
 		reply(s, "504 Types are I and A");
-		return;
 	}
-	s->ascii = !image;
-	reply(s, "200 Type %c", image ? 'I' : 'A');
 }
 
 /* MODE, STRU */
@@ -751,9 +748,8 @@ static void cmd_retr(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	struct stat sb;
-	int fd;
+	int fd = may_transfer(s) ? open_file(s, arg, path, &sb) : -1;
 
-	fd = may_transfer(s) ? open_file(s, arg, path, &sb) : -1;
 	if (fd < 0)
 		return;
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
@@ -841,10 +837,9 @@ static int set_attribute(const struct session *s, int dir, const char *name)
 static int change(struct session *s, int dir, const char *name)
 {
 	bool is_rmd = !strcmp(s->verb, "RMD");
-	struct stat sb;
 
 	if (!strcmp(s->verb, "RNFR"))
-		return fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+		return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 	if (!strcmp(s->verb, "RNTO"))
 		return rename_to(s, dir, name);
 	if (!strcmp(s->verb, "SITE") || !strcmp(s->verb, "MFMT"))
@@ -859,16 +854,9 @@ static void cmd_change(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	const char *name;
-	int dir, err,
-		code = !strcmp(s->verb, "MKD")	? 257 :
-		       !strcmp(s->verb, "RNFR") ? 350 :
-		       !strcmp(s->verb, "MFMT") ? 213 :
-						  250;
+	bool is_rnfr = !strcmp(s->verb, "RNFR");
+	int dir, err, code = !strcmp(s->verb, "MKD") ? 257 : !strcmp(s->verb, "MFMT") ? 213 : 250;
 
-	if (!strcmp(s->verb, "RNTO") && !*s->from) {
-		reply(s, "503 RNFR first");
-		return;
-	}
 	if (!resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
@@ -878,11 +866,13 @@ static void cmd_change(struct session *s, const char *arg)
 		code = reply_errno(s, 550, err);
 	else if (code == 257)
 		reply_path(s, path);
+	else if (is_rnfr)
+		reply(s, "350 RNTO is next");
 	else
-		reply(s, code == 350 ? "%d RNTO is next" : "%d Done", code);
-	if (!err && code == 350)
-		strcpy(s->from, path);
-	if (strcmp(s->verb, "RNFR"))
+		reply(s, "%d Done", code);
+	if (is_rnfr)
+		strcpy(s->from, err ? "" : path);
+	else
 		log_outcome(s, path, err ? XS_LOCAL : XS_COMPLETE, code,
 			    err ? strerror(err) : NULL);
 }
@@ -1014,6 +1004,8 @@ static void run_command(struct session *s, char *line)
 	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
 		reply(s, "550 Reading is all that you may");
 		log_outcome(s, arg, XS_REFUSED, 550, "reading is all that is allowed");
+	} else if (!strcmp(cmd->name, "RNTO") && !*s->from) {
+		reply(s, "503 RNFR first");
 	} else {
 		cmd->run(s, cmd->arg ? cmd->arg : arg);
 		if (s->logged_in)

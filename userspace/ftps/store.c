@@ -38,9 +38,9 @@ struct store {
 	uint64_t rest; /* REST: bytes to copy still, or where to go on in NAME.partial */
 	uint64_t keep; /* bytes that were there before, and remain */
 	uint64_t written;
-	bool mask; /* a terminal: no control characters */
-	char last; /* of what was masked */
-	char source[SOURCE_MAX];
+	bool mask;		 /* a terminal: no control characters */
+	char last;		 /* of what was masked */
+	char source[SOURCE_MAX]; /* see SOURCE */
 	time_t when;
 	const char *name;	 /* the last segment of @path */
 	char temp[PARTIAL_NAME]; /* the name of @fd's file until it is complete; "": APPE */
@@ -197,11 +197,9 @@ int store_open(int dir, const char *path, bool append, struct store **store)
 {
 	struct store *st = new_store(fcntl(dir, F_DUPFD_CLOEXEC, 0), -1);
 
-	return give(st,
-		    !st		? -ENOMEM :
-		    st->dir < 0 ? -EMFILE :
-				  open_confined(st, path, append),
-		    store);
+	if (!st || st->dir < 0)
+		return give(st, st ? -EMFILE : -ENOMEM, store);
+	return give(st, open_confined(st, path, append), store);
 }
 
 /* The folder in front of a name: the kernel walks there as it does for the whole path. */
@@ -271,11 +269,7 @@ int store_open_path(const char *path, struct store **store)
 {
 	struct store *st = new_store(-1, -1);
 
-	return give(st,
-		    !st			    ? -ENOMEM :
-		    strlen(path) < PATH_MAX ? open_by_kernel(st, path) :
-					      -ENAMETOOLONG,
-		    store);
+	return give(st, st ? open_by_kernel(st, path) : -ENOMEM, store);
 }
 
 struct store *store_fd(int fd)
