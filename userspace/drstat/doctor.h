@@ -22,7 +22,7 @@ struct look {
 struct finding {
 	const char *name;
 	char *text;
-	char *run;
+	char *run; /* NULL: no command helps */
 };
 
 struct patient {

@@ -266,21 +266,29 @@ enum conf {
 	CONF_KTLS,
 };
 
+#define OPENSSL_CNF "/etc/ssl/openssl.cnf"
+
+/* Names that need no care in a shell: letters, digits and what is in @more */
+bool plain(const char *text, const char *more);
+
+/* A file as a program with that root sees it. Return: an O_PATH descriptor or a negative errno. */
+int openssl_find(const char *root, const char *name);
+
 /**
  * openssl_conf() - find out whether an openssl.cnf switches kernel TLS on
- * @path: the file; it may be missing
- * @name: its name in the command that mends it
- * @mend: out, for CONF_OFF: that command; PATH_MAX + 1024
+ * @fd: what openssl_find() has found; -ENOENT: the file is missing
+ * @name: its name in the command that mends it; NULL: none
+ * @mend: out, for CONF_OFF: that command, "" if there is none; PATH_MAX + 1024
  *
  * Return: see enum conf.
  */
-enum conf openssl_conf(const char *path, const char *name, char *mend);
+enum conf openssl_conf(int fd, const char *name, char *mend);
 
 /* ---- programs.c ---- */
 
 struct program {
 	char name[32];
-	char unit[128]; /* the service of systemd, or "" */
+	char unit[256]; /* the service of systemd, fit for a shell, or "" */
 	int pid;	/* the first one of that name and file */
 	size_t more;	/* how many others there are */
 	size_t ktls;
@@ -289,7 +297,10 @@ struct program {
 	enum conf conf;
 	bool stale;	     /* started before the file was changed */
 	char file[PATH_MAX]; /* openssl.cnf */
-	char mend[PATH_MAX + 1024];
+	size_t inside;	     /* where in @file its name begins as the program sees it */
+	dev_t root_dev;	     /* the program's root, 0 where we may not see it */
+	ino_t root_ino;
+	char mend[PATH_MAX + 1024]; /* "": no command of ours mends the file */
 };
 
 struct programs {

@@ -6,8 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OPENSSL_CNF "/etc/ssl/openssl.cnf"
+#include <unistd.h>
 
 /* ---- numbers ---- */
 
@@ -88,7 +87,7 @@ char *words(const char *fmt, ...)
 	exit(XS_OUTPUT);
 }
 
-/* Takes @text and @run. */
+/* Takes @text and @run, which is NULL where no command helps. */
 static void find(struct patient *p, const char *name, char *text, char *run)
 {
 	if (p->n == FINDINGS_MAX) {
@@ -116,11 +115,10 @@ static char *set_knob(const struct patient *p, const char *name, uint64_t value)
 	return there(p, words("sysctl net.tls_drst.%s=%" PRIu64, name, value));
 }
 
+/* Return: NULL: there is no command for it. */
 static char *restart(const struct program *one)
 {
-	if (*one->unit)
-		return words("systemctl restart %s", one->unit);
-	return words("kill %d, and start %s again", one->pid, one->name);
+	return *one->unit ? words("systemctl restart %s", one->unit) : NULL;
 }
 
 static const char *s(uint64_t n)
@@ -155,37 +153,45 @@ static void judge_late(struct patient *p)
 {
 	const struct program *one = uses_ktls(&p->programs);
 	uint64_t late = ktls_now(p);
+	char *again;
 
 	if (!p->now->drst.n || late <= p->now->pins)
 		return;
 	late -= p->now->pins;
+	again = one ? restart(one) : NULL;
 	find(p, "loaded-late",
 	     words("%" PRIu64 " connection%s had kernel TLS before tls_drst was loaded, and cannot "
 		   "be held: %s has to be started again",
 		   late, s(late), one ? one->name : "a program"),
-	     one ? restart(one) : there(p, words("ss -tienp")));
+	     again ? again : there(p, words("ss -tienp")));
 }
 
 /* A program with OpenSSL and TCP connections, none of kernel TLS */
 static void judge_program(struct patient *p, const struct program *one)
 {
-	char *again;
+	bool by_hand = !*one->mend;
+	char *again, *run = NULL;
 
 	if (one->ktls || (!one->other && ktls_ever(p)))
 		return;
+	again = restart(one);
 	if (one->conf == CONF_OFF) {
-		again = restart(one);
+		if (!by_hand)
+			run = words("%s%s%s", one->mend, again ? " && " : "", again ?: "");
 		find(p, "openssl-conf",
-		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS",
-			   one->name, one->pid, one->file),
-		     words("%s && %s", one->mend, again));
+		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS%s%s",
+			   one->name, one->pid, one->file, by_hand ? ": add it by hand" : "",
+			   by_hand || !again ? ", and start the program again" : ""),
+		     run);
 		free(again);
 	} else if (one->conf == CONF_KTLS && one->stale) {
 		find(p, "openssl-stale",
 		     words("%s[%d] has OpenSSL and no kernel TLS: it was started before %s was "
-			   "changed",
-			   one->name, one->pid, one->file),
-		     restart(one));
+			   "changed%s",
+			   one->name, one->pid, one->file, again ? "" : ": start it again"),
+		     again);
+	} else {
+		free(again);
 	}
 }
 
@@ -193,6 +199,8 @@ static void judge_use(struct patient *p)
 {
 	size_t before = p->n;
 	char mend[PATH_MAX + 1024];
+	enum conf conf;
+	int fd;
 
 	if (!p->now->tls.n)
 		return;
@@ -200,7 +208,11 @@ static void judge_use(struct patient *p)
 		judge_program(p, &p->programs.program[i]);
 	if (p->n > before || ktls_ever(p))
 		return;
-	if (openssl_conf(OPENSSL_CNF, OPENSSL_CNF, mend) == CONF_OFF)
+	fd = openssl_find("/", OPENSSL_CNF);
+	conf = openssl_conf(fd, OPENSSL_CNF, mend);
+	if (fd >= 0)
+		close(fd);
+	if (conf == CONF_OFF)
 		find(p, "unused",
 		     words("no connection has sent by kernel TLS so far: " OPENSSL_CNF
 			   " has no Options = KTLS"),

@@ -104,8 +104,8 @@ void tell(FILE *to, const struct patient *p)
 			tell_program(to, &p->programs.program[i]);
 	tell_unseen(to, p, false);
 	for (size_t i = 0; i < p->n; i++)
-		fprintf(to, "[%s] %s. Run: %s\n", p->finding[i].name, p->finding[i].text,
-			p->finding[i].run);
+		fprintf(to, "[%s] %s.%s%s\n", p->finding[i].name, p->finding[i].text,
+			p->finding[i].run ? " Run: " : "", p->finding[i].run ?: "");
 	if (!p->n)
 		fputs("Nothing to do.\n", to);
 }
@@ -170,7 +170,7 @@ void tell_json(FILE *to, const struct patient *p)
 			p->finding[i].name);
 		json_string(to, p->finding[i].text);
 		fputs(", \"run\": ", to);
-		json_string(to, p->finding[i].run);
+		json_string(to, p->finding[i].run ?: "");
 		fputc('}', to);
 	}
 	fputs("]}\n", to);

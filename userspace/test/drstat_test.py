@@ -679,8 +679,11 @@ class Patient(Proc):
         self.write("netstat", "TcpExt: SyncookiesSent TCPAbortOnData TCPAbortOnClose\n"
                    f"TcpExt: 0 {on_data} {on_close}\nIpExt: InNoRoutes\nIpExt: 0\n")
 
-    def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None):
+    def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None,
+                cgroup=None, uid=None):
         """@conf: the value of OPENSSL_CONF"""
+        uid = os.getuid() if uid is None else uid
+        cgroup = cgroup or (f"/system.slice/{unit}" if unit else "/init.scope")
         folder = f"{self.root}/{pid}"
         os.makedirs(folder + "/fd")
         for fd, sock in enumerate(sockets):
@@ -690,7 +693,8 @@ class Patient(Proc):
         texts = {"comm": comm + "\n", "environ": f"OPENSSL_CONF={conf}\0" if conf else "A=b\0",
                  "maps": "1-2 r-xp 0 0:0 1   /usr/lib/libssl.so.3\n" if openssl else "",
                  "stat": f"{pid} ({comm}) S " + "0 " * 18 + f"{ticks} 0\n",
-                 "cgroup": f"0::/system.slice/{unit}\n" if unit else "0::/init.scope\n"}
+                 "status": f"Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n",
+                 "cgroup": f"0::{cgroup}\n"}
         for name, text in texts.items():
             self.write(name, text, str(pid))
 
@@ -701,6 +705,10 @@ class Patient(Proc):
 
 def found(diagnosis):
     return {f["finding"]: f["run"] for f in diagnosis["findings"]}
+
+
+def text_of(diagnosis, name):
+    return next((f["text"] for f in diagnosis["findings"] if f["finding"] == name), "")
 
 
 def test_doctor_findings():
@@ -821,6 +829,12 @@ def openssl_says(conf):
     return r.stdout.strip() == "True"
 
 
+def is_by_hand(diagnosis, r, what):
+    said = text_of(diagnosis, "openssl-conf")
+    ok(found(diagnosis).get("openssl-conf") == "" and "add it by hand" in said, f"{what}: by hand",
+       r)
+
+
 def test_doctor_openssl():
     server, client, _ = pair()
     for number, (text, want) in enumerate(CONFS.items()):
@@ -835,8 +849,8 @@ def test_doctor_openssl():
            diagnosis["programs"][0]["openssl"] == ("ktls" if want else "off"), "and so do we", r)
         if want:
             continue
-        mend, again = found(diagnosis)["openssl-conf"].split(" && ")
-        ok(again == "kill 77, and start app again", "it is to be started again", again)
+        mend, said = found(diagnosis)["openssl-conf"], text_of(diagnosis, "openssl-conf")
+        ok(said.endswith(", and start the program again"), "it is to be started again", said)
         subprocess.run(["sh", "-c", mend], check=True)
         ok(openssl_says(conf) and not found(patient.doctor()[0]), "the command mends it", mend)
         if "NoRenegotiation" in text and "KTLS" not in text:
@@ -844,10 +858,9 @@ def test_doctor_openssl():
     conf = path("missing.cnf")
     patient = Patient({}, {})
     patient.process(77, "app", [client], conf=conf)
-    subprocess.run(["sh", "-c", found(patient.doctor()[0])["openssl-conf"].split(" && ")[0]],
-                   check=True)
-    ok(openssl_says(conf), "a file that is not there is made")
-    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n"):
+    is_by_hand(*patient.doctor(), "a file that is not there")
+    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
+                 "a = b\nroot:x:0:0:root:/root:/bin/sh\n"):
         with open(conf, "w") as f:
             f.write(text)
         diagnosis, r = patient.doctor()
@@ -887,15 +900,23 @@ def test_doctor_programs():
     # A guest has not been up for long: the file is younger, rather than the program older.
     os.utime(on, (time.time() + 60,) * 2)
     diagnosis, r = programs({"conf": on})
-    ok(found(diagnosis) == {"openssl-stale": "kill 100, and start app again"},
+    ok(found(diagnosis) == {"openssl-stale": ""} and
+       text_of(diagnosis, "openssl-stale").endswith(": start it again"),
        "one that is older than its file", r)
+    diagnosis, r = programs({"conf": on, "unit": "a.service"})
+    ok(found(diagnosis) == {"openssl-stale": "systemctl restart a.service"}, "a service", r)
     os.makedirs(container + "/etc/ssl")
     shutil.copy(off, container + "/etc/ssl/openssl.cnf")
     diagnosis, r = programs({"root": container, "conf": None})
-    run = found(diagnosis)["openssl-conf"]
-    ok("/100/root/etc/ssl/openssl.cnf && " in run, "one in a container", run)
-    subprocess.run(["sh", "-c", run.split(" && ")[0]], check=True)
-    ok(openssl_says(container + "/etc/ssl/openssl.cnf"), "the container's file is mended")
+    is_by_hand(diagnosis, r, "one in a container")
+    said = text_of(diagnosis, "openssl-conf")
+    ok("/100/root/etc/ssl/openssl.cnf has no" in said, "its file is named", said)
+    diagnosis, r = programs(*[{"root": container, "conf": None}] * 3)
+    ok([p["processes"] for p in diagnosis["programs"]] == [3] and len(found(diagnosis)) == 1,
+       "the processes of a container together", r)
+    other = shutil.copytree(container, path("container2"))
+    diagnosis, r = programs({"root": container, "conf": None}, {"root": other, "conf": None})
+    ok(len(diagnosis["programs"]) == 2, "those of two are not", r)
     diagnosis, r = programs({"comm": 'e"v\\i\x1bl\xe4'})
     ok(diagnosis["programs"][0]["name"].startswith('e"v\\i?l'), "a name with all in it", r)
     patient = Patient({}, {})
@@ -904,6 +925,146 @@ def test_doctor_programs():
     ok("\x1b" not in r.stdout and "e?vil[100]" in r.stdout, "not to a terminal", r.stdout)
     diagnosis, r = programs(tls={"TlsTxSw": 0})
     ok(set(found(diagnosis)) == {"unused"}, "no program, and kernel TLS is not used", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_hostile_files():
+    """What OPENSSL_CONF of somebody's process names is not opened unless it is a file to be read."""
+    server, client, accepted = pair()
+    made = {"a FIFO": path("c.fifo"), "a device": "/dev/zero", "a terminal": "/dev/tty",
+            "a folder": WORK, "a file that waits": "/proc/kmsg", "a magic link": "/proc/self/fd/0",
+            "a huge file": path("huge.cnf"), "a socket": path("c.sock"), "a loop": path("loop.cnf")}
+    os.mkfifo(made["a FIFO"])
+    with open(made["a huge file"], "w") as f:
+        f.write("a = b\n")
+        f.truncate(1 << 40)
+    os.symlink("loop.cnf", made["a loop"])
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(made["a socket"])
+    leased = path("leased.cnf")
+    with open(leased, "w") as f:
+        f.write("a = b\n")
+    for what, conf in made.items():
+        patient = Patient({}, {})
+        patient.process(77, "app", [client], conf=conf)
+        diagnosis, r = patient.doctor()
+        empty = "off" if what == "a file that waits" else "unknown"
+        ok([p["openssl"] for p in diagnosis["programs"]] == [empty] and
+           (empty == "off" or not any(found(diagnosis).values())),
+           f"{what} does not hold the doctor up", r)
+    with open(leased, "r+") as f:
+        # Who opens the file would wait until we give the lease back.
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        patient = Patient({}, {})
+        patient.process(77, "app", [client], conf=leased)
+        diagnosis, r = patient.doctor()
+    ok([p["openssl"] for p in diagnosis["programs"]] == ["unknown"], "nor does a leased file", r)
+    patient = Patient({}, {})
+    patient.process(77, "app", [client], conf=leased)
+    with open(f"{patient.root}/77/environ", "wb") as f:
+        f.truncate(1 << 40)
+    diagnosis, r = patient.doctor()
+    ok(len(diagnosis["programs"]) == 1, "nor does an environment without end", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_cure_is_ours():
+    """Others choose a process's name, unit, root and environment, but not what root is to run."""
+    server, client, accepted = pair()
+    mine, link, foreign, writable = (path(n) for n in ("mine.cnf", "l.cnf", "foreign.cnf", "w.cnf"))
+    for name in (mine, foreign, writable):
+        with open(name, "w") as f:
+            f.write("a = b\n")
+    os.chmod(writable, 0o666)
+    os.symlink(mine, link)
+    container, planted = path("rooted"), path("planted.cnf")
+    os.makedirs(container + "/etc/ssl")
+    os.symlink(planted, container + "/etc/ssl/openssl.cnf")
+    with open(planted, "w") as f:
+        f.write("openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n")
+
+    def doctor(**more):
+        patient = Patient({}, TLS)
+        patient.process(77, **{"comm": "app", "sockets": [client], "conf": mine, **more})
+        return patient.doctor()
+
+    diagnosis, r = doctor()
+    ok(found(diagnosis)["openssl-conf"].endswith(" >>" + mine), "root's process, root's file", r)
+    somebody = os.getuid() + 1234
+    is_by_hand(*doctor(uid=somebody), "another user's OPENSSL_CONF")
+    is_by_hand(*doctor(conf=link), "a link")
+    is_by_hand(*doctor(conf=writable), "a file that others may write to")
+    if not os.getuid():
+        os.chown(foreign, somebody, somebody)
+        is_by_hand(*doctor(conf=foreign), "another user's file")
+    patient = Patient({}, TLS)
+    patient.process(77, "app", [client], conf=mine)
+    patient.write("status", f"Uid:\t{somebody}\t{os.getuid()}\t{os.getuid()}\t{os.getuid()}\n", "77")
+    is_by_hand(*patient.doctor(), "a set-user-ID program's OPENSSL_CONF")
+    # It leads to a file of the container, which is not there.
+    is_by_hand(*doctor(root=container, conf=None), "a container whose file is an absolute link")
+    os.makedirs(container + WORK)
+    with open(container + planted, "w") as f:
+        f.write("a = b\n")
+    is_by_hand(*doctor(root=container, conf=None), "the same, and there it is")
+    os.symlink("../../../../../../../../.." + planted, container + "/up.cnf")
+    os.unlink(container + planted)
+    is_by_hand(*doctor(root=container, conf="/up.cnf"), "a link that goes up")
+    is_by_hand(*doctor(conf=path("a b.cnf")), "a name with a blank")
+    for what, more in (("comm", {"comm": "$(id);`id`"}), ("unit", {"unit": "$(id).service"}),
+                       ("unit", {"unit": "-H x.service"}), ("unit", {"unit": "a;b.service"}),
+                       ("unit", {"unit": "a\\x2db.service"})):
+        diagnosis, r = doctor(**more)
+        run = found(diagnosis)["openssl-conf"]
+        ok(run.endswith(" >>" + mine) and "program again" in text_of(diagnosis, "openssl-conf"),
+           f"{what} {list(more.values())[0]!r} is not in the command", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_unit():
+    server, client, accepted = pair()
+    conf = path("unit.cnf")
+    with open(conf, "w") as f:
+        f.write(list(CONFS)[-1])
+    os.utime(conf, (time.time() + 60,) * 2)
+    for cgroup, unit in (("/system.slice/a.service", "a.service"),
+                         ("/system.slice/system-a.slice/a@b:c.service", "a@b:c.service"),
+                         ("/system.slice/a.service/b.service", "a.service"),
+                         ("/system.slice/a.service/x/y", "a.service"),
+                         ("/user.slice/user-1.slice/user@1.service/app.slice/b.service", None),
+                         ("/user.slice/user-1.slice/user@1.service", None),
+                         ("/docker/a.service", None), ("/a.service", None),
+                         ("/system.slice/docker-1.scope/a.service", None),
+                         ("/system.slice/.service", None), ("/system.slice", None),
+                         ("/../system.slice/a.service", None), ("/x/system.slice/a.service", None)):
+        for at in ("/", WORK):
+            patient = Patient({}, TLS)
+            patient.process(77, "app", [client], conf=conf, cgroup=cgroup, root=at)
+            diagnosis, r = patient.doctor()
+            run = next(iter(found(diagnosis).values()), None)
+            want = f"systemctl restart {unit}" if unit and at == "/" else ""
+            ok(run == want, f"{cgroup}{'' if at == '/' else ' in a container'}: {want}", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_printable():
+    """What others choose, neither to a terminal as control characters nor as lines of ours."""
+    server, client, accepted = pair()
+    odd = "/o\x1b[2Jd\n[mode] x. Run: id\n\x9b1m\x7f\xe4"
+    for more in ({"conf": odd}, {"conf": odd, "root": WORK}, {"comm": "a\x1b\x9b\x7f\xe4"},
+                 {"unit": "a\x1b\x9b.service"}, {"root": WORK, "conf": None}):
+        patient = Patient({}, {})
+        patient.process(77, **{"comm": "app", "sockets": [client], "conf": path("none"), **more})
+        r = subprocess.run([DRSTAT, "doctor"], capture_output=True, env=patient.env(),
+                           timeout=LIMIT)
+        ok(r.returncode == FINDINGS and all(32 <= c < 127 or c == 10 for c in r.stdout) and
+           r.stdout.count(b"\n[") == 1, f"{list(more)}: plain text", r)
+        json.loads(patient.run("doctor", "--json").stdout)
     for sock in (server, client, accepted):
         sock.close()
 
