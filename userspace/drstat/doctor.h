@@ -52,6 +52,9 @@ uint64_t held_now(const struct patient *p);
 /* What a counter of the module has counted in the time that is judged; 0 where it has none */
 uint64_t counted(const struct patient *p, const char *name);
 
+/* A counter's change. It goes back only where another namespace has got the number of one. */
+uint64_t grown(uint64_t now, uint64_t before);
+
 /* printf() to memory, to be freed */
 char *words(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

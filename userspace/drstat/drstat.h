@@ -232,8 +232,11 @@ enum xs netns_enter(const char *name);
  */
 enum xs netns_list(struct netns **list, size_t *n);
 
-/* Enter one of the list. Return: as netns_enter(), or XS_NO_MODULE: it has gone, nothing is said. */
-enum xs netns_visit(const struct netns *ns);
+/*
+ * Enter one of the list, whose path and name may change. Return: as netns_enter(), or XS_NO_MODULE:
+ * it has gone, nothing is said.
+ */
+enum xs netns_visit(struct netns *ns);
 
 /* ---- sockets.c ---- */
 

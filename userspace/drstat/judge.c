@@ -58,11 +58,18 @@ uint64_t counted(const struct patient *p, const char *name)
 	return stats_change(now, &p->before->drst, (size_t)(c - now->counter)).by;
 }
 
+uint64_t grown(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
 static uint64_t resets(const struct patient *p)
 {
-	uint64_t all = p->now->on_close + p->now->on_data;
+	const struct look *now = p->now, *before = p->before;
 
-	return p->before ? all - p->before->on_close - p->before->on_data : all;
+	if (!before)
+		return now->on_close + now->on_data;
+	return grown(now->on_close, before->on_close) + grown(now->on_data, before->on_data);
 }
 
 static uint64_t at_most(uint64_t n, uint64_t max)
@@ -98,14 +105,17 @@ static void find(struct patient *p, const char *name, char *text, char *run)
 	p->finding[p->n++] = (struct finding){ name, text, run };
 }
 
-/* A command that has to run in the namespace. Takes @command. */
+/* A command that has to run in the namespace. Takes @command. Return: NULL: no shell takes the name */
 static char *there(const struct patient *p, char *command)
 {
 	char *text;
 
 	if (!*p->ns.name)
 		return command;
-	text = words("nsenter --net=%s %s", p->ns.path, command);
+	if (!plain(p->ns.path, "_-./+:@~"))
+		text = NULL;
+	else
+		text = words("nsenter --net=%s %s", p->ns.path, command);
 	free(command);
 	return text;
 }

@@ -41,12 +41,13 @@ static bool ends_with(const char *name, size_t len, const char *end)
 	return len > ends && !memcmp(name + len - ends, end, ends);
 }
 
-/* Count the sockets of a process. Return: false where we may not see them. */
+/* Count the sockets of a process. Return: false where we may not see one. */
 static bool count_sockets(struct program *p, const struct sockets *sockets)
 {
 	char path[PATH_MAX], file[PATH_MAX + 256], link[64];
 	struct dirent *entry;
 	unsigned int inode;
+	bool seen = true;
 	DIR *dir;
 
 	pid_path(path, p->pid, "fd");
@@ -59,6 +60,8 @@ static bool count_sockets(struct program *p, const struct sockets *sockets)
 
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
 		len = readlink(file, link, sizeof(link) - 1);
+		if (len < 0 && errno == EACCES)
+			seen = false;
 		if (len > 0) {
 			link[len] = '\0';
 			if (sscanf(link, "socket:[%u]", &inode) == 1)
@@ -71,7 +74,7 @@ static bool count_sockets(struct program *p, const struct sockets *sockets)
 		p->other += !s->listening && !s->ktls;
 	}
 	closedir(dir);
-	return true;
+	return seen;
 }
 
 static bool maps_openssl(int pid)
@@ -273,6 +276,9 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 	struct dirent *entry;
 	DIR *dir;
 
+	/* All descriptors of all processes: not for nothing, in each of many namespaces */
+	if (!sockets->n)
+		return;
 	proc_path(path, "");
 	dir = opendir(path);
 	if (!dir)

@@ -61,10 +61,12 @@ static void inherit(struct sample *s, struct samples *before)
 {
 	for (size_t i = 0; i < before->n; i++) {
 		struct sample *old = &before->sample[i];
+		struct netns ns = s->ns;
 
 		if (old->ns.dev != s->ns.dev || old->ns.ino != s->ns.ino)
 			continue;
 		*s = *old;
+		s->ns = ns;
 		s->compared = true;
 		old->holds = (struct holds){ 0 };
 		return;

@@ -7,6 +7,7 @@
 The module is not needed; that drstat sees a real hold is shown in selftests/ftps.
 """
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -605,6 +606,11 @@ def test_watch_without_terminal():
 
 # ---------------------------------------------------------------- namespaces
 
+def complaints(stderr):
+    """All but that the machine has processes that even root does not see."""
+    return [line for line in stderr.splitlines() if "processes are not seen" not in line]
+
+
 def test_all_netns():
     proc = Proc(COUNTERS, HOLDS)
     name = f"drstat-{os.getpid()}"
@@ -642,13 +648,138 @@ def test_all_netns():
             ok(not any(r["netns"] == name for r in first[1:] + second),
                "one that has gone is forgotten", second)
             drstat.send_signal(signal.SIGINT)
-            ok(drstat.wait(LIMIT) == 0 and drstat.stderr.read() == "", "and nothing is said")
+            ok(drstat.wait(LIMIT) == 0 and not complaints(drstat.stderr.read()),
+               "and nothing is said")
         r = proc.run("--all-netns")
         ok(name not in r.stdout, "it is not there any more", r.stdout)
     finally:
         nameless.kill()
         nameless.wait()
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return None
+
+
+@contextlib.contextmanager
+def nameless_netns():
+    """A network namespace of two processes, the first of them found first: (its number, their pids)"""
+    first = subprocess.Popen(["unshare", "--net", "sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"],
+                             stdout=subprocess.PIPE, text=True)
+    second = int(first.stdout.readline() or 0)
+    try:
+        yield os.readlink(f"/proc/{second}/ns/net") if second else None, first, second
+    finally:
+        first.kill()
+        first.wait()
+        with contextlib.suppress(ProcessLookupError):
+            if second:
+                os.kill(second, signal.SIGKILL)
+
+
+def until_asleep(drstat):
+    """It sleeps only when it has looked."""
+    until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
+          open(f"/proc/{drstat.pid}/stat").read().split()[2] == "S", "it to have looked")
+
+
+def test_all_netns_moves():
+    """A namespace is the same one while its processes and names come and go."""
+    proc, name = Proc(COUNTERS), f"drstat-{os.getpid()}"
+    with nameless_netns() as (number, first, second):
+        if not number:
+            return skip("namespaces whose processes change", "no unshare --net")
+        with proc.start("--all-netns", "--json", "0.2") as drstat:
+            until_report(drstat, lambda r: r["netns"] == number)
+            first.kill()
+            first.wait()
+            for _ in range(4):
+                reports = until_report(drstat, lambda r: r["netns"] == "")
+                reports += until_report(drstat, lambda r: r["netns"] == number)
+                ok(sum(r["netns"] == "" for r in reports) == 1 and "change" in reports[-1],
+                   "its first process has ended: it is still reported, with its changes", reports)
+            subprocess.run(["ip", "netns", "attach", name, str(second)], check=True)
+            try:
+                reports = until_report(drstat, lambda r: r["netns"] == name)
+                ok("change" in reports[-1], "it gets a name: that is its name", reports[-1])
+            finally:
+                subprocess.run(["ip", "netns", "del", name], check=True)
+            reports = until_report(drstat, lambda r: r["netns"] == number)
+            ok("change" in reports[-1], "and loses it", reports[-1])
+    return None
+
+
+def test_doctor_all_netns_moves():
+    name = f"drstat-{os.getpid()}"
+    with nameless_netns() as (number, first, second):
+        if not number:
+            return skip("the doctor, and namespaces whose processes change", "no unshare --net")
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        holder = subprocess.Popen(["ip", "netns", "exec", name, "sh", "-c", "echo; exec sleep 1000"],
+                                  stdout=subprocess.PIPE)
+        try:
+            holder.stdout.readline()
+            other = os.readlink(f"/proc/{holder.pid}/ns/net")
+            patient = Patient({"TlsDrstTimedOut": 1}, {})
+            with patient.start("doctor", "--all-netns", "--json", "3600") as drstat:
+                until_asleep(drstat)
+                first.kill()
+                first.wait()
+                # The name is another's now, the namespace goes on without one.
+                subprocess.run(["ip", "netns", "del", name], check=True)
+                subprocess.run(["ip", "netns", "add", name], check=True)
+                drstat.send_signal(signal.SIGINT)
+                out, err = drstat.communicate(timeout=LIMIT)
+        finally:
+            holder.kill()
+            holder.wait()
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        names = [json.loads(line)["netns"] for line in out.splitlines()]
+        ok(number in names, "its first process has ended: it is still looked at", (names, err))
+        ok(other in names and name not in names, "its name is another's: it is not taken for that",
+           (names, err))
+        ok(drstat.returncode == 0 and not complaints(err), "and nothing is said", err)
+    return None
+
+
+def without_ptrace():
+    """Root that may not look into other processes: PR_CAPBSET_DROP, CAP_SYS_PTRACE"""
+    if ctypes.CDLL(None).prctl(24, 19, 0, 0, 0):
+        raise OSError("prctl")
+
+
+def test_without_ptrace():
+    if os.getuid():
+        return skip("without CAP_SYS_PTRACE", "not root")
+    server = socket.create_server(("127.0.0.1", 0))
+    # The processes of the real /proc
+    def real(*args, prefix=()):
+        return subprocess.run([*prefix, DRSTAT, *args], capture_output=True, text=True, timeout=LIMIT,
+                              preexec_fn=without_ptrace)
+    r = real("doctor", "--json")
+    if r.returncode not in (0, FINDINGS):
+        return skip("without CAP_SYS_PTRACE", "the kernel has something that drstat does not know")
+    ok(any("sockets of" in line for line in facts(r)["unseen"]), "sockets not seen: said", r)
+    with server, nameless_netns() as (number, _, _):
+        proc = Proc(COUNTERS)
+        r = proc.run("--all-netns", "0.1", "2", preexec_fn=without_ptrace)
+        ok(r.returncode == 0 and r.stderr.count("not seen") == 1 and "CAP_SYS_PTRACE" in r.stderr,
+           "namespaces not seen: said once", r)
+        if not number:
+            return skip("a namespace without sockets", "no unshare --net")
+        r = real("doctor", "--json", prefix=["unshare", "--net"])
+        ok(facts(r)["unseen"] == [], "no socket, no search for its process", r)
+    return None
+
+
+def test_command_in_netns():
+    """A command has no namespace's name in it that a shell would take for more."""
+    patient = Patient({"TlsDrstCutByMode": 1}, {})
+    for name, plain in (("n", True), ("n$(id)", False), ("n x", False), ("n\x1b", False)):
+        os.symlink("/proc/self/ns/net", path(name))
+        diagnosis, r = patient.doctor("--netns", path(name))
+        if r.returncode == NETNS and "only root" in r.stderr:
+            return skip("doctor --netns", "not root")
+        want = f"nsenter --net={path(name)} sysctl net.tls_drst.mode=2" if plain else ""
+        ok(found(diagnosis) == {"mode": want}, f"doctor --netns {name!r}: {want!r}", r)
     return None
 
 
@@ -778,9 +909,7 @@ def test_doctor_interval():
        "what was before is not judged", r)
     ok(set(found(patient.doctor()[0])) == {"timed-out", "close-notify"}, "without SECONDS it is")
     with patient.start("doctor", "--json", "2147") as drstat:
-        # It sleeps only when it has looked.
-        until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
-              open(f"/proc/{drstat.pid}/stat").read().split()[2] == "S", "it to have looked")
+        until_asleep(drstat)
         patient.counters({**WELL, "TlsDrstTimedOut": 9, "TlsDrstCutNotNotified": 3,
                           "TlsDrstHeld": 4})
         patient.resets(6, 8)
