@@ -162,7 +162,7 @@ enum xs doctor(const struct options *o)
 	for (size_t i = 0; i < n && patient; i++) {
 		if (list)
 			patient[i].ns = list[i];
-		else if (o->netns)
+		else if (o->netns && *o->netns)
 			netns_named(&patient[i].ns, o->netns);
 	}
 	if (patient) {

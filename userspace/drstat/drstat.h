@@ -169,6 +169,9 @@ void show_counters(FILE *to, const struct stats *now, const struct stats *before
 /* The list, but not more than @max lines of it. @narrow: the peer first, for 80 columns */
 void show_holds(FILE *to, const struct holds *h, size_t max, bool narrow);
 
+/* How many bytes the character takes; 0: it is none of UTF-8 */
+size_t utf8_length(const char *text);
+
 /* 1536: 1.5K */
 const char *human_size(char *out, size_t size, uint64_t bytes);
 
@@ -184,7 +187,7 @@ double rate(const struct stats *now, const struct stats *before, struct change c
 void show_json(FILE *to, const char *netns, const struct stats *now, const struct stats *before,
 	       const struct holds *h);
 
-/* A string, in quotes; bytes that are not ASCII become ? */
+/* A string, in quotes; bytes that are not UTF-8 become the text \xNN */
 void json_string(FILE *to, const char *text);
 
 /* An object of counters */
@@ -217,11 +220,11 @@ void netns_named(struct netns *ns, const char *name);
 
 /**
  * netns_enter() - go to a network namespace
- * @name: a name as `ip netns` has them, or a path
+ * @name: a name as `ip netns` has them, or a path; becomes "" where it is the one that we are in
  *
  * Return: 0, or XS_NETNS after a word about it.
  */
-enum xs netns_enter(const char *name);
+enum xs netns_enter(const char **name);
 
 /**
  * netns_list() - find all network namespaces that have a name or a process

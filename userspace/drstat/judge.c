@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DAY_MS 86400000 /* the most that timeout_ms and max_hold_ms may be */
+
 /* ---- numbers ---- */
 
 static uint64_t number(const struct counter *of, size_t n, const char *name)
@@ -182,7 +184,8 @@ static void judge_program(struct patient *p, const struct program *one)
 	bool by_hand = !*one->mend;
 	char *again, *run = NULL;
 
-	if (one->ktls || (!one->other && ktls_ever(p)))
+	/* Where we do not see which connections are kernel TLS's, all of them look as if none was. */
+	if (!p->sockets.ulp_seen || one->ktls || (!one->other && ktls_ever(p)))
 		return;
 	again = restart(one);
 	if (one->conf == CONF_OFF) {
@@ -280,6 +283,21 @@ static char *more_memory(void)
 		     2 * mem[2]);
 }
 
+/* Time without progress is time of the hold, too: max_hold_ms must not be in its way. */
+static char *more_time(const struct patient *p)
+{
+	uint64_t timeout = knob(p, "timeout_ms", 60000), max = knob(p, "max_hold_ms", 300000);
+	uint64_t longer = at_most(2 * timeout, DAY_MS);
+
+	if (longer <= max && longer > timeout)
+		return set_knob(p, "timeout_ms", longer);
+	if (timeout >= DAY_MS && max >= DAY_MS)
+		return there(p, words("drstat --held --sort idle"));
+	return there(p, words("sysctl net.tls_drst.timeout_ms=%" PRIu64
+			      " net.tls_drst.max_hold_ms=%" PRIu64,
+			      longer, at_most(2 * (max > timeout ? max : timeout), DAY_MS)));
+}
+
 static void judge_limits(struct patient *p)
 {
 	uint64_t max_held = knob(p, "max_held", 4096), held = held_now(p), n;
@@ -293,8 +311,7 @@ static void judge_limits(struct patient *p)
 		     words("%" PRIu64 " hold%s ended by timeout_ms, max_hold_ms or TCP's own "
 			   "time-out, perhaps with data missing",
 			   n, s(n)),
-		     set_knob(p, "timeout_ms",
-			      at_most(2 * knob(p, "timeout_ms", 60000), 86400000)));
+		     more_time(p));
 	n = counted(p, "TlsDrstOverLimit") + counted(p, "TlsDrstInOverLimit");
 	if (n)
 		find(p, "over-limit",

@@ -60,14 +60,22 @@ void netns_named(struct netns *ns, const char *name)
 	snprintf(ns->path, sizeof(ns->path), "%s%s", strchr(name, '/') ? "" : NETNS_DIR "/", name);
 }
 
-enum xs netns_enter(const char *name)
+enum xs netns_enter(const char **name)
 {
 	struct netns ns;
+	struct stat st, own;
+	bool is_own;
 	int err;
 
-	netns_named(&ns, name);
+	netns_named(&ns, *name);
+	is_own = stat(ns.path, &st) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+		 st.st_dev == own.st_dev && st.st_ino == own.st_ino;
 	err = enter(ns.path, NULL);
-	return err ? bad_netns(name, err) : XS_OK;
+	if (err)
+		return bad_netns(*name, err);
+	if (is_own)
+		*name = "";
+	return XS_OK;
 }
 
 /* ---- all of them ---- */

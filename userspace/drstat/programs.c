@@ -115,8 +115,15 @@ static bool environment(int pid, const char *name, char *value, size_t size)
 	return found && *value;
 }
 
-/* When a process was started, in seconds since 1970 as far as the clock was right then; 0: unknown */
-static time_t started(int pid)
+#define SECOND 1000000000LL
+
+static long long ns(struct timespec t)
+{
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+/* When a process was started, in ns since 1970 as far as the clock was right then; 0: unknown */
+static long long started(int pid)
 {
 	char path[PATH_MAX], line[1024], *end;
 	struct timespec now, up;
@@ -132,7 +139,7 @@ static time_t started(int pid)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
-	return now.tv_sec - up.tv_sec + (time_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return ns(now) - ns(up) + (long long)ticks * (SECOND / sysconf(_SC_CLK_TCK));
 }
 
 /* Whether its real, effective, saved and filesystem user is the one that we are */
@@ -177,7 +184,7 @@ static void find_conf(struct program *p, bool same_root)
 {
 	char seen[PATH_MAX] = OPENSSL_CNF, root[PATH_MAX];
 	struct stat file;
-	time_t since;
+	long long since;
 	int fd;
 
 	if (!maps_openssl(p->pid))
@@ -196,7 +203,8 @@ static void find_conf(struct program *p, bool same_root)
 	if (fd < 0)
 		return;
 	since = started(p->pid);
-	p->stale = since && fstat(fd, &file) == 0 && file.st_mtime > since;
+	/* Neither clock is better than a second. */
+	p->stale = since && fstat(fd, &file) == 0 && ns(file.st_mtim) > since + SECOND;
 	close(fd);
 }
 

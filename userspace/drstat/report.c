@@ -152,7 +152,7 @@ static void title(FILE *to, const struct options *o, const struct sample *s)
 	fprintf(to, ", %zu", s->holds.n);
 	if (max)
 		fprintf(to, " of %" PRIu64, max->value);
-	fprintf(to, " held%s%s\n", o->netns ? ", " : "", o->netns ? o->netns : "");
+	fprintf(to, " held%s%s\n", o->netns && *o->netns ? ", " : "", o->netns ?: "");
 }
 
 /* Connections first; a quarter of the screen, or what they need of it, is for the counters. */

@@ -380,17 +380,47 @@ def enter_own_netns(name):
     return Proc(COUNTERS).run("--netns", name, "--prometheus")
 
 
+def labels_are_told_apart(netns):
+    """Names of any bytes: UTF-8 as it is, else each byte as \\xNN"""
+    folder = path("odd").encode() + b"/"
+    os.mkdir(folder)
+    for name, want in ((b"\xc3\xa4", "\xe4"), (b"\xc3\xb6", "\xf6"), (b"\xe4", "\\xe4"),
+                       (b"\xf6", "\\xf6"), (b"\xe2\x82\xac", "\u20ac"), (b"\xc0\xaf", "\\xc0\\xaf"),
+                       (b"\xf0\x9f\x98\x80", "\U0001f600"), (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
+                       (b"\xe2\x82", "\\xe2\\x82"), (b"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"),
+                       (b"\xe0\x80\xaf", "\\xe0\\x80\\xaf"), (b"\xff", "\\xff"), (b"\x7f", "\x7f")):
+        os.symlink(netns, folder + name)
+        text = Proc(COUNTERS).run("--netns", folder + name, "--prometheus").stdout
+        label, = parse_prometheus(text)["tls_drst_held_total"][1]
+        back = label[1].replace("\\\\", "\\")
+        ok(back == path("odd/") + want, f"a label: {name}", label)
+        got = facts(Proc(COUNTERS).run("--netns", folder + name, "--json")).get("netns")
+        ok(got == path("odd/") + want, f"JSON: {name}", got)
+
+
 def test_netns():
-    odd = path('odd "n\\me"\n\xe4')
-    os.symlink("/proc/self/ns/net", odd)
-    r = enter_own_netns(odd)
+    odd, stay = path('odd "n\\me"\n\xe4'), None
+    r = enter_own_netns("/proc/self/ns/net")
     if r.returncode == NETNS and "only root" in r.stderr:
         skip("--netns", "not root")
     else:
+        is_status(r, 0, "--netns: our own")
+        ok(list(parse_prometheus(r.stdout)["tls_drst_held_total"][1]) == [()], "has no label",
+           r.stdout)
+        r = Proc(COUNTERS).run("--netns", "/proc/self/ns/net", "--json")
+        ok(facts(r).get("netns") == "", "nor a name", r.stdout)
+        stay = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"],
+                                stdout=subprocess.PIPE)
+        stay.stdout.readline()
+        os.symlink(f"/proc/{stay.pid}/ns/net", odd)
+        r = enter_own_netns(odd)
         is_status(r, 0, "--netns PATH")
         label, = parse_prometheus(r.stdout)["tls_drst_held_total"][1]
         back = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], label[1])
-        ok(label[0] == "netns" and back == odd.replace("\xe4", "??"), "a label, escaped", label)
+        ok(label[0] == "netns" and back == odd, "a label, escaped", label)
+        labels_are_told_apart(f"/proc/{stay.pid}/ns/net")
+        stay.kill()
+        stay.wait()
     os.mkfifo(path("pipe"))
     proc = Proc(COUNTERS)
     is_error(proc.run("--netns", "no-such"), NETNS, "a name that is none", "no-such", "ip netns")
@@ -444,10 +474,45 @@ def test_output():
     left = [n for n in os.listdir(WORK) + os.listdir(os.path.dirname(WORK)) if
             n.startswith((".tls.prom", "." + os.path.basename(WORK)))]
     ok(not left, "nothing is left beside it", left)
-    with open("/dev/full", "w") as full:
-        r = subprocess.run([DRSTAT, "--json"], stdout=full, stderr=subprocess.PIPE, text=True,
-                           env=proc.env())
-    ok(r.returncode == OUTPUT and "No space" in r.stderr, "standard output is full", r)
+    for args in ("--json", "--help", "--version"):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([DRSTAT, args], stdout=full, stderr=subprocess.PIPE, text=True,
+                               env=proc.env())
+        ok(r.returncode == OUTPUT and "No space" in r.stderr, f"{args}: standard output is full", r)
+
+
+def test_output_to_something_else():
+    proc, folder = Proc(COUNTERS), path("elsewhere")
+    os.mkdir(folder)
+    os.mkfifo(path("out.fifo"))
+    null = path("null")
+    try:
+        os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.close(os.open(null, os.O_WRONLY))
+    except OSError:
+        null = path("out.fifo")
+    os.symlink(null, path("to-null"))
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path("out.sock"))
+    for name in {null, path("out.fifo"), path("to-null"), path("out.sock"), folder}:
+        before = os.lstat(name)
+        is_error(proc.run("--output", name), OUTPUT, f"--output {os.path.basename(name)}", name,
+                 "regular")
+        after = os.lstat(name)
+        ok((before.st_ino, before.st_mode) == (after.st_ino, after.st_mode), "stays what it is")
+    with open(folder + "/file", "w") as f:
+        f.write("old")
+    for name, to in (("link", "elsewhere/file"), ("link2", "link")):
+        os.symlink(to, path(name))
+        proc.counters({"TlsDrstHeld": len(name)})
+        r = proc.run("--json", "--output", name, cwd=WORK)
+        ok(r.returncode == 0 and os.readlink(path(name)) == to and
+           json.load(open(folder + "/file"))["counters"] == {"TlsDrstHeld": len(name)},
+           f"{name}: the file behind it is replaced", r)
+    os.symlink("no/such", path("dangling"))
+    is_error(proc.run("--output", path("dangling")), OUTPUT, "a link to nothing", "dangling")
+    ok(os.readlink(path("dangling")) == "no/such" and os.listdir(folder) == ["file"],
+       "nothing is left behind", os.listdir(folder))
 
 
 def test_output_each_interval():
@@ -529,10 +594,11 @@ def test_watch():
     ok(True, "so does that the module goes and comes")
     ok(term.end(signal.SIGINT) == 0 and term.seen.endswith("\x1b[?25h"),
        "SIGINT: exit 0, and the cursor is back", repr(term.seen[-80:]))
-    term = Terminal(proc, "--watch")
-    term.until("\x1b[J")
-    ok(term.end(signal.SIGTERM) == -signal.SIGTERM and term.seen.endswith("\x1b[?25h"),
-       "SIGTERM: the cursor is back", repr(term.seen[-80:]))
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        term = Terminal(proc, "--watch")
+        term.until("\x1b[J")
+        ok(term.end(sig) == -sig and term.seen.endswith("\x1b[?25h"),
+           f"{sig.name}: the cursor is back", repr(term.seen[-80:]))
 
 
 def test_watch_fits():
@@ -773,13 +839,14 @@ def test_without_ptrace():
 def test_command_in_netns():
     """A command has no namespace's name in it that a shell would take for more."""
     patient = Patient({"TlsDrstCutByMode": 1}, {})
-    for name, plain in (("n", True), ("n$(id)", False), ("n x", False), ("n\x1b", False)):
-        os.symlink("/proc/self/ns/net", path(name))
-        diagnosis, r = patient.doctor("--netns", path(name))
-        if r.returncode == NETNS and "only root" in r.stderr:
-            return skip("doctor --netns", "not root")
-        want = f"nsenter --net={path(name)} sysctl net.tls_drst.mode=2" if plain else ""
-        ok(found(diagnosis) == {"mode": want}, f"doctor --netns {name!r}: {want!r}", r)
+    with nameless_netns() as (number, first, _):
+        if not number:
+            return skip("doctor --netns", "no unshare --net")
+        for name, plain in (("n", True), ("n$(id)", False), ("n x", False), ("n\x1b", False)):
+            os.symlink(f"/proc/{first.pid}/ns/net", path(name))
+            diagnosis, r = patient.doctor("--netns", path(name))
+            want = f"nsenter --net={path(name)} sysctl net.tls_drst.mode=2" if plain else ""
+            ok(found(diagnosis) == {"mode": want}, f"doctor --netns {name!r}: {want!r}", r)
     return None
 
 
@@ -866,8 +933,20 @@ def test_doctor_findings():
              Patient({"TlsDrstCutNotNotified": 1}, {})),
             ("timed out", {"timed-out": knob + "timeout_ms=120000"},
              Patient({"TlsDrstTimedOut": 1}, {})),
-            ("timed out, inbound", {"timed-out": knob + "timeout_ms=86400000"},
+            ("timed out, inbound",
+             {"timed-out": knob + "timeout_ms=86400000 net.tls_drst.max_hold_ms=86400000"},
              Patient({"TlsDrstInTimedOut": 1}, {}, timeout_ms=86400000)),
+            ("timed out, max_hold_ms limits",
+             {"timed-out": knob + "timeout_ms=400000 net.tls_drst.max_hold_ms=600000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=200000)),
+            ("timed out, max_hold_ms is the smaller one",
+             {"timed-out": knob + "timeout_ms=1200000 net.tls_drst.max_hold_ms=1200000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=600000)),
+            ("timed out, twice that is just max_hold_ms",
+             {"timed-out": knob + "timeout_ms=300000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=150000)),
+            ("timed out, no knob goes further", {"timed-out": "drstat --held --sort idle"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=86400000, max_hold_ms=86400000)),
             ("over the limit", {"over-limit": knob + "max_held=8192"},
              Patient({"TlsDrstOverLimit": 1}, {})),
             ("over the limit, inbound", {"over-limit": knob + "max_held=1048576"},
@@ -919,6 +998,13 @@ def test_doctor_interval():
     ok(drstat.returncode == FINDINGS and set(found(diagnosis)) == {"timed-out"} and not err and
        diagnosis["change"] == {"AbortOnClose": 1, "AbortOnData": 2} and
        "2 holds ended" in diagnosis["findings"][0]["text"], "what was in between is", out)
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        with Patient({}, {}, max_held=0).start("doctor", "--json", "2147") as drstat:
+            until_asleep(drstat)
+            drstat.send_signal(sig)
+            out, err = drstat.communicate(timeout=LIMIT)
+        ok(drstat.returncode == -sig and found(json.loads(out)) and not err,
+           f"{sig.name} ends it as it does, after its findings", (drstat.returncode, out, err))
 
 
 def pair():
@@ -1032,6 +1118,17 @@ def test_doctor_programs():
     ok(found(diagnosis) == {"openssl-stale": ""} and
        text_of(diagnosis, "openssl-stale").endswith(": start it again"),
        "one that is older than its file", r)
+    for since, want in ((0, set()), (0.5, set()), (-0.5, set()), (-5, set()),
+                        (2, {"openssl-stale"}), (600, {"openssl-stale"})):
+        for part in range(10):
+            start = time.time() - part / 10
+            patient = Patient({}, TLS)
+            patient.process(100, "app", [client], conf=on, age=part / 10)
+            os.utime(on, (start + since,) * 2)
+            diagnosis, r = patient.doctor()
+            if set(found(diagnosis)) != want:
+                break
+        ok(set(found(diagnosis)) == want, f"its file is {since} s younger: {want or 'well'}", r)
     diagnosis, r = programs({"conf": on, "unit": "a.service"})
     ok(found(diagnosis) == {"openssl-stale": "systemctl restart a.service"}, "a service", r)
     os.makedirs(container + "/etc/ssl")
@@ -1215,8 +1312,9 @@ def test_doctor_unprivileged():
         return skip("the doctor as nobody", "the program is in a closed folder")
     ok(r.returncode == FINDINGS and "loaded-late" in found(diagnosis) and
        any("kernel TLS" in line for line in diagnosis["unseen"]) and
-       any("1 processes" in line for line in diagnosis["unseen"]),
-       "what it could see, and what not", r)
+       any("1 processes" in line for line in diagnosis["unseen"]) and
+       diagnosis["programs"][0]["openssl"] == "off" and "openssl-conf" not in found(diagnosis),
+       "what it could see, and what not; and it blames no program", r)
     diagnosis, r = patient.doctor()
     ok(diagnosis["unseen"] == [], "root sees all", r)
     server.close()
