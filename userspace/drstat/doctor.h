@@ -14,7 +14,7 @@ struct look {
 	struct stats tls;  /* .n: 0: no kernel TLS */
 	uint64_t on_close; /* TcpExtTCPAbortOnClose */
 	uint64_t on_data;  /* TcpExtTCPAbortOnData */
-	uint64_t pins;	   /* what pins the module, in all namespaces; UINT64_MAX: not known */
+	uint64_t late;	   /* connections that send by kernel TLS, and do not pin the module */
 };
 
 #define FINDINGS_MAX 64
@@ -43,6 +43,7 @@ struct patient {
 void judge(struct patient *p);
 
 /* Connections that send by kernel TLS, and those that ever have */
+uint64_t tls_senders(const struct stats *tls);
 uint64_t ktls_now(const struct patient *p);
 uint64_t ktls_ever(const struct patient *p);
 

@@ -24,9 +24,15 @@ static uint64_t tls(const struct patient *p, const char *name)
 	return number(p->now->tls.counter, p->now->tls.n, name);
 }
 
+uint64_t tls_senders(const struct stats *tls)
+{
+	return number(tls->counter, tls->n, "TlsCurrTxSw") +
+	       number(tls->counter, tls->n, "TlsCurrTxDevice");
+}
+
 uint64_t ktls_now(const struct patient *p)
 {
-	return tls(p, "TlsCurrTxSw") + tls(p, "TlsCurrTxDevice");
+	return tls_senders(&p->now->tls);
 }
 
 uint64_t ktls_ever(const struct patient *p)
@@ -160,16 +166,14 @@ static const struct program *uses_ktls(const struct programs *programs)
 	return NULL;
 }
 
-/* Each connection that the module looks at pins it. Those of other namespaces do, too. */
 static void judge_late(struct patient *p)
 {
 	const struct program *one = uses_ktls(&p->programs);
-	uint64_t late = ktls_now(p);
+	uint64_t late = p->now->late;
 	char *again;
 
-	if (!p->now->drst.n || late <= p->now->pins)
+	if (!p->now->drst.n || !late)
 		return;
-	late -= p->now->pins;
 	again = one ? restart(one) : NULL;
 	find(p, "loaded-late",
 	     words("%" PRIu64 " connection%s had kernel TLS before tls_drst was loaded, and cannot "
@@ -254,6 +258,12 @@ static void judge_cuts(struct patient *p)
 			   ", and mode 2 holds them",
 			   cut, s(cut), mode),
 		     set_knob(p, "mode", 2));
+	else if (cut && !linger && !p->before)
+		find(p, "hold-linger",
+		     words("%" PRIu64 " connection%s cut after close_notify so far: by SO_LINGER "
+			   "{1, 0}, as hold_linger is 0, or by a lower mode before",
+			   cut, s(cut)),
+		     there(p, words("drstat doctor 60")));
 	else if (cut && !linger)
 		find(p, "hold-linger",
 		     words("%" PRIu64 " connection%s cut by SO_LINGER {1, 0} after "

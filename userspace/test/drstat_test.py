@@ -926,7 +926,7 @@ def test_doctor_findings():
              {"mode": knob + "mode=2 net.tls_drst.hold_linger=1"},
              Patient({"TlsDrstCutByMode": 1}, {}, hold_linger=0)),
             ("mode 2, cut before", {}, Patient({"TlsDrstCutByMode": 1}, {}, mode=2)),
-            ("hold_linger 0", {"hold-linger": knob + "hold_linger=1"},
+            ("hold_linger 0, so far", {"hold-linger": "drstat doctor 60"},
              Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)),
             ("no close_notify", {"close-notify": "cd /sys/kernel/tracing && echo 1 >events/"
              "tls_drst/tls_drst_cut/enable && cat trace_pipe"},
@@ -998,6 +998,14 @@ def test_doctor_interval():
     ok(drstat.returncode == FINDINGS and set(found(diagnosis)) == {"timed-out"} and not err and
        diagnosis["change"] == {"AbortOnClose": 1, "AbortOnData": 2} and
        "2 holds ended" in diagnosis["findings"][0]["text"], "what was in between is", out)
+    patient = Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)
+    with patient.start("doctor", "--json", "2147") as drstat:
+        until_asleep(drstat)
+        patient.counters({**WELL, "TlsDrstCutByMode": 2})
+        drstat.send_signal(signal.SIGINT)
+        out, err = drstat.communicate(timeout=LIMIT)
+    ok(found(json.loads(out)) == {"hold-linger": "sysctl net.tls_drst.hold_linger=1"},
+       "hold_linger 0, in between", out)
     for sig in (signal.SIGTERM, signal.SIGHUP):
         with Patient({}, {}, max_held=0).start("doctor", "--json", "2147") as drstat:
             until_asleep(drstat)
@@ -1005,6 +1013,26 @@ def test_doctor_interval():
             out, err = drstat.communicate(timeout=LIMIT)
         ok(drstat.returncode == -sig and found(json.loads(out)) and not err,
            f"{sig.name} ends it as it does, after its findings", (drstat.returncode, out, err))
+
+
+def test_doctor_churn():
+    """Connections that come and go between our looks are not late; late ones are there in all."""
+    for senders, late in (([3, 2], 0), ([9, 7, 2], 0), ([5, 4, 3, 4, 5], 1), ([4, 3, 3, 3, 6], 1)):
+        patient = Patient({}, {}, refcnt=2)
+        place = patient.root + "/net/tls_stat"
+        os.unlink(place)
+        os.mkfifo(place)
+        with patient.start("doctor", "--json") as drstat:
+            for n in senders:
+                with open(place, "w") as f:     # it has it open now, and will find the next one
+                    os.mkfifo(place + ".new")
+                    os.rename(place + ".new", place)
+                    f.write("".join(f"{c:<32}\t{v}\n"
+                                    for c, v in {**TLS, "TlsCurrTxSw": n}.items()))
+            out, err = drstat.communicate(timeout=LIMIT)
+        text = text_of(json.loads(out), "loaded-late")
+        ok(text.startswith(f"{late} connection ") if late else not text,
+           f"2 pins, {senders} senders: {late} late", out + err)
 
 
 def pair():
