@@ -727,9 +727,10 @@ def test_all_netns():
 
 @contextlib.contextmanager
 def nameless_netns():
-    """A network namespace of two processes, the first of them found first: (its number, their pids)"""
-    first = subprocess.Popen(["unshare", "--net", "sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"],
-                             stdout=subprocess.PIPE, text=True)
+    """A network namespace of two processes, the first found first: (its number, first, second)"""
+    script = "sleep 1000 & echo $!; exec sleep 1000"
+    first = subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE,
+                             text=True)
     second = int(first.stdout.readline() or 0)
     try:
         yield os.readlink(f"/proc/{second}/ns/net") if second else None, first, second
@@ -742,7 +743,7 @@ def nameless_netns():
 
 
 def until_asleep(drstat):
-    """It calls ppoll(NULL, 0, ...) only when it has looked. Other sleeps are shorter, but there are."""
+    """It calls ppoll(NULL, 0, ...) only when it has looked; it may sleep before, too."""
     until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
           open(f"/proc/{drstat.pid}/syscall").read().split()[1:3] == ["0x0", "0x0"],
           "it to have looked")
@@ -780,7 +781,8 @@ def test_doctor_all_netns_moves():
         if not number:
             return skip("the doctor, and namespaces whose processes change", "no unshare --net")
         subprocess.run(["ip", "netns", "add", name], check=True)
-        holder = subprocess.Popen(["ip", "netns", "exec", name, "sh", "-c", "echo; exec sleep 1000"],
+        script = "echo; exec sleep 1000"
+        holder = subprocess.Popen(["ip", "netns", "exec", name, "sh", "-c", script],
                                   stdout=subprocess.PIPE)
         try:
             holder.stdout.readline()
@@ -819,8 +821,8 @@ def test_without_ptrace():
     server = socket.create_server(("127.0.0.1", 0))
     # The processes of the real /proc
     def real(*args, prefix=()):
-        return subprocess.run([*prefix, DRSTAT, *args], capture_output=True, text=True, timeout=LIMIT,
-                              preexec_fn=without_ptrace)
+        return subprocess.run([*prefix, DRSTAT, *args], capture_output=True, text=True,
+                              timeout=LIMIT, preexec_fn=without_ptrace)
     r = real("doctor", "--json")
     if r.returncode not in (0, FINDINGS):
         return skip("without CAP_SYS_PTRACE", "the kernel has something that drstat does not know")
@@ -1185,7 +1187,7 @@ def test_doctor_programs():
 
 
 def test_doctor_hostile_files():
-    """What OPENSSL_CONF of somebody's process names is not opened unless it is a file to be read."""
+    """What OPENSSL_CONF of somebody's process names is opened only if it is a plain file."""
     server, client, accepted = pair()
     made = {"a FIFO": path("c.fifo"), "a device": "/dev/zero", "a terminal": "/dev/tty",
             "a folder": WORK, "a file that waits": "/proc/kmsg", "a magic link": "/proc/self/fd/0",
@@ -1248,7 +1250,7 @@ def test_doctor_cure_is_ours():
 
     diagnosis, r = doctor()
     ok(found(diagnosis)["openssl-conf"].endswith(" >>" + mine), "root's process, root's file", r)
-    somebody = os.getuid() + 1234
+    we, somebody = os.getuid(), os.getuid() + 1234
     is_by_hand(*doctor(uid=somebody), "another user's OPENSSL_CONF")
     is_by_hand(*doctor(conf=link), "a link")
     is_by_hand(*doctor(conf=writable), "a file that others may write to")
@@ -1257,7 +1259,7 @@ def test_doctor_cure_is_ours():
         is_by_hand(*doctor(conf=foreign), "another user's file")
     patient = Patient({}, TLS)
     patient.process(77, "app", [client], conf=mine)
-    patient.write("status", f"Uid:\t{somebody}\t{os.getuid()}\t{os.getuid()}\t{os.getuid()}\n", "77")
+    patient.write("status", f"Uid:\t{somebody}\t{we}\t{we}\t{we}\n", "77")
     is_by_hand(*patient.doctor(), "a set-user-ID program's OPENSSL_CONF")
     # It leads to a file of the container, which is not there.
     is_by_hand(*doctor(root=container, conf=None), "a container whose file is an absolute link")
