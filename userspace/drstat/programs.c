@@ -249,9 +249,10 @@ static bool has_our_root(struct program *p)
 
 static bool alike(const struct program *a, const struct program *b)
 {
-	return !strcmp(a->name, b->name) && !strcmp(a->unit, b->unit) && a->conf == b->conf &&
-	       a->stale == b->stale && !strcmp(a->file + a->inside, b->file + b->inside) &&
-	       a->root_dev == b->root_dev && a->root_ino == b->root_ino;
+	return !strcmp(a->name, b->name) && !strcmp(a->unit, b->unit) &&
+	       !strcmp(a->mend, b->mend) && a->conf == b->conf && a->stale == b->stale &&
+	       !strcmp(a->file + a->inside, b->file + b->inside) && a->root_dev == b->root_dev &&
+	       a->root_ino == b->root_ino;
 }
 
 /* Return: false: no memory. */
