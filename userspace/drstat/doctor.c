@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOKS 5
+
 /* ---- looking ---- */
 
 /* "TcpExt: NAMES" and "TcpExt: VALUES", each on a line */
@@ -52,20 +54,39 @@ static uint64_t read_pins(void)
 	return *line && !*end ? n : UINT64_MAX;
 }
 
+/*
+ * The counters of kernel TLS. Each connection that the module looks at pins it, also those of other
+ * namespaces; but they come and go while we read: what one look does not see is not there.
+ */
+static enum xs look_at_tls(struct look *l)
+{
+	uint64_t before, after, sending;
+	enum xs xs = XS_OK;
+
+	l->late = UINT64_MAX;
+	for (int i = 0; i < LOOKS && l->late && !xs; i++) {
+		before = read_pins();
+		xs = tls_stats_read(&l->tls);
+		after = read_pins();
+		if (before < after)
+			before = after;
+		sending = tls_senders(&l->tls);
+		sending = sending > before ? sending - before : 0;
+		if (sending < l->late)
+			l->late = sending;
+	}
+	return xs;
+}
+
 /* Return: 0, or XS_FILE after a word about it. */
 static enum xs look(struct look *l)
 {
-	uint64_t pins = read_pins();
-	enum xs xs = tls_stats_read(&l->tls);
+	enum xs xs = look_at_tls(l);
 
 	if (!xs || xs == XS_NO_MODULE)
 		xs = stats_read(&l->drst);
 	if (xs && xs != XS_NO_MODULE)
 		return xs;
-	/* Connections come and go meanwhile, but not more pins than there were. */
-	l->pins = read_pins();
-	if (pins > l->pins)
-		l->pins = pins;
 	read_resets(l);
 	return XS_OK;
 }
@@ -162,7 +183,7 @@ enum xs doctor(const struct options *o)
 	for (size_t i = 0; i < n && patient; i++) {
 		if (list)
 			patient[i].ns = list[i];
-		else if (o->netns)
+		else if (o->netns && *o->netns)
 			netns_named(&patient[i].ns, o->netns);
 	}
 	if (patient) {

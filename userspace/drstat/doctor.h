@@ -14,7 +14,7 @@ struct look {
 	struct stats tls;  /* .n: 0: no kernel TLS */
 	uint64_t on_close; /* TcpExtTCPAbortOnClose */
 	uint64_t on_data;  /* TcpExtTCPAbortOnData */
-	uint64_t pins;	   /* what pins the module, in all namespaces; UINT64_MAX: not known */
+	uint64_t late;	   /* connections that send by kernel TLS, and do not pin the module */
 };
 
 #define FINDINGS_MAX 64
@@ -22,7 +22,7 @@ struct look {
 struct finding {
 	const char *name;
 	char *text;
-	char *run;
+	char *run; /* NULL: no command helps */
 };
 
 struct patient {
@@ -43,6 +43,7 @@ struct patient {
 void judge(struct patient *p);
 
 /* Connections that send by kernel TLS, and those that ever have */
+uint64_t tls_senders(const struct stats *tls);
 uint64_t ktls_now(const struct patient *p);
 uint64_t ktls_ever(const struct patient *p);
 
@@ -51,6 +52,9 @@ uint64_t held_now(const struct patient *p);
 
 /* What a counter of the module has counted in the time that is judged; 0 where it has none */
 uint64_t counted(const struct patient *p, const char *name);
+
+/* A counter's change. It goes back only where another namespace has got the number of one. */
+uint64_t grown(uint64_t now, uint64_t before);
 
 /* printf() to memory, to be freed */
 char *words(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

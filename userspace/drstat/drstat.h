@@ -169,6 +169,9 @@ void show_counters(FILE *to, const struct stats *now, const struct stats *before
 /* The list, but not more than @max lines of it. @narrow: the peer first, for 80 columns */
 void show_holds(FILE *to, const struct holds *h, size_t max, bool narrow);
 
+/* How many bytes the character takes; 0: it is none of UTF-8 */
+size_t utf8_length(const char *text);
+
 /* 1536: 1.5K */
 const char *human_size(char *out, size_t size, uint64_t bytes);
 
@@ -184,7 +187,7 @@ double rate(const struct stats *now, const struct stats *before, struct change c
 void show_json(FILE *to, const char *netns, const struct stats *now, const struct stats *before,
 	       const struct holds *h);
 
-/* A string, in quotes; bytes that are not ASCII become ? */
+/* A string, in quotes; bytes that are not UTF-8 become the text \xNN */
 void json_string(FILE *to, const char *text);
 
 /* An object of counters */
@@ -217,11 +220,11 @@ void netns_named(struct netns *ns, const char *name);
 
 /**
  * netns_enter() - go to a network namespace
- * @name: a name as `ip netns` has them, or a path
+ * @name: a name as `ip netns` has them, or a path; becomes "" where it is the one that we are in
  *
  * Return: 0, or XS_NETNS after a word about it.
  */
-enum xs netns_enter(const char *name);
+enum xs netns_enter(const char **name);
 
 /**
  * netns_list() - find all network namespaces that have a name or a process
@@ -232,8 +235,11 @@ enum xs netns_enter(const char *name);
  */
 enum xs netns_list(struct netns **list, size_t *n);
 
-/* Enter one of the list. Return: as netns_enter(), or XS_NO_MODULE: it has gone, nothing is said. */
-enum xs netns_visit(const struct netns *ns);
+/*
+ * Enter one of the list, whose path and name may change. Return: as netns_enter(), or XS_NO_MODULE:
+ * it has gone, nothing is said.
+ */
+enum xs netns_visit(struct netns *ns);
 
 /* ---- sockets.c ---- */
 
@@ -266,21 +272,29 @@ enum conf {
 	CONF_KTLS,
 };
 
+#define OPENSSL_CNF "/etc/ssl/openssl.cnf"
+
+/* Names that need no care in a shell: letters, digits and what is in @more */
+bool plain(const char *text, const char *more);
+
+/* A file as a program with that root sees it. Return: an O_PATH descriptor or a negative errno. */
+int openssl_find(const char *root, const char *name);
+
 /**
  * openssl_conf() - find out whether an openssl.cnf switches kernel TLS on
- * @path: the file; it may be missing
- * @name: its name in the command that mends it
- * @mend: out, for CONF_OFF: that command; PATH_MAX + 1024
+ * @fd: what openssl_find() has found; -ENOENT: the file is missing
+ * @name: its name in the command that mends it; NULL: none
+ * @mend: out, for CONF_OFF: that command, "" if there is none; PATH_MAX + 1024
  *
  * Return: see enum conf.
  */
-enum conf openssl_conf(const char *path, const char *name, char *mend);
+enum conf openssl_conf(int fd, const char *name, char *mend);
 
 /* ---- programs.c ---- */
 
 struct program {
 	char name[32];
-	char unit[128]; /* the service of systemd, or "" */
+	char unit[256]; /* the service of systemd, fit for a shell, or "" */
 	int pid;	/* the first one of that name and file */
 	size_t more;	/* how many others there are */
 	size_t ktls;
@@ -289,7 +303,10 @@ struct program {
 	enum conf conf;
 	bool stale;	     /* started before the file was changed */
 	char file[PATH_MAX]; /* openssl.cnf */
-	char mend[PATH_MAX + 1024];
+	size_t inside;	     /* where in @file its name begins as the program sees it */
+	dev_t root_dev;	     /* the program's root, 0 where we may not see it */
+	ino_t root_ino;
+	char mend[PATH_MAX + 1024]; /* "": no command of ours mends the file */
 };
 
 struct programs {

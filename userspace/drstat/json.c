@@ -10,15 +10,18 @@
 void json_string(FILE *to, const char *text)
 {
 	fputc('"', to);
-	for (; *text; text++) {
+	for (size_t len; *text; text += len ? len : 1) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c == '"' || c == '\\')
+		len = utf8_length(text);
+		if (!len)
+			fprintf(to, "\\\\x%02x", c);
+		else if (c == '"' || c == '\\')
 			fprintf(to, "\\%c", c);
 		else if (c < ' ' || c == 0x7f)
 			fprintf(to, "\\u%04x", c);
 		else
-			fputc(c < 0x80 ? c : '?', to);
+			fwrite(text, 1, len, to);
 	}
 	fputc('"', to);
 }

@@ -6,8 +6,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define OPENSSL_CNF "/etc/ssl/openssl.cnf"
+#define DAY_MS 86400000 /* the most that timeout_ms and max_hold_ms may be */
 
 /* ---- numbers ---- */
 
@@ -23,9 +24,15 @@ static uint64_t tls(const struct patient *p, const char *name)
 	return number(p->now->tls.counter, p->now->tls.n, name);
 }
 
+uint64_t tls_senders(const struct stats *tls)
+{
+	return number(tls->counter, tls->n, "TlsCurrTxSw") +
+	       number(tls->counter, tls->n, "TlsCurrTxDevice");
+}
+
 uint64_t ktls_now(const struct patient *p)
 {
-	return tls(p, "TlsCurrTxSw") + tls(p, "TlsCurrTxDevice");
+	return tls_senders(&p->now->tls);
 }
 
 uint64_t ktls_ever(const struct patient *p)
@@ -59,11 +66,18 @@ uint64_t counted(const struct patient *p, const char *name)
 	return stats_change(now, &p->before->drst, (size_t)(c - now->counter)).by;
 }
 
+uint64_t grown(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
 static uint64_t resets(const struct patient *p)
 {
-	uint64_t all = p->now->on_close + p->now->on_data;
+	const struct look *now = p->now, *before = p->before;
 
-	return p->before ? all - p->before->on_close - p->before->on_data : all;
+	if (!before)
+		return now->on_close + now->on_data;
+	return grown(now->on_close, before->on_close) + grown(now->on_data, before->on_data);
 }
 
 static uint64_t at_most(uint64_t n, uint64_t max)
@@ -88,7 +102,7 @@ char *words(const char *fmt, ...)
 	exit(XS_OUTPUT);
 }
 
-/* Takes @text and @run. */
+/* Takes @text and @run, which is NULL where no command helps. */
 static void find(struct patient *p, const char *name, char *text, char *run)
 {
 	if (p->n == FINDINGS_MAX) {
@@ -99,14 +113,17 @@ static void find(struct patient *p, const char *name, char *text, char *run)
 	p->finding[p->n++] = (struct finding){ name, text, run };
 }
 
-/* A command that has to run in the namespace. Takes @command. */
+/* A command that has to run in the namespace. Takes @command. Return: NULL: no shell takes the name */
 static char *there(const struct patient *p, char *command)
 {
 	char *text;
 
 	if (!*p->ns.name)
 		return command;
-	text = words("nsenter --net=%s %s", p->ns.path, command);
+	if (!plain(p->ns.path, "_-./+:@~"))
+		text = NULL;
+	else
+		text = words("nsenter --net=%s %s", p->ns.path, command);
 	free(command);
 	return text;
 }
@@ -116,11 +133,10 @@ static char *set_knob(const struct patient *p, const char *name, uint64_t value)
 	return there(p, words("sysctl net.tls_drst.%s=%" PRIu64, name, value));
 }
 
+/* Return: NULL: there is no command for it. */
 static char *restart(const struct program *one)
 {
-	if (*one->unit)
-		return words("systemctl restart %s", one->unit);
-	return words("kill %d, and start %s again", one->pid, one->name);
+	return *one->unit ? words("systemctl restart %s", one->unit) : NULL;
 }
 
 static const char *s(uint64_t n)
@@ -150,42 +166,49 @@ static const struct program *uses_ktls(const struct programs *programs)
 	return NULL;
 }
 
-/* Each connection that the module looks at pins it. Those of other namespaces do, too. */
 static void judge_late(struct patient *p)
 {
 	const struct program *one = uses_ktls(&p->programs);
-	uint64_t late = ktls_now(p);
+	uint64_t late = p->now->late;
+	char *again;
 
-	if (!p->now->drst.n || late <= p->now->pins)
+	if (!p->now->drst.n || !late)
 		return;
-	late -= p->now->pins;
+	again = one ? restart(one) : NULL;
 	find(p, "loaded-late",
 	     words("%" PRIu64 " connection%s had kernel TLS before tls_drst was loaded, and cannot "
 		   "be held: %s has to be started again",
 		   late, s(late), one ? one->name : "a program"),
-	     one ? restart(one) : there(p, words("ss -tienp")));
+	     again ? again : there(p, words("ss -tienp")));
 }
 
 /* A program with OpenSSL and TCP connections, none of kernel TLS */
 static void judge_program(struct patient *p, const struct program *one)
 {
-	char *again;
+	bool by_hand = !*one->mend;
+	char *again, *run = NULL;
 
-	if (one->ktls || (!one->other && ktls_ever(p)))
+	/* Where we do not see which connections are kernel TLS's, all of them look as if none was. */
+	if (!p->sockets.ulp_seen || one->ktls || (!one->other && ktls_ever(p)))
 		return;
+	again = restart(one);
 	if (one->conf == CONF_OFF) {
-		again = restart(one);
+		if (!by_hand)
+			run = words("%s%s%s", one->mend, again ? " && " : "", again ?: "");
 		find(p, "openssl-conf",
-		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS",
-			   one->name, one->pid, one->file),
-		     words("%s && %s", one->mend, again));
+		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS%s%s",
+			   one->name, one->pid, one->file, by_hand ? ": add it by hand" : "",
+			   by_hand || !again ? ", and start the program again" : ""),
+		     run);
 		free(again);
 	} else if (one->conf == CONF_KTLS && one->stale) {
 		find(p, "openssl-stale",
 		     words("%s[%d] has OpenSSL and no kernel TLS: it was started before %s was "
-			   "changed",
-			   one->name, one->pid, one->file),
-		     restart(one));
+			   "changed%s",
+			   one->name, one->pid, one->file, again ? "" : ": start it again"),
+		     again);
+	} else {
+		free(again);
 	}
 }
 
@@ -193,6 +216,8 @@ static void judge_use(struct patient *p)
 {
 	size_t before = p->n;
 	char mend[PATH_MAX + 1024];
+	enum conf conf;
+	int fd;
 
 	if (!p->now->tls.n)
 		return;
@@ -200,7 +225,11 @@ static void judge_use(struct patient *p)
 		judge_program(p, &p->programs.program[i]);
 	if (p->n > before || ktls_ever(p))
 		return;
-	if (openssl_conf(OPENSSL_CNF, OPENSSL_CNF, mend) == CONF_OFF)
+	fd = openssl_find("/", OPENSSL_CNF);
+	conf = openssl_conf(fd, OPENSSL_CNF, mend);
+	if (fd >= 0)
+		close(fd);
+	if (conf == CONF_OFF)
 		find(p, "unused",
 		     words("no connection has sent by kernel TLS so far: " OPENSSL_CNF
 			   " has no Options = KTLS"),
@@ -229,6 +258,12 @@ static void judge_cuts(struct patient *p)
 			   ", and mode 2 holds them",
 			   cut, s(cut), mode),
 		     set_knob(p, "mode", 2));
+	else if (cut && !linger && !p->before)
+		find(p, "hold-linger",
+		     words("%" PRIu64 " connection%s cut after close_notify so far: by SO_LINGER "
+			   "{1, 0}, as hold_linger is 0, or by a lower mode before",
+			   cut, s(cut)),
+		     there(p, words("drstat doctor 60")));
 	else if (cut && !linger)
 		find(p, "hold-linger",
 		     words("%" PRIu64 " connection%s cut by SO_LINGER {1, 0} after "
@@ -258,6 +293,21 @@ static char *more_memory(void)
 		     2 * mem[2]);
 }
 
+/* Time without progress is time of the hold, too: max_hold_ms must not be in its way. */
+static char *more_time(const struct patient *p)
+{
+	uint64_t timeout = knob(p, "timeout_ms", 60000), max = knob(p, "max_hold_ms", 300000);
+	uint64_t longer = at_most(2 * timeout, DAY_MS);
+
+	if (longer <= max && longer > timeout)
+		return set_knob(p, "timeout_ms", longer);
+	if (timeout >= DAY_MS && max >= DAY_MS)
+		return there(p, words("drstat --held --sort idle"));
+	return there(p, words("sysctl net.tls_drst.timeout_ms=%" PRIu64
+			      " net.tls_drst.max_hold_ms=%" PRIu64,
+			      longer, at_most(2 * (max > timeout ? max : timeout), DAY_MS)));
+}
+
 static void judge_limits(struct patient *p)
 {
 	uint64_t max_held = knob(p, "max_held", 4096), held = held_now(p), n;
@@ -271,8 +321,7 @@ static void judge_limits(struct patient *p)
 		     words("%" PRIu64 " hold%s ended by timeout_ms, max_hold_ms or TCP's own "
 			   "time-out, perhaps with data missing",
 			   n, s(n)),
-		     set_knob(p, "timeout_ms",
-			      at_most(2 * knob(p, "timeout_ms", 60000), 86400000)));
+		     more_time(p));
 	n = counted(p, "TlsDrstOverLimit") + counted(p, "TlsDrstInOverLimit");
 	if (n)
 		find(p, "over-limit",

@@ -142,15 +142,18 @@ static int check(const struct options *o)
 	return -1;
 }
 
+static int print(const char *text)
+{
+	return (int)put_stdout(text, strlen(text));
+}
+
 static int set(struct options *o, int opt)
 {
 	switch (opt) {
 	case OPT_HELP:
-		fputs(usage, stdout);
-		return XS_OK;
+		return print(usage);
 	case OPT_VERSION:
-		puts("drstat " DRSTAT_VERSION);
-		return XS_OK;
+		return print("drstat " DRSTAT_VERSION "\n");
 	case OPT_ZEROS:
 		o->zeros = true;
 		return -1;
@@ -207,13 +210,13 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (o.netns)
-		status = (int)netns_enter(o.netns);
+		status = (int)netns_enter(&o.netns);
 	if (status > 0)
 		return status;
 	if (o.interval || o.output)
 		catch_signals();
 	status = (int)(o.doctor ? doctor(&o) : report(&o));
-	if (!status && stop_signal && stop_signal != SIGINT) {
+	if ((!status || status == XS_FINDINGS) && stop_signal && stop_signal != SIGINT) {
 		signal(stop_signal, SIG_DFL);
 		raise(stop_signal);
 	}

@@ -15,6 +15,12 @@
 #define NETNS_DIR "/run/netns"
 
 static int own_fd = -1; /* the namespace that we were started in */
+static size_t unseen;	/* processes whose namespace the last list may lack */
+
+static bool is_netns(const struct netns *ns, const struct stat *st)
+{
+	return ns->dev == st->st_dev && ns->ino == st->st_ino;
+}
 
 static enum xs bad_netns(const char *name, int err)
 {
@@ -30,15 +36,18 @@ static enum xs bad_netns(const char *name, int err)
 	return XS_NETNS;
 }
 
-/* Return: 0 or an errno. */
-static int enter(const char *path)
+/* @want: NULL: any. Return: 0 or an errno; ENOENT where another one has got that path. */
+static int enter(const char *path, const struct netns *want)
 {
 	/* A name that is none must not wait for a pipe's writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
+	struct stat st;
 
 	if (fd < 0)
 		return errno;
-	if (setns(fd, CLONE_NEWNET) < 0)
+	if (want && fstat(fd, &st) == 0 && !is_netns(want, &st))
+		err = ENOENT;
+	else if (setns(fd, CLONE_NEWNET) < 0)
 		err = errno;
 	close(fd);
 	return err;
@@ -51,28 +60,22 @@ void netns_named(struct netns *ns, const char *name)
 	snprintf(ns->path, sizeof(ns->path), "%s%s", strchr(name, '/') ? "" : NETNS_DIR "/", name);
 }
 
-enum xs netns_enter(const char *name)
+enum xs netns_enter(const char **name)
 {
 	struct netns ns;
+	struct stat st, own;
+	bool is_own;
 	int err;
 
-	netns_named(&ns, name);
-	err = enter(ns.path);
-	return err ? bad_netns(name, err) : XS_OK;
-}
-
-enum xs netns_visit(const struct netns *ns)
-{
-	int err;
-
-	if (!*ns->name)
-		err = setns(own_fd, CLONE_NEWNET) < 0 ? errno : 0;
-	else
-		err = enter(ns->path);
-	/* Its process, or its name, is gone. EINVAL: the name is a plain file until it is mounted. */
-	if (*ns->name && (err == ENOENT || err == ESRCH || err == EINVAL))
-		return XS_NO_MODULE;
-	return err ? bad_netns(*ns->name ? ns->name : "of our own", err) : XS_OK;
+	netns_named(&ns, *name);
+	is_own = stat(ns.path, &st) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+		 st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+	err = enter(ns.path, NULL);
+	if (err)
+		return bad_netns(*name, err);
+	if (is_own)
+		*name = "";
+	return XS_OK;
 }
 
 /* ---- all of them ---- */
@@ -80,7 +83,7 @@ enum xs netns_visit(const struct netns *ns)
 static bool known(const struct netns *list, size_t n, const struct stat *st)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i].dev == st->st_dev && list[i].ino == st->st_ino)
+		if (is_netns(&list[i], st))
 			return true;
 	return false;
 }
@@ -92,7 +95,11 @@ static bool add(struct netns **list, size_t *n, const char *path, const char *na
 	struct stat st;
 
 	/* What is none shows itself when it is entered. */
-	if (stat(path, &st) < 0 || known(*list, *n, &st))
+	if (stat(path, &st) < 0) {
+		unseen += errno == EACCES || errno == EPERM;
+		return true;
+	}
+	if (known(*list, *n, &st))
 		return true;
 	more = reallocarray(*list, *n + 1, sizeof(*more));
 	if (!more)
@@ -135,6 +142,7 @@ enum xs netns_list(struct netns **list, size_t *n)
 
 	*list = NULL;
 	*n = 0;
+	unseen = 0;
 	if (own_fd < 0)
 		own_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (own_fd < 0)
@@ -147,4 +155,52 @@ enum xs netns_list(struct netns **list, size_t *n)
 	say("no memory for the list of network namespaces");
 	free(*list);
 	return XS_OUTPUT;
+}
+
+/* The process, or the name, by which we know it may be gone, while others have it. */
+static int enter_again(struct netns *ns)
+{
+	struct netns *list;
+	int err = ENOENT;
+	size_t n;
+
+	if (netns_list(&list, &n))
+		return ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].dev != ns->dev || list[i].ino != ns->ino)
+			continue;
+		*ns = list[i];
+		err = enter(ns->path, ns);
+		break;
+	}
+	free(list);
+	return err;
+}
+
+/* EINVAL: the name is a plain file until it is mounted. */
+static bool has_gone(int err)
+{
+	return err == ENOENT || err == ESRCH || err == EINVAL;
+}
+
+enum xs netns_visit(struct netns *ns)
+{
+	static bool said;
+	int err;
+
+	if (!*ns->name)
+		err = setns(own_fd, CLONE_NEWNET) < 0 ? errno : 0;
+	else
+		err = enter(ns->path, ns);
+	if (*ns->name && has_gone(err))
+		err = enter_again(ns);
+	if (*ns->name && has_gone(err))
+		return XS_NO_MODULE;
+	if (err)
+		return bad_netns(*ns->name ? ns->name : "of our own", err);
+	if (unseen && !said)
+		say("the network namespaces of %zu processes are not seen: permission denied; root needs CAP_SYS_PTRACE",
+		    unseen);
+	said |= unseen > 0;
+	return XS_OK;
 }

@@ -7,11 +7,17 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define WORD 128
+#define CONF_MAX (1 << 20)
 
 /* A step from one section to the next, and the name that we give that one where it has none */
 static const struct {
@@ -59,7 +65,8 @@ static bool lookup(FILE *f, const char *section, const char *key, char *value, b
 			snprintf(here, sizeof(here), "%s", trim(text + 1));
 			continue;
 		}
-		if (!strncmp(text, ".include", strlen(".include")) ||
+		/* OpenSSL takes no file that has a line without = in it. */
+		if (!strncmp(text, ".include", strlen(".include")) || (*text && !equals) ||
 		    (*text && text[strlen(text) - 1] == '\\'))
 			*odd = true;
 		if (!equals || strcmp(here, section) != 0)
@@ -88,8 +95,7 @@ static bool has_ktls(const char *options)
 	return false;
 }
 
-/* Names that need no care in a shell */
-static bool plain(const char *text, const char *more)
+bool plain(const char *text, const char *more)
 {
 	for (; *text; text++)
 		if (!isalnum((unsigned char)*text) && !strchr(more, *text))
@@ -99,7 +105,8 @@ static bool plain(const char *text, const char *more)
 
 /*
  * The command that writes what is missing behind the file: a section may be continued, and the
- * last value counts. @step: where the way ends, in @section; @old: options that are to stay
+ * last value counts. @step: where the way ends, in @section; @old: options that are to stay;
+ * @name: NULL: no command
  */
 static enum conf write_mend(size_t step, const char *section, const char *old, const char *name,
 			    char *mend)
@@ -107,8 +114,11 @@ static enum conf write_mend(size_t step, const char *section, const char *old, c
 	char lines[512];
 	size_t len = 0;
 
-	if (!plain(section, "_-.") || !plain(old, "_-,+ ") || !plain(name, "_-./+:@~"))
+	*mend = '\0';
+	if (!plain(section, "_-.") || !plain(old, "_-,+ "))
 		return CONF_UNKNOWN;
+	if (!name || !plain(name, "_-./+:@~"))
+		return CONF_OFF;
 	for (; step < STEPS; step++) {
 		len += (size_t)snprintf(lines + len, sizeof(lines) - len,
 					"\\n[%s]\\n%s = %s%s%s\\n", section, steps[step].key,
@@ -122,26 +132,90 @@ static enum conf write_mend(size_t step, const char *section, const char *old, c
 	return CONF_OFF;
 }
 
-enum conf openssl_conf(const char *path, const char *name, char *mend)
+/* No link leads out of @root, and nothing is opened that could wait or do something. */
+int openssl_find(const char *root, const char *name)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	int dir = open(root, O_PATH | O_CLOEXEC | O_DIRECTORY), fd;
+
+	if (dir < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	if (fd < 0)
+		fd = -errno;
+	close(dir);
+	return fd;
+}
+
+/*
+ * The text of a file, to be freed, with the end of a line behind it. Its size is what stat() says:
+ * files of the kernel that may wait, such as /proc/kmsg, have none. Return: NULL: we do not read it
+ */
+static char *read_text(int found, size_t *len)
+{
+	char path[64], *text = NULL;
+	ssize_t got = 1;
+	struct stat st;
+	int fd = -1;
+
+	if (fstat(found, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONF_MAX)
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		text = malloc((size_t)st.st_size + 1);
+	for (*len = 0; text && got > 0 && *len < (size_t)st.st_size; *len += (size_t)got) {
+		got = read(fd, text + *len, (size_t)st.st_size - *len);
+		if (got < 0) {
+			free(text);
+			text = NULL;
+			break;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	if (text)
+		text[(*len)++] = '\n';
+	return text;
+}
+
+static enum conf follow(FILE *f, const char *name, char *mend)
 {
 	char section[WORD] = "default", value[WORD] = "";
-	FILE *f = fopen(path, "re");
-	enum conf conf = CONF_KTLS;
 	bool odd = false;
 	size_t step;
 
-	if (!f)
-		return errno == ENOENT ? write_mend(0, section, "", name, mend) : CONF_UNKNOWN;
 	for (step = 0; step < STEPS; step++) {
 		if (!lookup(f, section, steps[step].key, value, &odd))
 			break;
 		if (step < STEPS - 1)
 			snprintf(section, sizeof(section), "%s", value);
 	}
-	if (step < STEPS || !has_ktls(value))
-		conf = odd ? CONF_UNKNOWN :
-			     write_mend(step < STEPS ? step : STEPS - 1, section,
-					step < STEPS ? "" : value, name, mend);
-	fclose(f);
+	if (step == STEPS && has_ktls(value))
+		return CONF_KTLS;
+	if (odd)
+		return CONF_UNKNOWN;
+	if (step < STEPS)
+		return write_mend(step, section, "", name, mend);
+	return write_mend(STEPS - 1, section, value, name, mend);
+}
+
+enum conf openssl_conf(int fd, const char *name, char *mend)
+{
+	enum conf conf = CONF_UNKNOWN;
+	char *text;
+	size_t len;
+	FILE *f;
+
+	*mend = '\0';
+	if (fd < 0)
+		return fd == -ENOENT ? write_mend(0, "default", "", name, mend) : CONF_UNKNOWN;
+	text = read_text(fd, &len);
+	f = text ? fmemopen(text, len, "r") : NULL;
+	if (f) {
+		conf = follow(f, name, mend);
+		fclose(f);
+	}
+	free(text);
 	return conf;
 }

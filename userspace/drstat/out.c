@@ -45,7 +45,7 @@ double now_s(void)
 
 /* ---- signals ---- */
 
-static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static void on_stop(int sig)
 {
@@ -164,8 +164,20 @@ static int replace(const char *name, const char *text, size_t len)
 
 enum xs put_file(const char *name, const char *text, size_t len)
 {
-	int err = replace(name, text, len);
+	char real[PATH_MAX];
+	const char *file = name;
+	struct stat st;
+	int err;
 
+	/* rename() would put a file in place of a device, or of a link. */
+	if (stat(name, &st) == 0 && !S_ISREG(st.st_mode)) {
+		say("%s is no regular file, and would be replaced: write to it with > instead of --output",
+		    name);
+		return XS_OUTPUT;
+	}
+	if (lstat(name, &st) == 0 && S_ISLNK(st.st_mode))
+		file = realpath(name, real);
+	err = file ? replace(file, text, len) : -errno;
 	if (!err)
 		return XS_OK;
 	say("%s: %s", name, strerror(-err));

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPENSSL_CONF "/etc/ssl/openssl.cnf"
+#define ENVIRON_MAX (1 << 20)
 
 static void pid_path(char *path, int pid, const char *file)
 {
@@ -25,16 +25,29 @@ static void pid_path(char *path, int pid, const char *file)
 static void printable(char *text)
 {
 	for (; *text; text++)
-		if (iscntrl((unsigned char)*text))
+		if (*text < ' ' || *text > '~')
 			*text = '?';
 }
 
-/* Count the sockets of a process. Return: false where we may not see them. */
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool ends_with(const char *name, size_t len, const char *end)
+{
+	size_t ends = strlen(end);
+
+	return len > ends && !memcmp(name + len - ends, end, ends);
+}
+
+/* Count the sockets of a process. Return: false where we may not see one. */
 static bool count_sockets(struct program *p, const struct sockets *sockets)
 {
 	char path[PATH_MAX], file[PATH_MAX + 256], link[64];
 	struct dirent *entry;
 	unsigned int inode;
+	bool seen = true;
 	DIR *dir;
 
 	pid_path(path, p->pid, "fd");
@@ -47,6 +60,8 @@ static bool count_sockets(struct program *p, const struct sockets *sockets)
 
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
 		len = readlink(file, link, sizeof(link) - 1);
+		if (len < 0 && errno == EACCES)
+			seen = false;
 		if (len > 0) {
 			link[len] = '\0';
 			if (sscanf(link, "socket:[%u]", &inode) == 1)
@@ -59,7 +74,7 @@ static bool count_sockets(struct program *p, const struct sockets *sockets)
 		p->other += !s->listening && !s->ktls;
 	}
 	closedir(dir);
-	return true;
+	return seen;
 }
 
 static bool maps_openssl(int pid)
@@ -83,6 +98,7 @@ static bool environment(int pid, const char *name, char *value, size_t size)
 {
 	char path[PATH_MAX], *entry = NULL;
 	size_t room = 0, len = strlen(name);
+	ssize_t got, left = ENVIRON_MAX; /* it may claim to be any length */
 	bool found = false;
 	FILE *f;
 
@@ -90,7 +106,7 @@ static bool environment(int pid, const char *name, char *value, size_t size)
 	f = fopen(path, "re");
 	if (!f)
 		return false;
-	while (!found && getdelim(&entry, &room, '\0', f) > 0)
+	for (; !found && left > 0 && (got = getdelim(&entry, &room, '\0', f)) > 0; left -= got)
 		found = !strncmp(entry, name, len) && entry[len] == '=';
 	if (found)
 		snprintf(value, size, "%s", entry + len + 1);
@@ -99,8 +115,15 @@ static bool environment(int pid, const char *name, char *value, size_t size)
 	return found && *value;
 }
 
-/* When a process was started, in seconds since 1970 as far as the clock was right then; 0: unknown */
-static time_t started(int pid)
+#define SECOND 1000000000LL
+
+static long long ns(struct timespec t)
+{
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+/* When a process was started, in ns since 1970 as far as the clock was right then; 0: unknown */
+static long long started(int pid)
 {
 	char path[PATH_MAX], line[1024], *end;
 	struct timespec now, up;
@@ -116,55 +139,120 @@ static time_t started(int pid)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
-	return now.tv_sec - up.tv_sec + (time_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return ns(now) - ns(up) + (long long)ticks * (SECOND / sysconf(_SC_CLK_TCK));
+}
+
+/* Whether its real, effective, saved and filesystem user is the one that we are */
+static bool is_ours(int pid)
+{
+	char path[PATH_MAX], line[256];
+	unsigned int uid[4], we = geteuid();
+	bool ours = false;
+	FILE *f;
+
+	pid_path(path, pid, "status");
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!ours && fgets(line, sizeof(line), f))
+		ours = sscanf(line, "Uid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) == 4 &&
+		       uid[0] == we && uid[1] == we && uid[2] == we && uid[3] == we;
+	fclose(f);
+	return ours;
+}
+
+/*
+ * Whether the user may write to the file by this name: OPENSSL_CONF of somebody else's process, or
+ * a link, might lead to a file that has nothing to do with it.
+ */
+static bool may_mend(const struct program *p, int fd, const char *name, bool same_root)
+{
+	struct stat file, ours;
+
+	if (fd < 0)
+		return same_root && !strcmp(name, OPENSSL_CNF) && access(name, F_OK) < 0;
+	if (fstat(fd, &file) < 0)
+		return false;
+	if (!strcmp(name, OPENSSL_CNF))
+		return stat(name, &ours) == 0 && same_file(&file, &ours);
+	return is_ours(p->pid) && lstat(name, &ours) == 0 && same_file(&file, &ours) &&
+	       file.st_uid == geteuid() && !(file.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 /* The openssl.cnf that the program reads, as it sees it and as we do */
-static void find_conf(struct program *p)
+static void find_conf(struct program *p, bool same_root)
 {
-	char seen[PATH_MAX] = OPENSSL_CONF, root[PATH_MAX], outside[2 * PATH_MAX];
-	struct stat there, here, file = { 0 };
-	time_t since;
+	char seen[PATH_MAX] = OPENSSL_CNF, root[PATH_MAX];
+	struct stat file;
+	long long since;
+	int fd;
 
 	if (!maps_openssl(p->pid))
 		return;
 	environment(p->pid, "OPENSSL_CONF", seen, sizeof(seen));
-	snprintf(p->file, sizeof(p->file), "%s", seen);
+	pid_path(root, p->pid, "root");
+	p->inside = same_root ? 0 : strlen(root);
+	snprintf(p->file, sizeof(p->file), "%.*s%s", (int)p->inside, root, seen);
 	printable(p->file);
 	p->conf = CONF_UNKNOWN;
-	pid_path(root, p->pid, "root");
 	/* A name without a slash in front begins where the program began: not known */
-	if (*seen != '/' || stat(root, &there) < 0 || stat("/", &here) < 0)
+	if (*seen != '/')
 		return;
-	snprintf(outside, sizeof(outside), "%s%s", root, seen);
-	/* In a container */
-	if (there.st_dev != here.st_dev || there.st_ino != here.st_ino)
-		snprintf(p->file, sizeof(p->file), "%.*s", PATH_MAX - 1, outside);
-	p->conf = openssl_conf(outside, p->file, p->mend);
+	fd = openssl_find(root, seen);
+	p->conf = openssl_conf(fd, may_mend(p, fd, seen, same_root) ? seen : NULL, p->mend);
+	if (fd < 0)
+		return;
 	since = started(p->pid);
-	p->stale = since && stat(outside, &file) == 0 && file.st_mtime > since;
+	/* Neither clock is better than a second. */
+	p->stale = since && fstat(fd, &file) == 0 && ns(file.st_mtim) > since + SECOND;
+	close(fd);
 }
 
-/* The service of systemd that the process belongs to */
+/*
+ * The service of systemd that the process belongs to: the first below slices of the system. What
+ * is behind it is the service's own affair; users' services are not the system's.
+ */
 static void find_unit(struct program *p)
 {
-	static const char end[] = ".service";
-	char path[PATH_MAX], line[PATH_MAX], *name;
+	static const char top[] = ".slice", end[] = ".service";
+	char path[PATH_MAX], line[PATH_MAX], *name, *at;
 	size_t len;
 
 	pid_path(path, p->pid, "cgroup");
-	if (!read_line(path, line, sizeof(line)))
+	if (!read_line(path, line, sizeof(line)) || !(at = strchr(line, ':')) ||
+	    !(at = strchr(at + 1, ':')) || strncmp(at + 1, "/system.slice/", 14) != 0)
 		return;
-	name = strrchr(line, '/');
-	len = strlen(line);
-	if (name && len > sizeof(end) && !strcmp(line + len - strlen(end), end))
-		snprintf(p->unit, sizeof(p->unit), "%s", name + 1);
+	at++;
+	do {
+		name = at + 1;
+		at = name + strcspn(name, "/");
+		len = (size_t)(at - name);
+	} while (*at && ends_with(name, len, top));
+	name[len] = '\0';
+	if (ends_with(name, len, end) && isalnum((unsigned char)*name) && plain(name, "_-.:@"))
+		snprintf(p->unit, sizeof(p->unit), "%s", name);
+}
+
+/* Whether the program has our root; if not, it is in a container. */
+static bool has_our_root(struct program *p)
+{
+	char path[PATH_MAX];
+	struct stat there, here;
+
+	pid_path(path, p->pid, "root");
+	if (stat(path, &there) < 0 || stat("/", &here) < 0)
+		return false;
+	p->root_dev = there.st_dev;
+	p->root_ino = there.st_ino;
+	return same_file(&there, &here);
 }
 
 static bool alike(const struct program *a, const struct program *b)
 {
-	return !strcmp(a->name, b->name) && !strcmp(a->unit, b->unit) && a->conf == b->conf &&
-	       a->stale == b->stale && !strcmp(a->file, b->file);
+	return !strcmp(a->name, b->name) && !strcmp(a->unit, b->unit) &&
+	       !strcmp(a->mend, b->mend) && a->conf == b->conf && a->stale == b->stale &&
+	       !strcmp(a->file + a->inside, b->file + b->inside) && a->root_dev == b->root_dev &&
+	       a->root_ino == b->root_ino;
 }
 
 /* Return: false: no memory. */
@@ -197,12 +285,16 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 	struct dirent *entry;
 	DIR *dir;
 
+	/* All descriptors of all processes: not for nothing, in each of many namespaces */
+	if (!sockets->n)
+		return;
 	proc_path(path, "");
 	dir = opendir(path);
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
 		struct program p = { 0 };
+		bool same_root;
 
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
@@ -215,8 +307,10 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 		if (!read_line(path, p.name, sizeof(p.name)))
 			continue; /* it has ended */
 		printable(p.name);
-		find_unit(&p);
-		find_conf(&p);
+		same_root = has_our_root(&p);
+		if (same_root)
+			find_unit(&p);
+		find_conf(&p, same_root);
 		if (!add(all, &p))
 			break;
 	}

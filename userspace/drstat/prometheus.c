@@ -30,13 +30,17 @@ static void snake_case(const char *name, char *out)
 
 static void label_value(FILE *to, const char *text)
 {
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
+	/* Labels are UTF-8, paths any bytes. */
+	for (size_t len; *text; text += len ? len : 1) {
+		len = utf8_length(text);
+		if (!len)
+			fprintf(to, "\\\\x%02x", (unsigned char)*text);
+		else if (*text == '"' || *text == '\\')
 			fprintf(to, "\\%c", *text);
 		else if (*text == '\n')
 			fputs("\\n", to);
-		else /* labels are UTF-8, paths any bytes */
-			fputc((unsigned char)*text < 0x80 ? *text : '?', to);
+		else
+			fwrite(text, 1, len, to);
 	}
 }
 

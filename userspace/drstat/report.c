@@ -61,10 +61,12 @@ static void inherit(struct sample *s, struct samples *before)
 {
 	for (size_t i = 0; i < before->n; i++) {
 		struct sample *old = &before->sample[i];
+		struct netns ns = s->ns;
 
 		if (old->ns.dev != s->ns.dev || old->ns.ino != s->ns.ino)
 			continue;
 		*s = *old;
+		s->ns = ns;
 		s->compared = true;
 		old->holds = (struct holds){ 0 };
 		return;
@@ -150,7 +152,7 @@ static void title(FILE *to, const struct options *o, const struct sample *s)
 	fprintf(to, ", %zu", s->holds.n);
 	if (max)
 		fprintf(to, " of %" PRIu64, max->value);
-	fprintf(to, " held%s%s\n", o->netns ? ", " : "", o->netns ? o->netns : "");
+	fprintf(to, " held%s%s\n", o->netns && *o->netns ? ", " : "", o->netns ?: "");
 }
 
 /* Connections first; a quarter of the screen, or what they need of it, is for the counters. */

@@ -44,8 +44,8 @@ static bool add(struct sockets *s, const struct nlmsghdr *nlh)
 	const struct rtattr *ulp = find_attribute(attributes, len, INET_DIAG_ULP_INFO);
 	struct tcp_socket *more;
 
-	/* The kernel shows the mark to those to whom it shows the ULP. */
-	if (find_attribute(attributes, len, INET_DIAG_MARK))
+	/* The kernel shows the mark to those to whom it shows the ULP; a newer one shows that to all. */
+	if (ulp || find_attribute(attributes, len, INET_DIAG_MARK))
 		s->ulp_seen = true;
 	more = with_room(s->socket, s->n, &s->room, sizeof(*more));
 	if (!more)

@@ -15,8 +15,8 @@ static void tell_resets(FILE *to, const struct patient *p)
 		now->on_close, now->on_data);
 	if (before)
 		fprintf(to, "; +%" PRIu64 ", +%" PRIu64 " in %.0f s",
-			now->on_close - before->on_close, now->on_data - before->on_data,
-			now->drst.at - before->drst.at);
+			grown(now->on_close, before->on_close),
+			grown(now->on_data, before->on_data), now->drst.at - before->drst.at);
 	fputc('\n', to);
 }
 
@@ -104,8 +104,8 @@ void tell(FILE *to, const struct patient *p)
 			tell_program(to, &p->programs.program[i]);
 	tell_unseen(to, p, false);
 	for (size_t i = 0; i < p->n; i++)
-		fprintf(to, "[%s] %s. Run: %s\n", p->finding[i].name, p->finding[i].text,
-			p->finding[i].run);
+		fprintf(to, "[%s] %s.%s%s\n", p->finding[i].name, p->finding[i].text,
+			p->finding[i].run ? " Run: " : "", p->finding[i].run ?: "");
 	if (!p->n)
 		fputs("Nothing to do.\n", to);
 }
@@ -159,8 +159,8 @@ void tell_json(FILE *to, const struct patient *p)
 		fprintf(to,
 			", \"seconds\": %.3f, \"change\": {\"AbortOnClose\": %" PRIu64
 			", \"AbortOnData\": %" PRIu64 "}",
-			now->drst.at - before->drst.at, now->on_close - before->on_close,
-			now->on_data - before->on_data);
+			now->drst.at - before->drst.at, grown(now->on_close, before->on_close),
+			grown(now->on_data, before->on_data));
 	tell_json_programs(to, &p->programs);
 	fputs(", \"unseen\": [", to);
 	tell_unseen(to, p, true);
@@ -170,7 +170,7 @@ void tell_json(FILE *to, const struct patient *p)
 			p->finding[i].name);
 		json_string(to, p->finding[i].text);
 		fputs(", \"run\": ", to);
-		json_string(to, p->finding[i].run);
+		json_string(to, p->finding[i].run ?: "");
 		fputc('}', to);
 	}
 	fputs("]}\n", to);

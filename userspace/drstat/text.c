@@ -9,6 +9,26 @@
 #define WIDE "%-10s  %-6s  %8s  %7s  %7s  %-*s  %-*s  %s\n"
 #define NARROW "%-10s %-6s %7s %6s %6s %-*s %-*s %s\n"
 
+size_t utf8_length(const char *text)
+{
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = (unsigned char)*text;
+	size_t len = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	unsigned int code = first & (0xff >> (len + 1));
+
+	if (len < 2)
+		return len;
+	for (size_t i = 1; i < len; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	}
+	return first > 0xf4 || code < least[len] || code > 0x10ffff ||
+			       (code >= 0xd800 && code <= 0xdfff) ?
+		       0 :
+		       len;
+}
+
 double rate(const struct stats *now, const struct stats *before, struct change change)
 {
 	double seconds = now->at - before->at;

@@ -7,6 +7,7 @@
 The module is not needed; that drstat sees a real hold is shown in selftests/ftps.
 """
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -238,7 +239,9 @@ def test_rates():
         last, before = reports[-1], (reports[-2:-1] or [first])[0]
         ok({n: v for n, v in last["change"].items() if v} ==
            {"TlsDrstCurrHeld": -1, "TlsDrstHeld": 100, "TlsDrstNew": 5}, "the change", last)
-        ok(abs(last["rate"]["TlsDrstHeld"] * last["seconds"] - 100) < 1 and
+        # The seconds are full milliseconds, and a report that was late makes the next one's few.
+        held = last["rate"]["TlsDrstHeld"]
+        ok(abs(held * last["seconds"] - 100) <= 1 + held * 0.0005 and
            "TlsDrstCurrHeld" not in last["rate"], "and per second; not of a gauge", last)
         ok(abs(last["time"] - before["time"] - last["seconds"]) < 0.1 and not last["restarted"],
            "the time between", last)
@@ -379,17 +382,47 @@ def enter_own_netns(name):
     return Proc(COUNTERS).run("--netns", name, "--prometheus")
 
 
+def labels_are_told_apart(netns):
+    """Names of any bytes: UTF-8 as it is, else each byte as \\xNN"""
+    folder = path("odd").encode() + b"/"
+    os.mkdir(folder)
+    for name, want in ((b"\xc3\xa4", "\xe4"), (b"\xc3\xb6", "\xf6"), (b"\xe4", "\\xe4"),
+                       (b"\xf6", "\\xf6"), (b"\xe2\x82\xac", "\u20ac"), (b"\xc0\xaf", "\\xc0\\xaf"),
+                       (b"\xf0\x9f\x98\x80", "\U0001f600"), (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
+                       (b"\xe2\x82", "\\xe2\\x82"), (b"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"),
+                       (b"\xe0\x80\xaf", "\\xe0\\x80\\xaf"), (b"\xff", "\\xff"), (b"\x7f", "\x7f")):
+        os.symlink(netns, folder + name)
+        text = Proc(COUNTERS).run("--netns", folder + name, "--prometheus").stdout
+        label, = parse_prometheus(text)["tls_drst_held_total"][1]
+        back = label[1].replace("\\\\", "\\")
+        ok(back == path("odd/") + want, f"a label: {name}", label)
+        got = facts(Proc(COUNTERS).run("--netns", folder + name, "--json")).get("netns")
+        ok(got == path("odd/") + want, f"JSON: {name}", got)
+
+
 def test_netns():
-    odd = path('odd "n\\me"\n\xe4')
-    os.symlink("/proc/self/ns/net", odd)
-    r = enter_own_netns(odd)
+    odd, stay = path('odd "n\\me"\n\xe4'), None
+    r = enter_own_netns("/proc/self/ns/net")
     if r.returncode == NETNS and "only root" in r.stderr:
         skip("--netns", "not root")
     else:
+        is_status(r, 0, "--netns: our own")
+        ok(list(parse_prometheus(r.stdout)["tls_drst_held_total"][1]) == [()], "has no label",
+           r.stdout)
+        r = Proc(COUNTERS).run("--netns", "/proc/self/ns/net", "--json")
+        ok(facts(r).get("netns") == "", "nor a name", r.stdout)
+        stay = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"],
+                                stdout=subprocess.PIPE)
+        stay.stdout.readline()
+        os.symlink(f"/proc/{stay.pid}/ns/net", odd)
+        r = enter_own_netns(odd)
         is_status(r, 0, "--netns PATH")
         label, = parse_prometheus(r.stdout)["tls_drst_held_total"][1]
         back = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], label[1])
-        ok(label[0] == "netns" and back == odd.replace("\xe4", "??"), "a label, escaped", label)
+        ok(label[0] == "netns" and back == odd, "a label, escaped", label)
+        labels_are_told_apart(f"/proc/{stay.pid}/ns/net")
+        stay.kill()
+        stay.wait()
     os.mkfifo(path("pipe"))
     proc = Proc(COUNTERS)
     is_error(proc.run("--netns", "no-such"), NETNS, "a name that is none", "no-such", "ip netns")
@@ -443,10 +476,45 @@ def test_output():
     left = [n for n in os.listdir(WORK) + os.listdir(os.path.dirname(WORK)) if
             n.startswith((".tls.prom", "." + os.path.basename(WORK)))]
     ok(not left, "nothing is left beside it", left)
-    with open("/dev/full", "w") as full:
-        r = subprocess.run([DRSTAT, "--json"], stdout=full, stderr=subprocess.PIPE, text=True,
-                           env=proc.env())
-    ok(r.returncode == OUTPUT and "No space" in r.stderr, "standard output is full", r)
+    for args in ("--json", "--help", "--version"):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([DRSTAT, args], stdout=full, stderr=subprocess.PIPE, text=True,
+                               env=proc.env())
+        ok(r.returncode == OUTPUT and "No space" in r.stderr, f"{args}: standard output is full", r)
+
+
+def test_output_to_something_else():
+    proc, folder = Proc(COUNTERS), path("elsewhere")
+    os.mkdir(folder)
+    os.mkfifo(path("out.fifo"))
+    null = path("null")
+    try:
+        os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.close(os.open(null, os.O_WRONLY))
+    except OSError:
+        null = path("out.fifo")
+    os.symlink(null, path("to-null"))
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path("out.sock"))
+    for name in {null, path("out.fifo"), path("to-null"), path("out.sock"), folder}:
+        before = os.lstat(name)
+        is_error(proc.run("--output", name), OUTPUT, f"--output {os.path.basename(name)}", name,
+                 "regular")
+        after = os.lstat(name)
+        ok((before.st_ino, before.st_mode) == (after.st_ino, after.st_mode), "stays what it is")
+    with open(folder + "/file", "w") as f:
+        f.write("old")
+    for name, to in (("link", "elsewhere/file"), ("link2", "link")):
+        os.symlink(to, path(name))
+        proc.counters({"TlsDrstHeld": len(name)})
+        r = proc.run("--json", "--output", name, cwd=WORK)
+        ok(r.returncode == 0 and os.readlink(path(name)) == to and
+           json.load(open(folder + "/file"))["counters"] == {"TlsDrstHeld": len(name)},
+           f"{name}: the file behind it is replaced", r)
+    os.symlink("no/such", path("dangling"))
+    is_error(proc.run("--output", path("dangling")), OUTPUT, "a link to nothing", "dangling")
+    ok(os.readlink(path("dangling")) == "no/such" and os.listdir(folder) == ["file"],
+       "nothing is left behind", os.listdir(folder))
 
 
 def test_output_each_interval():
@@ -528,10 +596,11 @@ def test_watch():
     ok(True, "so does that the module goes and comes")
     ok(term.end(signal.SIGINT) == 0 and term.seen.endswith("\x1b[?25h"),
        "SIGINT: exit 0, and the cursor is back", repr(term.seen[-80:]))
-    term = Terminal(proc, "--watch")
-    term.until("\x1b[J")
-    ok(term.end(signal.SIGTERM) == -signal.SIGTERM and term.seen.endswith("\x1b[?25h"),
-       "SIGTERM: the cursor is back", repr(term.seen[-80:]))
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        term = Terminal(proc, "--watch")
+        term.until("\x1b[J")
+        ok(term.end(sig) == -sig and term.seen.endswith("\x1b[?25h"),
+           f"{sig.name}: the cursor is back", repr(term.seen[-80:]))
 
 
 def test_watch_fits():
@@ -605,6 +674,11 @@ def test_watch_without_terminal():
 
 # ---------------------------------------------------------------- namespaces
 
+def complaints(stderr):
+    """All but that the machine has processes that even root does not see."""
+    return [line for line in stderr.splitlines() if "processes are not seen" not in line]
+
+
 def test_all_netns():
     proc = Proc(COUNTERS, HOLDS)
     name = f"drstat-{os.getpid()}"
@@ -642,13 +716,142 @@ def test_all_netns():
             ok(not any(r["netns"] == name for r in first[1:] + second),
                "one that has gone is forgotten", second)
             drstat.send_signal(signal.SIGINT)
-            ok(drstat.wait(LIMIT) == 0 and drstat.stderr.read() == "", "and nothing is said")
+            ok(drstat.wait(LIMIT) == 0 and not complaints(drstat.stderr.read()),
+               "and nothing is said")
         r = proc.run("--all-netns")
         ok(name not in r.stdout, "it is not there any more", r.stdout)
     finally:
         nameless.kill()
         nameless.wait()
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return None
+
+
+@contextlib.contextmanager
+def nameless_netns():
+    """A network namespace of two processes, the first found first: (its number, first, second)"""
+    script = "sleep 1000 & echo $!; exec sleep 1000"
+    first = subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE,
+                             text=True)
+    second = int(first.stdout.readline() or 0)
+    try:
+        yield os.readlink(f"/proc/{second}/ns/net") if second else None, first, second
+    finally:
+        first.kill()
+        first.wait()
+        with contextlib.suppress(ProcessLookupError):
+            if second:
+                os.kill(second, signal.SIGKILL)
+
+
+def until_asleep(drstat):
+    """It calls ppoll(NULL, 0, ...) only when it has looked; it may sleep before, too."""
+    until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
+          open(f"/proc/{drstat.pid}/syscall").read().split()[1:3] == ["0x0", "0x0"],
+          "it to have looked")
+
+
+def test_all_netns_moves():
+    """A namespace is the same one while its processes and names come and go."""
+    proc, name = Proc(COUNTERS), f"drstat-{os.getpid()}"
+    with nameless_netns() as (number, first, second):
+        if not number:
+            return skip("namespaces whose processes change", "no unshare --net")
+        with proc.start("--all-netns", "--json", "0.2") as drstat:
+            until_report(drstat, lambda r: r["netns"] == number)
+            first.kill()
+            first.wait()
+            for _ in range(4):
+                reports = until_report(drstat, lambda r: r["netns"] == "")
+                reports += until_report(drstat, lambda r: r["netns"] == number)
+                ok(sum(r["netns"] == "" for r in reports) == 1 and "change" in reports[-1],
+                   "its first process has ended: it is still reported, with its changes", reports)
+            subprocess.run(["ip", "netns", "attach", name, str(second)], check=True)
+            try:
+                reports = until_report(drstat, lambda r: r["netns"] == name)
+                ok("change" in reports[-1], "it gets a name: that is its name", reports[-1])
+            finally:
+                subprocess.run(["ip", "netns", "del", name], check=True)
+            reports = until_report(drstat, lambda r: r["netns"] == number)
+            ok("change" in reports[-1], "and loses it", reports[-1])
+    return None
+
+
+def test_doctor_all_netns_moves():
+    name = f"drstat-{os.getpid()}"
+    with nameless_netns() as (number, first, second):
+        if not number:
+            return skip("the doctor, and namespaces whose processes change", "no unshare --net")
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        script = "echo; exec sleep 1000"
+        holder = subprocess.Popen(["ip", "netns", "exec", name, "sh", "-c", script],
+                                  stdout=subprocess.PIPE)
+        try:
+            holder.stdout.readline()
+            other = os.readlink(f"/proc/{holder.pid}/ns/net")
+            patient = Patient({"TlsDrstTimedOut": 1}, {})
+            with patient.start("doctor", "--all-netns", "--json", "3600") as drstat:
+                until_asleep(drstat)
+                first.kill()
+                first.wait()
+                # The name is another's now, the namespace goes on without one.
+                subprocess.run(["ip", "netns", "del", name], check=True)
+                subprocess.run(["ip", "netns", "add", name], check=True)
+                drstat.send_signal(signal.SIGINT)
+                out, err = drstat.communicate(timeout=LIMIT)
+        finally:
+            holder.kill()
+            holder.wait()
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        names = [json.loads(line)["netns"] for line in out.splitlines()]
+        ok(number in names, "its first process has ended: it is still looked at", (names, err))
+        ok(other in names and name not in names, "its name is another's: it is not taken for that",
+           (names, err))
+        ok(drstat.returncode == 0 and not complaints(err), "and nothing is said", err)
+    return None
+
+
+def without_ptrace():
+    """Root that may not look into other processes: PR_CAPBSET_DROP, CAP_SYS_PTRACE"""
+    if ctypes.CDLL(None).prctl(24, 19, 0, 0, 0):
+        raise OSError("prctl")
+
+
+def test_without_ptrace():
+    if os.getuid():
+        return skip("without CAP_SYS_PTRACE", "not root")
+    server = socket.create_server(("127.0.0.1", 0))
+    # The processes of the real /proc
+    def real(*args, prefix=()):
+        return subprocess.run([*prefix, DRSTAT, *args], capture_output=True, text=True,
+                              timeout=LIMIT, preexec_fn=without_ptrace)
+    r = real("doctor", "--json")
+    if r.returncode not in (0, FINDINGS):
+        return skip("without CAP_SYS_PTRACE", "the kernel has something that drstat does not know")
+    ok(any("sockets of" in line for line in facts(r)["unseen"]), "sockets not seen: said", r)
+    with server, nameless_netns() as (number, _, _):
+        proc = Proc(COUNTERS)
+        r = proc.run("--all-netns", "0.1", "2", preexec_fn=without_ptrace)
+        ok(r.returncode == 0 and r.stderr.count("not seen") == 1 and "CAP_SYS_PTRACE" in r.stderr,
+           "namespaces not seen: said once", r)
+        if not number:
+            return skip("a namespace without sockets", "no unshare --net")
+        r = real("doctor", "--json", prefix=["unshare", "--net"])
+        ok(facts(r)["unseen"] == [], "no socket, no search for its process", r)
+    return None
+
+
+def test_command_in_netns():
+    """A command has no namespace's name in it that a shell would take for more."""
+    patient = Patient({"TlsDrstCutByMode": 1}, {})
+    with nameless_netns() as (number, first, _):
+        if not number:
+            return skip("doctor --netns", "no unshare --net")
+        for name, plain in (("n", True), ("n$(id)", False), ("n x", False), ("n\x1b", False)):
+            os.symlink(f"/proc/{first.pid}/ns/net", path(name))
+            diagnosis, r = patient.doctor("--netns", path(name))
+            want = f"nsenter --net={path(name)} sysctl net.tls_drst.mode=2" if plain else ""
+            ok(found(diagnosis) == {"mode": want}, f"doctor --netns {name!r}: {want!r}", r)
     return None
 
 
@@ -679,8 +882,11 @@ class Patient(Proc):
         self.write("netstat", "TcpExt: SyncookiesSent TCPAbortOnData TCPAbortOnClose\n"
                    f"TcpExt: 0 {on_data} {on_close}\nIpExt: InNoRoutes\nIpExt: 0\n")
 
-    def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None):
+    def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None,
+                cgroup=None, uid=None):
         """@conf: the value of OPENSSL_CONF"""
+        uid = os.getuid() if uid is None else uid
+        cgroup = cgroup or (f"/system.slice/{unit}" if unit else "/init.scope")
         folder = f"{self.root}/{pid}"
         os.makedirs(folder + "/fd")
         for fd, sock in enumerate(sockets):
@@ -690,7 +896,8 @@ class Patient(Proc):
         texts = {"comm": comm + "\n", "environ": f"OPENSSL_CONF={conf}\0" if conf else "A=b\0",
                  "maps": "1-2 r-xp 0 0:0 1   /usr/lib/libssl.so.3\n" if openssl else "",
                  "stat": f"{pid} ({comm}) S " + "0 " * 18 + f"{ticks} 0\n",
-                 "cgroup": f"0::/system.slice/{unit}\n" if unit else "0::/init.scope\n"}
+                 "status": f"Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n",
+                 "cgroup": f"0::{cgroup}\n"}
         for name, text in texts.items():
             self.write(name, text, str(pid))
 
@@ -701,6 +908,10 @@ class Patient(Proc):
 
 def found(diagnosis):
     return {f["finding"]: f["run"] for f in diagnosis["findings"]}
+
+
+def text_of(diagnosis, name):
+    return next((f["text"] for f in diagnosis["findings"] if f["finding"] == name), "")
 
 
 def test_doctor_findings():
@@ -720,15 +931,27 @@ def test_doctor_findings():
              {"mode": knob + "mode=2 net.tls_drst.hold_linger=1"},
              Patient({"TlsDrstCutByMode": 1}, {}, hold_linger=0)),
             ("mode 2, cut before", {}, Patient({"TlsDrstCutByMode": 1}, {}, mode=2)),
-            ("hold_linger 0", {"hold-linger": knob + "hold_linger=1"},
+            ("hold_linger 0, so far", {"hold-linger": "drstat doctor 60"},
              Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)),
             ("no close_notify", {"close-notify": "cd /sys/kernel/tracing && echo 1 >events/"
              "tls_drst/tls_drst_cut/enable && cat trace_pipe"},
              Patient({"TlsDrstCutNotNotified": 1}, {})),
             ("timed out", {"timed-out": knob + "timeout_ms=120000"},
              Patient({"TlsDrstTimedOut": 1}, {})),
-            ("timed out, inbound", {"timed-out": knob + "timeout_ms=86400000"},
+            ("timed out, inbound",
+             {"timed-out": knob + "timeout_ms=86400000 net.tls_drst.max_hold_ms=86400000"},
              Patient({"TlsDrstInTimedOut": 1}, {}, timeout_ms=86400000)),
+            ("timed out, max_hold_ms limits",
+             {"timed-out": knob + "timeout_ms=400000 net.tls_drst.max_hold_ms=600000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=200000)),
+            ("timed out, max_hold_ms is the smaller one",
+             {"timed-out": knob + "timeout_ms=1200000 net.tls_drst.max_hold_ms=1200000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=600000)),
+            ("timed out, twice that is just max_hold_ms",
+             {"timed-out": knob + "timeout_ms=300000"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=150000)),
+            ("timed out, no knob goes further", {"timed-out": "drstat --held --sort idle"},
+             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=86400000, max_hold_ms=86400000)),
             ("over the limit", {"over-limit": knob + "max_held=8192"},
              Patient({"TlsDrstOverLimit": 1}, {})),
             ("over the limit, inbound", {"over-limit": knob + "max_held=1048576"},
@@ -770,9 +993,7 @@ def test_doctor_interval():
        "what was before is not judged", r)
     ok(set(found(patient.doctor()[0])) == {"timed-out", "close-notify"}, "without SECONDS it is")
     with patient.start("doctor", "--json", "2147") as drstat:
-        # It sleeps only when it has looked.
-        until(lambda: open(f"/proc/{drstat.pid}/comm").read() == "drstat\n" and
-              open(f"/proc/{drstat.pid}/stat").read().split()[2] == "S", "it to have looked")
+        until_asleep(drstat)
         patient.counters({**WELL, "TlsDrstTimedOut": 9, "TlsDrstCutNotNotified": 3,
                           "TlsDrstHeld": 4})
         patient.resets(6, 8)
@@ -782,6 +1003,41 @@ def test_doctor_interval():
     ok(drstat.returncode == FINDINGS and set(found(diagnosis)) == {"timed-out"} and not err and
        diagnosis["change"] == {"AbortOnClose": 1, "AbortOnData": 2} and
        "2 holds ended" in diagnosis["findings"][0]["text"], "what was in between is", out)
+    patient = Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)
+    with patient.start("doctor", "--json", "2147") as drstat:
+        until_asleep(drstat)
+        patient.counters({**WELL, "TlsDrstCutByMode": 2})
+        drstat.send_signal(signal.SIGINT)
+        out, err = drstat.communicate(timeout=LIMIT)
+    ok(found(json.loads(out)) == {"hold-linger": "sysctl net.tls_drst.hold_linger=1"},
+       "hold_linger 0, in between", out)
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        with Patient({}, {}, max_held=0).start("doctor", "--json", "2147") as drstat:
+            until_asleep(drstat)
+            drstat.send_signal(sig)
+            out, err = drstat.communicate(timeout=LIMIT)
+        ok(drstat.returncode == -sig and found(json.loads(out)) and not err,
+           f"{sig.name} ends it as it does, after its findings", (drstat.returncode, out, err))
+
+
+def test_doctor_churn():
+    """Connections that come and go between our looks are not late; late ones are there in all."""
+    for senders, late in (([3, 2], 0), ([9, 7, 2], 0), ([5, 4, 3, 4, 5], 1), ([4, 3, 3, 3, 6], 1)):
+        patient = Patient({}, {}, refcnt=2)
+        place = patient.root + "/net/tls_stat"
+        os.unlink(place)
+        os.mkfifo(place)
+        with patient.start("doctor", "--json") as drstat:
+            for n in senders:
+                with open(place, "w") as f:     # it has it open now, and will find the next one
+                    os.mkfifo(place + ".new")
+                    os.rename(place + ".new", place)
+                    f.write("".join(f"{c:<32}\t{v}\n"
+                                    for c, v in {**TLS, "TlsCurrTxSw": n}.items()))
+            out, err = drstat.communicate(timeout=LIMIT)
+        text = text_of(json.loads(out), "loaded-late")
+        ok(text.startswith(f"{late} connection ") if late else not text,
+           f"2 pins, {senders} senders: {late} late", out + err)
 
 
 def pair():
@@ -821,6 +1077,12 @@ def openssl_says(conf):
     return r.stdout.strip() == "True"
 
 
+def is_by_hand(diagnosis, r, what):
+    said = text_of(diagnosis, "openssl-conf")
+    ok(found(diagnosis).get("openssl-conf") == "" and "add it by hand" in said, f"{what}: by hand",
+       r)
+
+
 def test_doctor_openssl():
     server, client, _ = pair()
     for number, (text, want) in enumerate(CONFS.items()):
@@ -835,8 +1097,8 @@ def test_doctor_openssl():
            diagnosis["programs"][0]["openssl"] == ("ktls" if want else "off"), "and so do we", r)
         if want:
             continue
-        mend, again = found(diagnosis)["openssl-conf"].split(" && ")
-        ok(again == "kill 77, and start app again", "it is to be started again", again)
+        mend, said = found(diagnosis)["openssl-conf"], text_of(diagnosis, "openssl-conf")
+        ok(said.endswith(", and start the program again"), "it is to be started again", said)
         subprocess.run(["sh", "-c", mend], check=True)
         ok(openssl_says(conf) and not found(patient.doctor()[0]), "the command mends it", mend)
         if "NoRenegotiation" in text and "KTLS" not in text:
@@ -844,10 +1106,9 @@ def test_doctor_openssl():
     conf = path("missing.cnf")
     patient = Patient({}, {})
     patient.process(77, "app", [client], conf=conf)
-    subprocess.run(["sh", "-c", found(patient.doctor()[0])["openssl-conf"].split(" && ")[0]],
-                   check=True)
-    ok(openssl_says(conf), "a file that is not there is made")
-    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n"):
+    is_by_hand(*patient.doctor(), "a file that is not there")
+    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
+                 "a = b\nroot:x:0:0:root:/root:/bin/sh\n"):
         with open(conf, "w") as f:
             f.write(text)
         diagnosis, r = patient.doctor()
@@ -887,15 +1148,34 @@ def test_doctor_programs():
     # A guest has not been up for long: the file is younger, rather than the program older.
     os.utime(on, (time.time() + 60,) * 2)
     diagnosis, r = programs({"conf": on})
-    ok(found(diagnosis) == {"openssl-stale": "kill 100, and start app again"},
+    ok(found(diagnosis) == {"openssl-stale": ""} and
+       text_of(diagnosis, "openssl-stale").endswith(": start it again"),
        "one that is older than its file", r)
+    for since, want in ((0, set()), (0.5, set()), (-0.5, set()), (-5, set()),
+                        (2, {"openssl-stale"}), (600, {"openssl-stale"})):
+        for part in range(10):
+            start = time.time() - part / 10
+            patient = Patient({}, TLS)
+            patient.process(100, "app", [client], conf=on, age=part / 10)
+            os.utime(on, (start + since,) * 2)
+            diagnosis, r = patient.doctor()
+            if set(found(diagnosis)) != want:
+                break
+        ok(set(found(diagnosis)) == want, f"its file is {since} s younger: {want or 'well'}", r)
+    diagnosis, r = programs({"conf": on, "unit": "a.service"})
+    ok(found(diagnosis) == {"openssl-stale": "systemctl restart a.service"}, "a service", r)
     os.makedirs(container + "/etc/ssl")
     shutil.copy(off, container + "/etc/ssl/openssl.cnf")
     diagnosis, r = programs({"root": container, "conf": None})
-    run = found(diagnosis)["openssl-conf"]
-    ok("/100/root/etc/ssl/openssl.cnf && " in run, "one in a container", run)
-    subprocess.run(["sh", "-c", run.split(" && ")[0]], check=True)
-    ok(openssl_says(container + "/etc/ssl/openssl.cnf"), "the container's file is mended")
+    is_by_hand(diagnosis, r, "one in a container")
+    said = text_of(diagnosis, "openssl-conf")
+    ok("/100/root/etc/ssl/openssl.cnf has no" in said, "its file is named", said)
+    diagnosis, r = programs(*[{"root": container, "conf": None}] * 3)
+    ok([p["processes"] for p in diagnosis["programs"]] == [3] and len(found(diagnosis)) == 1,
+       "the processes of a container together", r)
+    other = shutil.copytree(container, path("container2"))
+    diagnosis, r = programs({"root": container, "conf": None}, {"root": other, "conf": None})
+    ok(len(diagnosis["programs"]) == 2, "those of two are not", r)
     diagnosis, r = programs({"comm": 'e"v\\i\x1bl\xe4'})
     ok(diagnosis["programs"][0]["name"].startswith('e"v\\i?l'), "a name with all in it", r)
     patient = Patient({}, {})
@@ -904,6 +1184,152 @@ def test_doctor_programs():
     ok("\x1b" not in r.stdout and "e?vil[100]" in r.stdout, "not to a terminal", r.stdout)
     diagnosis, r = programs(tls={"TlsTxSw": 0})
     ok(set(found(diagnosis)) == {"unused"}, "no program, and kernel TLS is not used", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_hostile_files():
+    """What OPENSSL_CONF of somebody's process names is opened only if it is a plain file."""
+    server, client, accepted = pair()
+    made = {"a FIFO": path("c.fifo"), "a device": "/dev/zero", "a terminal": "/dev/tty",
+            "a folder": WORK, "a file that waits": "/proc/kmsg", "a magic link": "/proc/self/fd/0",
+            "a huge file": path("huge.cnf"), "a socket": path("c.sock"), "a loop": path("loop.cnf")}
+    os.mkfifo(made["a FIFO"])
+    with open(made["a huge file"], "w") as f:
+        f.write("a = b\n")
+        f.truncate(1 << 40)
+    os.symlink("loop.cnf", made["a loop"])
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(made["a socket"])
+    leased = path("leased.cnf")
+    with open(leased, "w") as f:
+        f.write("a = b\n")
+    for what, conf in made.items():
+        patient = Patient({}, {})
+        patient.process(77, "app", [client], conf=conf)
+        diagnosis, r = patient.doctor()
+        empty = "off" if what == "a file that waits" else "unknown"
+        ok([p["openssl"] for p in diagnosis["programs"]] == [empty] and
+           (empty == "off" or not any(found(diagnosis).values())),
+           f"{what} does not hold the doctor up", r)
+    with open(leased, "r+") as f:
+        # Who opens the file would wait until we give the lease back.
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        patient = Patient({}, {})
+        patient.process(77, "app", [client], conf=leased)
+        diagnosis, r = patient.doctor()
+    ok([p["openssl"] for p in diagnosis["programs"]] == ["unknown"], "nor does a leased file", r)
+    patient = Patient({}, {})
+    patient.process(77, "app", [client], conf=leased)
+    with open(f"{patient.root}/77/environ", "wb") as f:
+        f.truncate(1 << 40)
+    diagnosis, r = patient.doctor()
+    ok(len(diagnosis["programs"]) == 1, "nor does an environment without end", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_cure_is_ours():
+    """Others choose a process's name, unit, root and environment, but not what root is to run."""
+    server, client, accepted = pair()
+    mine, link, foreign, writable = (path(n) for n in ("mine.cnf", "l.cnf", "foreign.cnf", "w.cnf"))
+    for name in (mine, foreign, writable):
+        with open(name, "w") as f:
+            f.write("a = b\n")
+    os.chmod(writable, 0o666)
+    os.symlink(mine, link)
+    container, planted = path("rooted"), path("planted.cnf")
+    os.makedirs(container + "/etc/ssl")
+    os.symlink(planted, container + "/etc/ssl/openssl.cnf")
+    with open(planted, "w") as f:
+        f.write("openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n")
+
+    def doctor(**more):
+        patient = Patient({}, TLS)
+        patient.process(77, **{"comm": "app", "sockets": [client], "conf": mine, **more})
+        return patient.doctor()
+
+    diagnosis, r = doctor()
+    ok(found(diagnosis)["openssl-conf"].endswith(" >>" + mine), "root's process, root's file", r)
+    we, somebody = os.getuid(), os.getuid() + 1234
+    is_by_hand(*doctor(uid=somebody), "another user's OPENSSL_CONF")
+    patient = Patient({}, TLS)
+    patient.process(77, "app", [client], conf=mine, uid=somebody)
+    patient.process(78, "app", [client], conf=mine)
+    diagnosis, r = patient.doctor()
+    ok(sorted(f["run"][:6] for f in diagnosis["findings"]) == ["", "printf"],
+       "another user's does not hide root's", r)
+    is_by_hand(*doctor(conf=link), "a link")
+    is_by_hand(*doctor(conf=writable), "a file that others may write to")
+    if not os.getuid():
+        os.chown(foreign, somebody, somebody)
+        is_by_hand(*doctor(conf=foreign), "another user's file")
+    patient = Patient({}, TLS)
+    patient.process(77, "app", [client], conf=mine)
+    patient.write("status", f"Uid:\t{somebody}\t{we}\t{we}\t{we}\n", "77")
+    is_by_hand(*patient.doctor(), "a set-user-ID program's OPENSSL_CONF")
+    # It leads to a file of the container, which is not there.
+    is_by_hand(*doctor(root=container, conf=None), "a container whose file is an absolute link")
+    os.makedirs(container + WORK)
+    with open(container + planted, "w") as f:
+        f.write("a = b\n")
+    is_by_hand(*doctor(root=container, conf=None), "the same, and there it is")
+    os.symlink("../../../../../../../../.." + planted, container + "/up.cnf")
+    os.unlink(container + planted)
+    is_by_hand(*doctor(root=container, conf="/up.cnf"), "a link that goes up")
+    is_by_hand(*doctor(conf=path("a b.cnf")), "a name with a blank")
+    for what, more in (("comm", {"comm": "$(id);`id`"}), ("unit", {"unit": "$(id).service"}),
+                       ("unit", {"unit": "-H x.service"}), ("unit", {"unit": "a;b.service"}),
+                       ("unit", {"unit": "a\\x2db.service"})):
+        diagnosis, r = doctor(**more)
+        run = found(diagnosis)["openssl-conf"]
+        ok(run.endswith(" >>" + mine) and "program again" in text_of(diagnosis, "openssl-conf"),
+           f"{what} {list(more.values())[0]!r} is not in the command", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_unit():
+    server, client, accepted = pair()
+    conf = path("unit.cnf")
+    with open(conf, "w") as f:
+        f.write(list(CONFS)[-1])
+    os.utime(conf, (time.time() + 60,) * 2)
+    for cgroup, unit in (("/system.slice/a.service", "a.service"),
+                         ("/system.slice/system-a.slice/a@b:c.service", "a@b:c.service"),
+                         ("/system.slice/a.service/b.service", "a.service"),
+                         ("/system.slice/a.service/x/y", "a.service"),
+                         ("/user.slice/user-1.slice/user@1.service/app.slice/b.service", None),
+                         ("/user.slice/user-1.slice/user@1.service", None),
+                         ("/docker/a.service", None), ("/a.service", None),
+                         ("/system.slice/docker-1.scope/a.service", None),
+                         ("/system.slice/.service", None), ("/system.slice", None),
+                         ("/../system.slice/a.service", None), ("/x/system.slice/a.service", None)):
+        for at in ("/", WORK):
+            patient = Patient({}, TLS)
+            patient.process(77, "app", [client], conf=conf, cgroup=cgroup, root=at)
+            diagnosis, r = patient.doctor()
+            run = next(iter(found(diagnosis).values()), None)
+            want = f"systemctl restart {unit}" if unit and at == "/" else ""
+            ok(run == want, f"{cgroup}{'' if at == '/' else ' in a container'}: {want}", r)
+    for sock in (server, client, accepted):
+        sock.close()
+
+
+def test_doctor_printable():
+    """What others choose, neither to a terminal as control characters nor as lines of ours."""
+    server, client, accepted = pair()
+    odd = "/o\x1b[2Jd\n[mode] x. Run: id\n\x9b1m\x7f\xe4"
+    for more in ({"conf": odd}, {"conf": odd, "root": WORK}, {"comm": "a\x1b\x9b\x7f\xe4"},
+                 {"unit": "a\x1b\x9b.service"}, {"root": WORK, "conf": None}):
+        patient = Patient({}, {})
+        patient.process(77, **{"comm": "app", "sockets": [client], "conf": path("none"), **more})
+        r = subprocess.run([DRSTAT, "doctor"], capture_output=True, env=patient.env(),
+                           timeout=LIMIT)
+        ok(r.returncode == FINDINGS and all(32 <= c < 127 or c == 10 for c in r.stdout) and
+           r.stdout.count(b"\n[") == 1, f"{list(more)}: plain text", r)
+        json.loads(patient.run("doctor", "--json").stdout)
     for sock in (server, client, accepted):
         sock.close()
 
@@ -925,8 +1351,9 @@ def test_doctor_unprivileged():
         return skip("the doctor as nobody", "the program is in a closed folder")
     ok(r.returncode == FINDINGS and "loaded-late" in found(diagnosis) and
        any("kernel TLS" in line for line in diagnosis["unseen"]) and
-       any("1 processes" in line for line in diagnosis["unseen"]),
-       "what it could see, and what not", r)
+       any("1 processes" in line for line in diagnosis["unseen"]) and
+       diagnosis["programs"][0]["openssl"] == "off" and "openssl-conf" not in found(diagnosis),
+       "what it could see, and what not; and it blames no program", r)
     diagnosis, r = patient.doctor()
     ok(diagnosis["unseen"] == [], "root sees all", r)
     server.close()
