@@ -281,6 +281,7 @@ void route_rto_min(struct bed *bed, enum side side, int family, uint32_t ms)
 		.rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 	};
+	const __u32 lock = 1 << RTAX_RTO_MIN;	/* else TCP ignores it */
 	struct rtattr *metrics;
 	struct nlreq req;
 	char addr[16];
@@ -295,6 +296,7 @@ void route_rto_min(struct bed *bed, enum side side, int family, uint32_t ms)
 	nl_attr(&req, RTA_DST, addr, len);
 	nl_attr(&req, RTA_OIF, &device, sizeof(device));
 	metrics = nl_attr(&req, RTA_METRICS, NULL, 0);
+	nl_attr(&req, RTAX_LOCK, &lock, sizeof(lock));
 	nl_attr(&req, RTAX_RTO_MIN, &ms, sizeof(ms));
 	nl_nest_end(&req, metrics);
 	nl_do(&req, "RTM_NEWROUTE rto_min");
