@@ -91,8 +91,9 @@ static enum xs proc_open(const char *name, FILE **f)
 static enum xs proc_close(FILE *f, const char *name, enum xs xs)
 {
 	if (ferror(f) && !xs) {
-		say("%s/%s: %s", proc_root(), name, strerror(errno));
-		xs = XS_FILE;
+		xs = errno == EIO ? XS_NO_MODULE : XS_FILE;	/* EIO: unloaded since it was opened */
+		if (xs == XS_FILE)
+			say("%s/%s: %s", proc_root(), name, strerror(errno));
 	}
 	fclose(f);
 	return xs;

@@ -1396,6 +1396,13 @@ def test_no_module():
     proc = Proc()
     os.rmdir(proc.root + "/net")
     is_error(proc.run(), FILE, "no /proc", "mounted")
+    # What was open when the module went says EIO, as this does.
+    for name in ("tls_drst_stat", "tls_drst"):
+        proc = Proc(COUNTERS, HOLDS)
+        os.remove(f"{proc.root}/net/{name}")
+        os.symlink("/proc/self/mem", f"{proc.root}/net/{name}")
+        is_error(proc.run(*([] if name == "tls_drst_stat" else ["--held"])), NO_MODULE,
+                 f"{name}: unloaded while it is read", "not loaded")
 
 
 def test_not_understood():
