@@ -91,7 +91,8 @@ static enum xs proc_open(const char *name, FILE **f)
 static enum xs proc_close(FILE *f, const char *name, enum xs xs)
 {
 	if (ferror(f) && !xs) {
-		xs = errno == EIO ? XS_NO_MODULE : XS_FILE;	/* EIO: unloaded since it was opened */
+		/* Unloaded since it was opened: its files say EIO. */
+		xs = errno == EIO ? XS_NO_MODULE : XS_FILE;
 		if (xs == XS_FILE)
 			say("%s/%s: %s", proc_root(), name, strerror(errno));
 	}
