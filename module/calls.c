@@ -146,7 +146,7 @@ static bool drst_calls_read_judge(struct drst_calls_read *read, ssize_t ret)
 	if (in && (read->hidden || !in->hidden))
 		drst_inbound_show_error(in);
 	drst_inbound_look(sk);
-	read->starved = drst_inbound_of(sk) && drst_ktls_receives(sk) &&
+	read->starved = read->hidden && drst_inbound_of(sk) &&
 			!drst_ktls_record_parsed(sk);
 	release_sock(sk);
 	if (read->hidden)
@@ -362,8 +362,9 @@ static bool drst_calls_told(struct sock *sk)
 }
 
 /*
- * net/tls does not take ECONNRESET out of sk_err: whoever gets it was told. A sender that
- * finds it taken must not get further: TCP has closed the connection.
+ * net/tls leaves ECONNRESET in sk_err, and with an offload EPIPE, too: whoever gets it
+ * was told. A sender that finds it taken must not get further: TCP has closed the
+ * connection.
  */
 static int drst_calls_send_end(struct sock *sk, int flags, int ret)
 {
@@ -371,8 +372,8 @@ static int drst_calls_send_end(struct sock *sk, int flags, int ret)
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && ret == -ECONNRESET)
-		drst_inbound_set_told(in);
+	if (in && (ret == -ECONNRESET || ret == -EPIPE))
+		drst_inbound_set_told(in, -ret);
 	if (in && ret > 0)
 		ret = sk_stream_error(sk, flags, -EPIPE);
 	release_sock(sk);
@@ -400,10 +401,12 @@ int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 	if (told)
 		iov_iter_truncate(&msg->msg_iter, 0);
 	ret = drst_proto_tls(sk)->sendmsg(sk, msg, told ? 0 : size);
-	if (told)
-		return ret || !size ? ret :
-		       sk_stream_error(sk, msg->msg_flags, -EPIPE);
-	return drst_calls_send_end(sk, msg->msg_flags, ret);
+	if (!told)
+		return drst_calls_send_end(sk, msg->msg_flags, ret);
+	/* The record that was open can be with the crypto engine. */
+	if ((!ret || ret == -EINPROGRESS) && size)
+		ret = sk_stream_error(sk, msg->msg_flags, -EPIPE);
+	return ret;
 }
 
 /**

@@ -206,20 +206,22 @@ void drst_inbound_show_error(struct drst_inbound *in)
 bool drst_inbound_told(const struct drst_inbound *in)
 {
 	sock_owned_by_me(in->hold.sk);
-	return !in->err && !in->hold.sk->sk_err;
+	return !in->err && !READ_ONCE(in->hold.sk->sk_err);
 }
 
 /**
- * drst_inbound_set_told() - a call has told the process of the reset by ECONNRESET
+ * drst_inbound_set_told() - a call has told the process of the reset
  * @in: the hold
+ * @err: by this errno, positive
  *
  * Context: process, socket lock held.
  */
-void drst_inbound_set_told(struct drst_inbound *in)
+void drst_inbound_set_told(struct drst_inbound *in, int err)
 {
 	sock_owned_by_me(in->hold.sk);
-	in->err = 0;
-	cmpxchg(&in->hold.sk->sk_err, ECONNRESET, 0);	/* SO_ERROR takes no lock */
+	if (in->err == err)
+		in->err = 0;
+	cmpxchg(&in->hold.sk->sk_err, err, 0);	/* SO_ERROR takes no lock */
 }
 
 /* ---- the end ---- */
