@@ -361,19 +361,37 @@ static bool drst_calls_told(struct sock *sk)
 	return told;
 }
 
-/*
+/**
+ * drst_calls_send_late() - a hold may have begun while a process was sending
+ * @sk: a socket whose ULP is ours
+ * @ret: what the process gets
+ *
  * net/tls leaves ECONNRESET in sk_err, and with an offload EPIPE, too: whoever gets it
- * was told. A sender that finds it taken must not get further: TCP has closed the
- * connection.
+ * was told.
+ *
+ * Context: process, socket lock not held, may sleep.
  */
+void drst_calls_send_late(struct sock *sk, int ret)
+{
+	struct drst_inbound *in;
+
+	if (ret != -ECONNRESET && ret != -EPIPE)
+		return;
+	lock_sock(sk);
+	in = drst_inbound_of(sk);
+	if (in)
+		drst_inbound_set_told(in, -ret);
+	release_sock(sk);
+}
+
+/* A sender that finds the error taken must not get further: TCP has closed the connection. */
 static int drst_calls_send_end(struct sock *sk, int flags, int ret)
 {
 	struct drst_inbound *in;
 
+	drst_calls_send_late(sk, ret);
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && (ret == -ECONNRESET || ret == -EPIPE))
-		drst_inbound_set_told(in, -ret);
 	if (in && ret > 0)
 		ret = sk_stream_error(sk, flags, -EPIPE);
 	release_sock(sk);

@@ -17,6 +17,7 @@ ssize_t drst_calls_splice_read(struct socket *sock, loff_t *ppos,
 ssize_t drst_calls_splice_read_late(struct socket *sock, loff_t *ppos,
 				    struct pipe_inode_info *pipe, size_t len,
 				    unsigned int flags, ssize_t ret);
+void drst_calls_send_late(struct sock *sk, int ret);
 int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size);
 int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
 			size_t size, int flags);

@@ -84,6 +84,13 @@ static void drst_hooks_notified(struct sock *sk)
 	trace_tls_drst_notify(sk);
 }
 
+static int drst_hooks_sent(struct sock *sk, int ret)
+{
+	if (unlikely(ret < 0 && drst_inbound_held(sk)))
+		drst_calls_send_late(sk, ret);
+	return ret;
+}
+
 /*
  * A control message, or sk_user_data is set. A process's data is in user memory.
  * The kernel's own alerts are in kernel memory (tls_alert_send()). Not inlined: the
@@ -107,13 +114,14 @@ static noinline int drst_hooks_sendmsg_slow(struct sock *sk, struct msghdr *msg,
 	ret = drst_proto_tls(sk)->sendmsg(sk, msg, size);
 	if (notify && ret > 0)
 		drst_hooks_notified(sk);
-	return ret;
+	return drst_hooks_sent(sk, ret);
 }
 
 static int drst_hooks_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
 	if (likely(!msg->msg_controllen && !drst_hooks_owned(sk)))
-		return drst_proto_tls(sk)->sendmsg(sk, msg, size);
+		return drst_hooks_sent(sk, drst_proto_tls(sk)->sendmsg(sk, msg,
+								       size));
 	return drst_hooks_sendmsg_slow(sk, msg, size);
 }
 
@@ -122,7 +130,8 @@ static int drst_hooks_sendpage(struct sock *sk, struct page *page, int offset,
 {
 	if (unlikely(drst_inbound_held(sk)))
 		return drst_calls_sendpage(sk, page, offset, size, flags);
-	return drst_sendpage(drst_proto_tls(sk), sk, page, offset, size, flags);
+	return drst_hooks_sent(sk, drst_sendpage(drst_proto_tls(sk), sk, page,
+						 offset, size, flags));
 }
 
 /* ---- receiving ---- */
