@@ -389,10 +389,13 @@ static int drst_calls_send_end(struct sock *sk, int flags, int ret)
 {
 	struct drst_inbound *in;
 
-	drst_calls_send_late(sk, ret);
+	if (ret <= 0) {
+		drst_calls_send_late(sk, ret);
+		return ret;
+	}
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && ret > 0)
+	if (in)
 		ret = sk_stream_error(sk, flags, -EPIPE);
 	release_sock(sk);
 	return ret;

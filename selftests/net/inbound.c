@@ -92,6 +92,13 @@ TEST_F(all_read, reset_now)
 	expect_reset_now(_metadata, c, cell);
 }
 
+/* A record, that is not sent yet; returns its length. */
+static size_t seal_record(struct conn *c, uint8_t rec[REC_MAX])
+{
+	memset(rec, 'x', RECORD_LEN);
+	return rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+}
+
 /* Nobody can ever read half a record, so it is nothing to wait for. */
 TEST_F(all_read, half_a_record)
 {
@@ -103,8 +110,7 @@ TEST_F(all_read, half_a_record)
 	if (!cell->rx)
 		SKIP(return, "for plain recv() it is data");
 	open_cell(&self->s, c, cell);
-	memset(rec, 'x', RECORD_LEN);
-	rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	seal_record(c, rec);
 	peer_send(c, rec, RECORD_LEN / 2);
 	ASSERT_TRUE(conn_await_unread(c));
 	reach(_metadata, c, cell->state);
@@ -124,8 +130,7 @@ TEST_F(all_read, all_but_the_last_byte)
 	if (!cell->rx)
 		SKIP(return, "for plain recv() it is data");
 	open_cell(&self->s, c, cell);
-	memset(rec, 'x', RECORD_LEN);
-	sealed = rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	sealed = seal_record(c, rec);
 	peer_send(c, rec, sealed - 1);
 	ASSERT_TRUE(conn_await_unread(c));
 	reach(_metadata, c, cell->state);
@@ -153,8 +158,7 @@ TEST_F(all_read, an_urgent_byte_within)
 	if (!cell->rx)
 		SKIP(return, "for plain recv() it is data");
 	open_cell(&self->s, c, cell);
-	memset(rec, 'x', RECORD_LEN);
-	sealed = rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	sealed = seal_record(c, rec);
 	peer_send(c, rec, RECORD_LEN / 2);
 	MUST(send(c->peer, rec + RECORD_LEN / 2, 1, MSG_OOB) == 1);
 	peer_send(c, rec + RECORD_LEN / 2 + 1, sealed - RECORD_LEN / 2 - 1);
@@ -629,8 +633,7 @@ TEST_F(reader, records_and_a_half)
 		SKIP(return, "for plain recv() it is data");
 	open_cell(&self->s, c, &variant->cell);
 	peer_upload(c, RECORDS, RECORD_LEN);
-	memset(rec, 'x', RECORD_LEN);
-	rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	seal_record(c, rec);
 	peer_send(c, rec, RECORD_LEN / 2);
 	ASSERT_TRUE(conn_await_unread(c));
 	ASSERT_TRUE(await_readable(c));

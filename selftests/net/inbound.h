@@ -267,6 +267,30 @@ static inline int child_status(pid_t pid, int seconds)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
 }
 
+/*
+ * close() that lingers. Once this process sleeps there, a child reads all that the peer
+ * gets: does it end with close_notify (@alert)? Returns the child, whose status is 0 then.
+ */
+static inline pid_t close_beside_reader(TEST_ARG, struct conn *c, bool alert)
+{
+	struct result res;
+	pid_t reader = fork();
+
+	MUST(reader >= 0);
+	if (!reader) {
+		close(c->fd);
+		raise(SIGSTOP);
+		if (!EVENTUALLY(child_sleeps(getppid())))
+			_exit(1);
+		peer_finish(c, &res);
+		_exit(res.intact && res.alert == alert && !res.final ? 0 : 2);
+	}
+	EXPECT_EQ(reader, waitpid(reader, NULL, WUNTRACED));
+	EXPECT_EQ(0, kill(reader, SIGCONT));
+	conn_close_timed(c);
+	return reader;
+}
+
 #define INBOUND_FIXTURE(name)						\
 	FIXTURE(name) {							\
 		struct scene s;						\

@@ -236,40 +236,38 @@ TEST_F(held, no_timeout_while_reading)
 	EXPECT_EQ(0, drst_stat("InTimedOut"));
 }
 
-/* ... and looking at the same byte again does not ... */
-TEST_F(held, timeout_while_peeking)
+static void expect_limit_despite(TEST_ARG, struct scene *s,
+				 const struct cell *cell, const char *knob,
+				 int flags)
 {
-	struct conn *c = &self->s.conn;
+	struct conn *c = &s->conn;
 	char byte;
 	int i;
 
-	REQUIRE_MODE(variant->cell.mode);
-	drst_set("timeout_ms", TIMEOUT_MS);
-	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	drst_set(knob, TIMEOUT_MS);
+	upload_in_cell(_metadata, s, c, cell);
 	peer_reset(c);
 	for (i = 0; i < 100 && !drst_stat("InTimedOut"); i++) {
-		recv(c->fd, &byte, 1, MSG_PEEK);
+		recv(c->fd, &byte, 1, flags);
 		pause_ms(PAUSE_MS);
 	}
 	expect_timed_out(_metadata, c);
 }
 
+/* ... and looking at the same byte again does not ... */
+TEST_F(held, timeout_while_peeking)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_limit_despite(_metadata, &self->s, &variant->cell, "timeout_ms",
+			     MSG_PEEK);
+}
+
 /* ... but not for longer than max_hold_ms. */
 TEST_F(held, max_hold_despite_reading)
 {
-	struct conn *c = &self->s.conn;
-	char byte;
-	int i;
-
 	REQUIRE_MODE(variant->cell.mode);
-	drst_set("max_hold_ms", TIMEOUT_MS);
-	upload_in_cell(_metadata, &self->s, c, &variant->cell);
-	peer_reset(c);
-	for (i = 0; i < 100 && !drst_stat("InTimedOut"); i++) {
-		recv(c->fd, &byte, 1, 0);
-		pause_ms(PAUSE_MS);
-	}
-	expect_timed_out(_metadata, c);
+	expect_limit_despite(_metadata, &self->s, &variant->cell, "max_hold_ms",
+			     0);
 }
 
 static void expect_over_limit(TEST_ARG, struct scene *s,

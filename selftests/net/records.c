@@ -186,17 +186,6 @@ TEST_F(records, open_record_idle)
 	expect_in_mode_2(_metadata, &self->s, variant->mode);
 }
 
-/* Reads to the end, once the parent sleeps in close(). */
-static int read_when_parent_sleeps(struct conn *c)
-{
-	struct result res;
-
-	if (!EVENTUALLY(child_sleeps(getppid())))
-		return 1;
-	peer_finish(c, &res);
-	return 0;
-}
-
 /*
  * SO_LINGER with time: close() comes back when all that TCP has is acknowledged, the FIN
  * included; also if it began with a record that TLS held.
@@ -215,16 +204,7 @@ TEST_F(records, open_record_linger_with_time)
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	lost = whole ? 0 : held_by_tls(c);
 	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
-	reader = fork();
-	ASSERT_LE(0, reader);
-	if (!reader) {
-		close(c->fd);
-		raise(SIGSTOP);
-		_exit(read_when_parent_sleeps(c));
-	}
-	ASSERT_EQ(reader, waitpid(reader, NULL, WUNTRACED));
-	ASSERT_EQ(0, kill(reader, SIGCONT));
-	conn_close_timed(c);
+	reader = close_beside_reader(_metadata, c, false);
 	EXPECT_EQ(c->stream - lost + 1,
 		  wire_flow(&self->s.wire, c->port)->acked[SIDE_A]);
 	EXPECT_EQ(0, child_status(reader, 10));

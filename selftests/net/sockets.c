@@ -171,17 +171,6 @@ TEST_F(sockets, linger_with_time)
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
-/* Reads it all, once the parent sleeps in close(). */
-static int read_when_parent_sleeps(struct conn *c)
-{
-	struct result res;
-
-	if (!EVENTUALLY(child_sleeps(getppid())))
-		return 1;
-	peer_finish(c, &res);
-	return res.intact && res.alert && !res.final ? 0 : 2;
-}
-
 /* ... or until everything has been acknowledged, if that comes first. */
 TEST_F(sockets, linger_until_acknowledged)
 {
@@ -192,16 +181,7 @@ TEST_F(sockets, linger_until_acknowledged)
 	sender_open(&self->s, variant->family);
 	linger_for(c, 1000);
 	conn_upload(c, BULK);
-	reader = fork();
-	ASSERT_LE(0, reader);
-	if (!reader) {
-		close(c->fd);
-		raise(SIGSTOP);
-		_exit(read_when_parent_sleeps(c));
-	}
-	ASSERT_EQ(reader, waitpid(reader, NULL, WUNTRACED));
-	ASSERT_EQ(0, kill(reader, SIGCONT));
-	conn_close_timed(c);
+	reader = close_beside_reader(_metadata, c, true);
 	EXPECT_EQ(c->stream + 1,
 		  wire_flow(&self->s.wire, c->port)->acked[SIDE_A]);
 	EXPECT_EQ(0, child_status(reader, 10));
