@@ -3,7 +3,8 @@
 """In the guest, one test of the selftests at a time.
 
     guest.py reach PROGRAM...     which of them counts which lines: TEST/FILE.gcda in reach.tar
-    guest.py judge SECONDS FILE   the tests of FILE, until one fails twice; status 1 then
+    guest.py judge SECONDS FILE   the tests of FILE, until one fails twice, or the kernel
+                                  complains; status 1 then
 
 A test is "PROGRAM FIXTURE[.VARIANT].NAME". FILE has a line for each: its seconds by itself, a space, the test.
 """
@@ -13,6 +14,7 @@ import concurrent.futures
 import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,6 +26,8 @@ PROGRAMS = pathlib.Path("selftests/tls_drst")
 # the module, or the ciphers.
 ALONE = {"lifecycle", "faults", "records"}
 AT_A_TIME = 4
+# Bits of the kernel's taint: bad page, died, warned, locked up.
+TAINT_BAD = 1 << 5 | 1 << 7 | 1 << 9 | 1 << 14
 GCOV = pathlib.Path("/sys/kernel/debug/gcov")
 Test = collections.namedtuple("Test", "seconds name")
 
@@ -62,12 +66,15 @@ def tests_of(program):
 def run(test, seconds):
     program, name = test.split(" ", 1)
     command = [f"./{program}"] + (["-r", name] if name else [])
+    running = subprocess.Popen(command, cwd=PROGRAMS, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        done = subprocess.run(command, cwd=PROGRAMS, stdin=subprocess.DEVNULL, timeout=seconds,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said, _ = running.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as late:
+        # what hangs in the kernel does not die of it: it is left behind
+        running.kill()
         return False, late.stdout or b""
-    return done.returncode == 0, done.stdout
+    return running.returncode == 0, said
 
 
 def reach(programs):
@@ -91,11 +98,19 @@ def reach(programs):
                     tar.addfile(info, io.BytesIO(data))
 
 
+def complains():
+    """The kernel, of itself. What it says is judged when the guest ends."""
+    if int(pathlib.Path("/proc/sys/kernel/tainted").read_text()) & TAINT_BAD:
+        return True
+    lockdep = pathlib.Path("/proc/lockdep_stats")
+    return lockdep.exists() and not re.search(r"debug_locks: +1", lockdep.read_text())
+
+
 def fails(test):
-    """Twice: what fails now and then has noticed nothing. Beside others it may take its time."""
-    limit = 60 + 20 * test.seconds
+    """Or breaks the kernel. Beside others it may take its time."""
     print(f"trying {test.name}", flush=True)
-    return not run(test.name, limit)[0] and not run(test.name, limit)[0]
+    good, _ = run(test.name, 40 + 10 * test.seconds)
+    return not good or complains()
 
 
 def beside(tests, until):
@@ -117,6 +132,17 @@ def beside(tests, until):
     return suspects
 
 
+def noticed(test):
+    """Of a test that failed once: what fails now and then has noticed nothing."""
+    if complains():
+        print("the kernel complains")
+    elif fails(test):
+        print(f"noticed {test.name}")
+    else:
+        return False
+    return True
+
+
 def judge(seconds, file):
     until = time.monotonic() + seconds
     lines = (line.split(" ", 1) for line in file.read_text().splitlines())
@@ -124,14 +150,11 @@ def judge(seconds, file):
     left = collections.deque(test for test in tests if test.name.split()[0] not in ALONE)
     alone = [test for test in tests if test.name.split()[0] in ALONE]
     while left and time.monotonic() < until:
-        for test in beside(left, until):
-            if fails(test):
-                print(f"noticed {test.name}")
-                return 1
+        if any(map(noticed, beside(left, until))):
+            return 1
     while alone and time.monotonic() < until:
         test = alone.pop(0)
-        if fails(test):
-            print(f"noticed {test.name}")
+        if fails(test) and noticed(test):
             return 1
         if not os.path.exists("/sys/module/tls_drst"):
             subprocess.run(["insmod", os.environ["TLS_DRST_KO"]], check=True)

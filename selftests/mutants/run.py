@@ -185,7 +185,7 @@ def judged_on(kernel, tree, selftests, tests, seconds):
     raise RuntimeError(f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
 
 
-def verdict_of(mutant, tree, selftests, reached):
+def verdict_of(mutant, tree, selftests, reached, patience):
     text = (TOP / "module" / mutant.file).read_text()
     target = tree / "module" / mutant.file
     target.write_text(mutate.applied(mutant, text))
@@ -193,11 +193,11 @@ def verdict_of(mutant, tree, selftests, reached):
         if vm(tree, "module", "--kernel", "gcov").returncode:
             return NOT_BUILT, ""
         tests = order(tests_of(mutant, reached))
-        plain = ("gcov", tests, 2400)
-        debug = ("debug", tests[:80], 900)
-        both = [debug, plain] if FOR_DEBUG.search("\n".join(mutant.old)) else [plain, debug]
+        stages = [("gcov", tests, 400 * patience), ("debug", tests[:80], 150 * patience)]
+        if FOR_DEBUG.search("\n".join(mutant.old)):
+            stages.insert(0, ("debug", tests[:12], 150))
         passed = []
-        for kernel, some, seconds in both:
+        for kernel, some, seconds in stages:
             noticed, by = judged_on(kernel, tree, selftests, some, seconds)
             if noticed:
                 return NOTICED, f"{kernel}: {by}"
@@ -221,8 +221,9 @@ def shown(lines):
 class Workers:
     """Trees to build mutants in; verdicts as they come."""
 
-    def __init__(self, jobs, selftests, reached):
+    def __init__(self, jobs, selftests, reached, patience):
         self.selftests, self.reached, self.lock = selftests, reached, threading.Lock()
+        self.patience = patience
         self.free = [OUT / f"tree-{i}" for i in range(jobs)]
         for tree in self.free:
             copy_tree(tree)
@@ -232,7 +233,7 @@ class Workers:
             tree = self.free.pop()
         start = time.monotonic()
         try:
-            verdict, by = verdict_of(mutant, tree, self.selftests, self.reached)
+            verdict, by = verdict_of(mutant, tree, self.selftests, self.reached, self.patience)
         finally:
             with self.lock:
                 self.free.append(tree)
@@ -285,7 +286,7 @@ def main():
     parser.add_argument("--seed", default="1")
     parser.add_argument("--jobs", type=int, default=3, help="guests side by side")
     parser.add_argument("--minutes", type=float, default=1e6, help="start no mutant after that time")
-    parser.add_argument("--again", action="store_true", help="try once more what passed")
+    parser.add_argument("--again", action="store_true", help="try once more what passed, with six times the time")
     parser.add_argument("--list", action="store_true", help="write what is known, judge nothing")
     args = parser.parse_args()
 
@@ -309,7 +310,7 @@ def main():
     known = read_verdicts()
     if args.again:
         known = {key: row for key, row in known.items() if row["verdict"] in (NOTICED, NOT_BUILT)}
-    workers = Workers(args.jobs, selftests, reached)
+    workers = Workers(args.jobs, selftests, reached, 6 if args.again else 1)
     drawn, wanted = [], args.count
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running = {}
