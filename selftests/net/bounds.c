@@ -85,7 +85,7 @@ TEST_F(bounds, timeout_mode2_established)
 	REQUIRE_MODE(2);
 	drst_set("timeout_ms", TIMEOUT_MS);
 	upload(s, &s->conn, variant->family, BULK);
-	conn_linger0(&s->conn);
+	conn_linger(&s->conn, 0);
 	began = clock_ms(CLOCK_MONOTONIC);
 	conn_close(&s->conn);
 	expect_timed_out(_metadata, s, began);
@@ -106,7 +106,7 @@ static void expect_timed_out_closed(TEST_ARG, struct scene *s, int family,
 	drst_set("timeout_ms", TIMEOUT_MS);
 	upload(s, c, family, BULK);
 	if (linger)
-		conn_linger0(c);
+		conn_linger(c, 0);
 	else
 		peer_reply(c);
 	if (state == TCP_LAST_ACK) {

@@ -119,7 +119,7 @@ static void open_row(TEST_ARG, struct scene *s, const struct row *row)
 	}
 	reach_state(_metadata, c, row->state);
 	if (is_linger(row->cause))
-		conn_linger0(c);
+		conn_linger(c, 0);
 	ASSERT_TRUE(conn_await_stalled(c));
 }
 
@@ -485,7 +485,7 @@ static void send_and_lose(TEST_ARG, struct scene *s, const struct row *row)
 	conn_upload(c, SMALL);
 	reach_state(_metadata, c, row->state);
 	if (is_linger(row->cause))
-		conn_linger0(c);
+		conn_linger(c, 0);
 	EXPECT_EQ(c->stream + 1, conn_queued(c));
 	EXPECT_EQ(0, unsent(c));
 }

@@ -94,7 +94,7 @@ static void begin(TEST_ARG, struct scene *s, enum what what, int family)
 	if (what == RST_PENDING)
 		to_close_wait(_metadata, c);
 	if (what == RST_LINGER)
-		conn_linger0(c);
+		conn_linger(c, 0);
 }
 
 static void drop_resets(int fd)

@@ -637,7 +637,6 @@ static void nothing(int sig)
 /* close() that lingers for long, in a child; a signal ends the waiting. */
 static void linger_interrupted(TEST_ARG, struct scene *s, int mode, int sig)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
 	struct sigaction action = { .sa_handler = nothing };
 	struct conn *c = &s->conn;
 	int go[2], fd;
@@ -645,8 +644,7 @@ static void linger_interrupted(TEST_ARG, struct scene *s, int mode, int sig)
 	pid_t pid;
 
 	open_and_upload(_metadata, s, AF_INET, false);
-	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
-				sizeof(linger)));
+	conn_linger(c, 1000);
 	ASSERT_EQ(0, pipe(go));
 	fd = c->fd;
 	pid = child(c);

@@ -55,7 +55,7 @@ TEST_F(final, close_wait_linger)
 	upload(&self->s, variant->family);
 	peer_shutdown_wr(c);
 	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
@@ -102,7 +102,7 @@ TEST_F(final, established_linger)
 
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_fin_instead(_metadata, &self->s, variant->mode == 2);
 }
@@ -114,7 +114,7 @@ TEST_F(final, fin_wait1_linger)
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_WR));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }

@@ -65,7 +65,7 @@ TEST_F(held, linger_close)
 	struct conn *c = &self->s.conn;
 
 	HOLD();
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_closed(_metadata, &self->s);
 }

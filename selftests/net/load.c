@@ -73,7 +73,7 @@ static void start(FIXTURE_DATA(load) *self, struct conn *c, enum kind kind)
 	conn_upload(c, UPLOAD);
 	switch (kind) {
 	case LINGERS:
-		conn_linger0(c);
+		conn_linger(c, 0);
 		__attribute__((fallthrough));
 	case READS_LATE:
 	case DEAD:

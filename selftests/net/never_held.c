@@ -282,7 +282,7 @@ TEST_F(never_held, flushed_linger)
 	conn_open(c, &self->s.bed, &defaults);
 	conn_upload(c, SMALL);
 	ASSERT_TRUE(conn_await_acked(c));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_whole_rst(_metadata, &self->s);
 	expect_nothing_held(_metadata, 0);

@@ -94,7 +94,7 @@ static int close_in_cell(TEST_ARG, struct scene *s, const struct cell *cell,
 	}
 	reach_state(_metadata, c, cell->state);
 	if (cell->cause == LINGER)
-		conn_linger0(c);
+		conn_linger(c, 0);
 	queued = conn_queued(c);
 	conn_close(c);
 	return queued;

@@ -199,7 +199,7 @@ TEST_F(killed, by_signal)
 		ASSERT_TRUE(conn_await_state(c, TCP_CLOSE_WAIT));
 	}
 	if (variant->linger)
-		conn_linger0(c);
+		conn_linger(c, 0);
 	pid = give_to_child(_metadata, c);
 	expect_open(_metadata, s);
 	ASSERT_EQ(0, kill(pid, SIGKILL));

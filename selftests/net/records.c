@@ -192,7 +192,6 @@ TEST_F(records, open_record_idle)
  */
 TEST_F(records, open_record_linger_with_time)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
 	struct conn *c = &self->s.conn;
 	bool whole = variant->mode == 2;
 	long lost;
@@ -203,7 +202,7 @@ TEST_F(records, open_record_linger_with_time)
 	conn_send(c, BULK);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	lost = whole ? 0 : held_by_tls(c);
-	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	conn_linger(c, 1000);
 	reader = close_beside_reader(_metadata, c, false);
 	EXPECT_EQ(c->stream - lost + 1,
 		  wire_flow(&self->s.wire, c->port)->acked[SIDE_A]);
@@ -302,7 +301,7 @@ TEST_F(records, open_record_linger)
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->version, 0);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, NULL);
@@ -342,7 +341,7 @@ TEST_F(records, pending_alert_linger)
 
 	REQUIRE_MODE(variant->mode);
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
-	conn_linger0(c);
+	conn_linger(c, 0);
 	left = unacknowledged(c) - alert_length(c);
 	conn_close(c);
 	expect_cuts(_metadata, !held, 0, held ? 0 : left);

@@ -295,7 +295,7 @@ TEST_F(shutdown, rdwr_linger)
 	REQUIRE_MODE(variant->mode);
 	upload(&self->s, variant->family);
 	ASSERT_EQ(0, shutdown(c->fd, SHUT_RDWR));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_held(_metadata, &self->s, variant->mode);
 }

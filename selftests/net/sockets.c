@@ -149,14 +149,6 @@ TEST_F(sockets, linger2_negative)
 	EXPECT_EQ(0, tcpext("TCPAbortOnLinger"));
 }
 
-static void linger_for(const struct conn *c, int seconds)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = seconds };
-
-	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger,
-			 sizeof(linger)));
-}
-
 /* SO_LINGER with time: close() waits that long, and does not reset. */
 TEST_F(sockets, linger_with_time)
 {
@@ -164,7 +156,7 @@ TEST_F(sockets, linger_with_time)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	linger_for(c, 1);
+	conn_linger(c, 1);
 	conn_upload(c, BULK);
 	EXPECT_LE(900, conn_close_timed(c));
 	expect_whole_fin(_metadata, &self->s);
@@ -179,7 +171,7 @@ TEST_F(sockets, linger_until_acknowledged)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	linger_for(c, 1000);
+	conn_linger(c, 1000);
 	conn_upload(c, BULK);
 	reader = close_beside_reader(_metadata, c, true);
 	EXPECT_EQ(c->stream + 1,
@@ -195,7 +187,7 @@ TEST_F(sockets, linger_with_time_unread)
 
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->family);
-	linger_for(c, 1000);
+	conn_linger(c, 1000);
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);

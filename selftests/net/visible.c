@@ -260,7 +260,7 @@ TEST_F(visible, traced_cut)
 		SKIP(return, "vanilla has no tracepoint for it");
 	MUST(!prctl(PR_SET_NAME, "the closer"));
 	upload(&self->s, variant->family);
-	conn_linger0(c);
+	conn_linger(c, 0);
 	ASSERT_TRUE(conn_await_stalled(c));
 	queued = conn_queued(c);
 	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));
@@ -318,7 +318,7 @@ TEST_F(visible, not_traced)
 	conn_open(c, &self->s.bed, &opts);
 	conn_upload(c, SMALL);
 	ASSERT_TRUE(conn_await_acked(c));
-	conn_linger0(c);
+	conn_linger(c, 0);
 	conn_close(c);
 	expect_whole_rst(_metadata, &self->s);
 	EXPECT_EQ(NULL, traced(text, sizeof(text), "tls_drst_cut", c, variant));

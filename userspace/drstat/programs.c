@@ -77,14 +77,20 @@ static bool count_sockets(struct program *p, const struct sockets *sockets)
 	return seen;
 }
 
+static FILE *pid_open(int pid, const char *name)
+{
+	char path[PATH_MAX];
+
+	pid_path(path, pid, name);
+	return fopen(path, "re");
+}
+
 static bool maps_openssl(int pid)
 {
-	char path[PATH_MAX], line[PATH_MAX + 128];
+	char line[PATH_MAX + 128];
+	FILE *f = pid_open(pid, "maps");
 	bool found = false;
-	FILE *f;
 
-	pid_path(path, pid, "maps");
-	f = fopen(path, "re");
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
@@ -96,14 +102,12 @@ static bool maps_openssl(int pid)
 /* The value of a variable in the environment that the program was started with */
 static bool environment(int pid, const char *name, char *value, size_t size)
 {
-	char path[PATH_MAX], *entry = NULL;
+	char *entry = NULL;
 	size_t room = 0, len = strlen(name);
 	ssize_t got, left = ENVIRON_MAX; /* it may claim to be any length */
+	FILE *f = pid_open(pid, "environ");
 	bool found = false;
-	FILE *f;
 
-	pid_path(path, pid, "environ");
-	f = fopen(path, "re");
 	if (!f)
 		return false;
 	for (; !found && left > 0 && (got = getdelim(&entry, &room, '\0', f)) > 0; left -= got)
@@ -145,13 +149,11 @@ static long long started(int pid)
 /* Whether its real, effective, saved and filesystem user is the one that we are */
 static bool is_ours(int pid)
 {
-	char path[PATH_MAX], line[256];
 	unsigned int uid[4], we = geteuid();
+	FILE *f = pid_open(pid, "status");
 	bool ours = false;
-	FILE *f;
+	char line[256];
 
-	pid_path(path, pid, "status");
-	f = fopen(path, "re");
 	if (!f)
 		return false;
 	while (!ours && fgets(line, sizeof(line), f))

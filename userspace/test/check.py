@@ -1715,16 +1715,9 @@ def test_atomic():
                "then it has all, or what it had", os.listdir(server.dir))
 
     def play(fake):
-        fake.to_login()
-        port = fake.data_port()
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        name = fake.hear("STOR f.new.").split()[1]
+        name = fake.to_transfer("STOR f.new.").split()[1]
         fake.say("150 ok")
-        with fake.data() as data:
-            while data.recv(65536):
-                pass
-            data.unwrap()
+        fake.receive()
         fake.say("226 ok")
         fake.hear("RNFR " + name)
         fake.say("350 go on")
@@ -1871,11 +1864,7 @@ def test_unconfirmed():
     def play(reply):
         def play(fake):
             fake.to_stor()
-            data = fake.data()
-            while data.recv(65536):
-                pass
-            data.unwrap()
-            data.close()
+            fake.receive()
             if reply:
                 fake.say(reply)
                 fake.hear("QUIT")
@@ -1960,10 +1949,7 @@ def test_pasv_address_ignored():
         fake.say(f"227 ok (10,9,8,7,{port >> 8},{port & 255})")
         fake.hear("STOR")
         fake.say("150 ok")
-        data = fake.data()
-        while data.recv(65536):
-            pass
-        data.unwrap()
+        fake.receive()
         fake.say("226 done")
         fake.hear("QUIT")
         fake.say("221 bye")
@@ -2709,15 +2695,9 @@ def test_resume_elsewhere():
         fake.to_login()
         fake.hear("SIZE up")
         fake.say("550 not there")
-        port = fake.data_port()
-        fake.hear("EPSV")
-        fake.say(f"229 ok (|||{port}|)")
-        fake.hear("STOR up")
+        fake.to_command("STOR up")
         fake.say("150 ok")
-        with fake.data() as data:
-            while data.recv(65536):
-                pass
-            data.unwrap()
+        fake.receive()
         fake.say("226 ok")
         fake.hear("QUIT")
     with Fake(play) as server:

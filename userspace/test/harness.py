@@ -258,13 +258,17 @@ class Fake:
     def to_transfer(self, verb):
         """A put or a get, up to its command"""
         self.to_login()
-        port = self.data_port()
         for question in ("SIZE", "MDTM") if verb == "RETR" else ():
             self.hear(question)
             self.say("502 no")
+        return self.to_command(verb)
+
+    def to_command(self, verb):
+        """An extended passive data connection, up to the command that uses it"""
+        port = self.data_port()
         self.hear("EPSV")
         self.say(f"229 ok (|||{port}|)")
-        self.hear(verb)
+        return self.hear(verb)
 
     def to_stor(self):
         """A put, up to its data"""
@@ -275,6 +279,13 @@ class Fake:
         raw = self.data_listener.accept()[0]
         self.data_listener.close()
         return self.context().wrap_socket(raw, server_side=True)
+
+    def receive(self):
+        """A data connection, to its clean end"""
+        with self.data() as data:
+            while data.recv(65536):
+                pass
+            data.unwrap()
 
 
 # ---------------------------------------------------------------- a client that misbehaves

@@ -214,26 +214,34 @@ void addr_set(struct bed *bed, enum side side, int family, bool there)
 	bed_enter(bed, SIDE_A);
 }
 
+/* A route to the other side; what is left of it is the caller's to add. */
+static void route_start(struct nlreq *req, enum side side, int family, bool there,
+			struct rtmsg rtm)
+{
+	enum side to = side == SIDE_A ? SIDE_B : SIDE_A;
+	char addr[16];
+	int len = addr_of(to, family, addr);
+
+	rtm.rtm_family = family;
+	rtm.rtm_table = RT_TABLE_MAIN;
+	rtm.rtm_protocol = RTPROT_STATIC;
+	rtm.rtm_dst_len = 8 * len;
+	nl_start(req, there ? RTM_NEWROUTE : RTM_DELROUTE,
+		 there ? NLM_F_CREATE | NLM_F_EXCL : 0, &rtm, sizeof(rtm));
+	nl_attr(req, RTA_DST, addr, len);
+}
+
 void route_set(struct bed *bed, enum side side, int family, int type,
 	       bool there)
 {
-	enum side to = side == SIDE_A ? SIDE_B : SIDE_A;
 	struct rtmsg rtm = {
-		.rtm_family = family,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = RTPROT_STATIC,
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = type,
 	};
 	struct nlreq req;
-	char addr[16];
-	int len = addr_of(to, family, addr);
 
-	rtm.rtm_dst_len = 8 * len;
 	bed_enter(bed, side);
-	nl_start(&req, there ? RTM_NEWROUTE : RTM_DELROUTE,
-		 there ? NLM_F_CREATE | NLM_F_EXCL : 0, &rtm, sizeof(rtm));
-	nl_attr(&req, RTA_DST, addr, len);
+	route_start(&req, side, family, there, rtm);
 	nl_do(&req, "RTM_NEWROUTE, RTM_DELROUTE");
 	bed_enter(bed, SIDE_A);
 }
@@ -273,27 +281,19 @@ static void link_set(struct bed *bed, enum side side, int attr, __u32 value)
 
 void route_rto_min(struct bed *bed, enum side side, int family, uint32_t ms)
 {
-	enum side to = side == SIDE_A ? SIDE_B : SIDE_A;
 	struct rtmsg rtm = {
-		.rtm_family = family,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = RTPROT_STATIC,
 		.rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 	};
 	const __u32 lock = 1 << RTAX_RTO_MIN;	/* else TCP ignores it */
 	struct rtattr *metrics;
 	struct nlreq req;
-	char addr[16];
-	int len = addr_of(to, family, addr);
 	__u32 device;
 
 	*bed_altered = true;
-	rtm.rtm_dst_len = 8 * len;
 	bed_enter(bed, side);
 	device = if_nametoindex("veth0");
-	nl_start(&req, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof(rtm));
-	nl_attr(&req, RTA_DST, addr, len);
+	route_start(&req, side, family, true, rtm);
 	nl_attr(&req, RTA_OIF, &device, sizeof(device));
 	metrics = nl_attr(&req, RTA_METRICS, NULL, 0);
 	nl_attr(&req, RTAX_LOCK, &lock, sizeof(lock));

@@ -374,12 +374,16 @@ void conn_update_key(struct conn *conn)
 	MUST(!dir_install(&next, conn->fd, TLS_TX));
 }
 
-void conn_linger0(struct conn *conn)
+static void linger_for(int fd, int seconds)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct linger linger = { .l_onoff = 1, .l_linger = seconds };
 
-	MUST(!setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger,
-			 sizeof(linger)));
+	MUST(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+}
+
+void conn_linger(struct conn *conn, int seconds)
+{
+	linger_for(conn->fd, seconds);
 }
 
 /* Time not spent running; so what a busy host takes from us does not count. */
@@ -528,10 +532,7 @@ void peer_await_sent(const struct conn *conn)
 
 void peer_reset(struct conn *conn)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_LINGER, &linger,
-			 sizeof(linger)));
+	linger_for(conn->peer, 0);
 	MUST(!close(conn->peer));
 	conn->peer = -1;
 }

@@ -110,7 +110,7 @@ void conn_upload(struct conn *conn, size_t len);
 /* The same content by sendfile(), whose records are the kernel's to cut. */
 void conn_write_content(int file, size_t len);
 ssize_t conn_sendfile(struct conn *conn, int file, size_t len);
-void conn_linger0(struct conn *conn);
+void conn_linger(struct conn *conn, int seconds);
 /* Ends the test if close() waited. */
 void conn_close(struct conn *conn);
 long conn_close_timed(struct conn *conn);	/* how many ms it waited */
