@@ -62,11 +62,9 @@ static struct drst_hold_net *drst_hold_pernet(const struct net *net)
  * What the CPUs keep to themselves is at most a quarter of the limit: on many CPUs
  * they have to tell more often. It never gets less, as a CPU may have kept so much.
  */
-static int drst_hold_batch(const struct net *net)
+static int drst_hold_batch(struct drst_hold_net *hn, unsigned int max)
 {
-	struct drst_hold_net *hn = drst_hold_pernet(net);
-	unsigned int kept = drst_sysctl_knob(net, DRST_MAX_HELD) / 4;
-	int batch = kept / (DRST_NR_DIRECTIONS * num_online_cpus());
+	int batch = max / 4 / (DRST_NR_DIRECTIONS * num_online_cpus());
 	int old = READ_ONCE(hn->batch);
 
 	batch = clamp(batch, 1, DRST_HOLD_BATCH_MAX);
@@ -75,18 +73,9 @@ static int drst_hold_batch(const struct net *net)
 	return READ_ONCE(hn->batch);
 }
 
-static void drst_hold_add(const struct net *net, enum drst_direction direction,
-			  s64 n)
-{
-	percpu_counter_add_batch(&drst_hold_pernet(net)->now[direction], n,
-				 drst_hold_batch(net));
-}
-
 /* Only near the limit are all CPUs asked. */
-static bool drst_hold_within(const struct net *net, unsigned int more)
+static bool drst_hold_within(struct drst_hold_net *hn, s64 max)
 {
-	struct drst_hold_net *hn = drst_hold_pernet(net);
-	s64 max = (s64)drst_sysctl_knob(net, DRST_MAX_HELD) - more;
 	s64 kept = (s64)(READ_ONCE(hn->batch) - 1) * num_online_cpus() *
 		   DRST_NR_DIRECTIONS;
 	s64 now = 0;
@@ -105,11 +94,24 @@ static bool drst_hold_within(const struct net *net, unsigned int more)
 static bool drst_hold_admit(const struct net *net,
 			    enum drst_direction direction)
 {
-	drst_hold_add(net, direction, 1);
-	if (drst_hold_within(net, 0))
+	struct drst_hold_net *hn = drst_hold_pernet(net);
+	unsigned int max = drst_sysctl_knob(net, DRST_MAX_HELD);
+	int batch = drst_hold_batch(hn, max);
+
+	percpu_counter_add_batch(&hn->now[direction], 1, batch);
+	if (drst_hold_within(hn, max))
 		return true;
-	drst_hold_add(net, direction, -1);
+	percpu_counter_add_batch(&hn->now[direction], -1, batch);
 	return false;
+}
+
+/* Takes back what drst_hold_admit() has counted. */
+static void drst_hold_dismiss(const struct net *net,
+			      enum drst_direction direction)
+{
+	struct drst_hold_net *hn = drst_hold_pernet(net);
+
+	percpu_counter_add_batch(&hn->now[direction], -1, READ_ONCE(hn->batch));
 }
 
 static struct drst_hold *drst_hold_alloc(struct sock *sk,
@@ -159,7 +161,7 @@ struct drst_hold *drst_hold_new(struct sock *sk,
 	}
 	h = drst_hold_alloc(sk, kind, gfp);
 	if (!h) {
-		drst_hold_add(net, kind->direction, -1);
+		drst_hold_dismiss(net, kind->direction);
 		goto refuse;
 	}
 	h->cause = cause;
@@ -179,7 +181,11 @@ refuse:
  */
 bool drst_hold_room(const struct sock *sk)
 {
-	return !drst_tcp_memory_short(sk) && drst_hold_within(sock_net(sk), 1);
+	const struct net *net = sock_net(sk);
+
+	return !drst_tcp_memory_short(sk) &&
+	       drst_hold_within(drst_hold_pernet(net),
+				(s64)drst_sysctl_knob(net, DRST_MAX_HELD) - 1);
 }
 
 /**
@@ -266,7 +272,7 @@ void drst_hold_leave(struct drst_hold *h, int state, enum drst_stat how)
 void drst_hold_count(struct net *net, const struct drst_hold_kind *kind,
 		     enum drst_stat how)
 {
-	drst_hold_add(net, kind->direction, -1);
+	drst_hold_dismiss(net, kind->direction);
 	drst_stat_inc(net, how);
 }
 

@@ -101,7 +101,7 @@ bool drst_policy_outbound(const struct sock *sk, enum drst_cause cause)
 
 	if (!mode || !drst_policy_allowed(sk) || !drst_policy_unflushed(sk))
 		return false;
-	if (!drst_sysctl_knob(net, DRST_HOLD_LINGER) && drst_policy_aborts(sk))
+	if (drst_policy_aborts(sk) && !drst_sysctl_knob(net, DRST_HOLD_LINGER))
 		return false;
 	if (!drst_ktls_notified(sk))
 		return mode == 2 && !cause && drst_ktls_pending(sk);

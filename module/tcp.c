@@ -187,7 +187,8 @@ bool drst_tcp_discard(struct sock *sk)
 
 	sock_owned_by_me(sk);
 	WRITE_ONCE(tcp_sk(sk)->urg_data, 0);
-	return tcp_read_sock(sk, &desc, drst_tcp_eat) > 0;
+	return !skb_queue_empty(&sk->sk_receive_queue) &&
+	       tcp_read_sock(sk, &desc, drst_tcp_eat) > 0;
 }
 
 /**
