@@ -267,6 +267,12 @@ static bool at_once(const struct options *o)
 	return !o->interval || o->watch || o->held || o->format == PROMETHEUS;
 }
 
+/* A service may start before the module is loaded. */
+static bool waits_for_module(const struct options *o)
+{
+	return o->format == PROMETHEUS && o->interval;
+}
+
 /* Who watches, and who collects, is to know that the module has gone. */
 static bool tells_gone(const struct options *o)
 {
@@ -285,13 +291,14 @@ static enum xs run(const struct options *o, struct samples *all)
 		if (xs && xs != XS_NO_MODULE)
 			return xs;
 		/* Later on, the module may be gone for a while: it is being replaced. */
-		if (xs && first) {
+		if (xs && first && !waits_for_module(o)) {
 			if (o->format == PROMETHEUS)
 				xs = write_report(o, all, true, false, true);
 			return xs == XS_OUTPUT ? xs : no_module();
 		}
 		if (xs && !gone && !o->watch)
-			say("tls_drst is not loaded any more: waiting until it is");
+			say("tls_drst is not loaded%s: waiting until it is",
+			    first ? "" : " any more");
 		gone = xs == XS_NO_MODULE;
 		if (first && o->watch)
 			drawing = screen_begin();

@@ -519,6 +519,17 @@ def test_output_to_something_else():
 
 def test_output_each_interval():
     proc, out = Proc(COUNTERS), path("each.prom")
+    proc.unload()
+    with proc.start("--prometheus", "--output", out, "0.1") as drstat:
+        until(lambda: os.path.exists(out), "the file")
+        ok(parse_prometheus(open(out).read()) == {"tls_drst_up": ("gauge", {(): 0})},
+           "a service that starts before the module says so")
+        proc.counters(COUNTERS)
+        until(lambda: parse_prometheus(open(out).read())["tls_drst_up"][1] == {(): 1},
+              "the module to be there")
+        drstat.send_signal(signal.SIGINT)
+        ok(drstat.wait(LIMIT) == 0, "... and goes on when it is there")
+    os.unlink(out)
     with proc.start("--prometheus", "--output", out, "0.1") as drstat:
         until(lambda: os.path.exists(out), "the file")
         for held in range(20, 25):
