@@ -147,18 +147,18 @@ def tests_of(mutant, reached):
     lines = {line for _, _, some in reached for file, line in some if file == mutant.file}
     at = [line for line in range(mutant.line, mutant.line + mutant.lines) if line in lines] or \
         [line for line in range(mutant.line - 15, mutant.line) if line in lines][-1:]
-    return [(test, seconds) for test, seconds, some in reached
+    return [(test, seconds, len(some)) for test, seconds, some in reached
             if not at or any(file == mutant.file and line in at for file, line in some)]
 
 
 def order(tests):
-    """One variant of each test first, then the next: the cheapest before the others."""
+    """One variant of each test first, that which reaches most of the module; of these the cheapest first."""
     variants = collections.defaultdict(list)
-    for name, seconds in sorted(tests, key=lambda t: t[1]):
+    for name, seconds, reaches in sorted(tests, key=lambda t: (-t[2], t[1])):
         parts = name.split(".")
-        variants[parts[0], parts[-1]].append(f"{seconds} {name}")
+        variants[parts[0], parts[-1]].append((seconds, name))
     rows = itertools.zip_longest(*variants.values())
-    return [test for row in rows for test in row if test]
+    return [f"{seconds} {name}" for row in rows for seconds, name in sorted(filter(None, row))]
 
 
 # ---- one mutant ----
