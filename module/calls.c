@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the calls of a process return while a reset is held (inbound.c): what
- * vanilla would return if the reset had not arrived yet. But no call blocks:
- * nothing would wake it.
+ * vanilla would return if the reset had not arrived yet. But where vanilla would wait
+ * for the peer, the call ends: nothing would wake it.
  *
  * The hold can end, and with it struct drst_inbound, whenever the socket lock is
  * free. So no pointer to it outlives the lock, and a call that began under the hold
@@ -22,14 +22,15 @@
 #include "inbound.h"
 #include "ktls.h"
 #include "proto.h"
+#include "tcp.h"
 
 /* ---- reading ---- */
 
 /*
  * One read of a process, for which net/tls may be called several times. @controllen is
  * @msg's from before net/tls ran; a splice() has no @msg. @hidden: the error is hidden,
- * and senders are kept out. @starved: the reset is held for a record that net/tls has no
- * memory to parse.
+ * and senders are kept out. @starved: the reset is held for what this call cannot read
+ * now, such as a record that net/tls has no memory to parse.
  */
 struct drst_calls_read {
 	struct sock *sk;
@@ -101,6 +102,22 @@ static void drst_calls_read_drop_type(struct drst_calls_read *read)
 }
 
 /*
+ * TCP's recvmsg() gives all data before the error, but with SO_PEEK_OFF it looks behind
+ * the data. There is nothing before a FIN, and so far none has come: as ever, it waits.
+ */
+static bool drst_calls_peek_again(const struct drst_calls_read *read,
+				  const struct drst_inbound *in, int err)
+{
+	struct sock *sk = read->sk;
+
+	if (!read->peek || !in || in->shutdown & RCV_SHUTDOWN ||
+	    !drst_tcp_unread(sk) || (err && err != ECONNRESET))
+		return false;
+	cmpxchg(&sk->sk_err, 0, err);	/* SO_ERROR takes no lock */
+	return true;
+}
+
+/*
  * Does a call that read @ret bytes, or failed, read once more? It does if it got
  * only the end or the reset: data may be left, or another reader ended the hold. An
  * empty record before one of another type is neither: vanilla gives 0 for it. (It does so
@@ -112,7 +129,7 @@ static bool drst_calls_read_again(const struct drst_calls_read *read,
 	int err = -ret;
 
 	if (!drst_ktls_receives(read->sk))
-		return false;
+		return drst_calls_peek_again(read, in, err);
 	if (!ret)
 		return !drst_calls_read_has_type(read) ||
 		       !drst_ktls_record_parsed(read->sk);
@@ -146,8 +163,11 @@ static bool drst_calls_read_judge(struct drst_calls_read *read, ssize_t ret)
 	if (in && (read->hidden || !in->hidden))
 		drst_inbound_show_error(in);
 	drst_inbound_look(sk);
-	read->starved = read->hidden && drst_inbound_of(sk) &&
-			!drst_ktls_record_parsed(sk);
+	if (drst_ktls_receives(sk))
+		read->starved = read->hidden && drst_inbound_of(sk) &&
+				!drst_ktls_record_parsed(sk);
+	else
+		read->starved = again;
 	release_sock(sk);
 	if (read->hidden)
 		drst_ktls_unlock_senders(sk);
@@ -170,8 +190,8 @@ static bool drst_calls_read_end(struct drst_calls_read *read, ssize_t ret)
 }
 
 /*
- * If the strparser of net/tls had no memory, it tries again from a work. Wait as net/tls
- * would.
+ * If the strparser of net/tls had no memory, it tries again from a work; or somebody else
+ * reads. Wait as net/tls or TCP would.
  *
  * Return: 0, -EAGAIN or the errno of a signal.
  */
@@ -219,6 +239,16 @@ static int drst_calls_recvmsg_again(struct drst_calls_read *read,
 	return next ? : ret;
 }
 
+/*
+ * Otherwise it reads the error queue or TCP's urgent byte, and 0 is not the end. To
+ * net/tls MSG_OOB means nothing.
+ */
+static bool drst_calls_reads(const struct sock *sk, int flags)
+{
+	return !(flags & MSG_ERRQUEUE) &&
+	       (drst_ktls_receives(sk) || !(flags & MSG_OOB));
+}
+
 /**
  * drst_calls_recvmsg() - recvmsg() of a socket whose reset may be held
  * @sock: the struct socket of a socket whose ULP is ours
@@ -240,8 +270,7 @@ int drst_calls_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		.peek = flags & MSG_PEEK,
 	};
 
-	/* Neither reads the receive queue, and 0 is not the end. */
-	if (flags & (MSG_ERRQUEUE | MSG_OOB))
+	if (!drst_calls_reads(sock->sk, flags))
 		return drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
 	return drst_calls_recvmsg_again(&read, sock, flags);
 }
@@ -270,7 +299,7 @@ int drst_calls_recvmsg_late(struct socket *sock, struct msghdr *msg,
 		.peek = flags & MSG_PEEK,
 	};
 
-	if (flags & (MSG_ERRQUEUE | MSG_OOB) || !drst_calls_read_end(&read, ret))
+	if (!drst_calls_reads(sock->sk, flags) || !drst_calls_read_end(&read, ret))
 		return ret;
 	drst_calls_read_drop_type(&read);
 	return drst_calls_recvmsg_again(&read, sock, flags);

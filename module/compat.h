@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Differences between kernel versions. Kbuild probes each of them in the headers
+ * Differences between kernel versions and configurations. Kbuild probes each of them in the headers
  * that the module is built against; nothing looks at version numbers. What is
  * here calls the kernel only.
  */
@@ -10,6 +10,14 @@
 #include <linux/sysctl.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+
+/* sock_owned_by_me() for softirq, too. Without lockdep there is no lockdep_sock_is_held(). */
+static inline void drst_sock_locked(const struct sock *sk)
+{
+#ifdef CONFIG_LOCKDEP
+	WARN_ON_ONCE(!lockdep_sock_is_held(sk) && debug_locks);
+#endif
+}
 
 /* RFC 8446 s. 5.1 and 6.1; the kernel has names for them since 6.6. */
 #ifdef HAVE_TLS_PROT_H

@@ -19,6 +19,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "compat.h"
 #include "hold.h"
 #include "sysctl.h"
 #include "tcp.h"
@@ -151,7 +152,7 @@ struct drst_hold *drst_hold_new(struct sock *sk,
 	struct net *net = sock_net(sk);
 	struct drst_hold *h;
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	drst_stat_inc(net, kind->held);
 	if (drst_tcp_memory_short(sk))
 		goto refuse;
@@ -232,7 +233,7 @@ void *drst_hold_of(const struct sock *sk, void (*state_change)(struct sock *))
  */
 void drst_hold_enter(struct drst_hold *h)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(h->sk));
+	drst_sock_locked(h->sk);
 	h->began_ns = ktime_get_ns();
 	h->bytes = drst_hold_bytes(h);
 	drst_table_add(&h->entry, h->sk);
@@ -343,7 +344,7 @@ void drst_hold_kick(struct drst_hold *h)
 }
 
 /* A hold leaves the table before its work is cancelled, so it may be kicked here. */
-static bool drst_hold_press(struct drst_table_entry *e)
+static bool drst_hold_press(struct drst_table_entry *e, const struct net *net)
 {
 	struct drst_hold *h = container_of(e, struct drst_hold, entry);
 
@@ -363,8 +364,28 @@ static bool drst_hold_press(struct drst_table_entry *e)
  */
 static void drst_hold_pressure_work(struct work_struct *work)
 {
-	if (drst_table_each(drst_hold_press))
+	if (drst_table_each(drst_hold_press, NULL))
 		queue_delayed_work(drst_hold_wq, &drst_hold_pressure, HZ);
+}
+
+static bool drst_hold_rearm(struct drst_table_entry *e, const struct net *net)
+{
+	struct drst_hold *h = container_of(e, struct drst_hold, entry);
+
+	if (net_eq(net, &init_net) || net_eq(net, sock_net(h->sk)))
+		drst_hold_kick(h);
+	return true;
+}
+
+/**
+ * drst_hold_lowered() - limits may strike earlier than the works of holds are queued for
+ * @net: the namespace in which a limit was written
+ *
+ * Context: process, may sleep.
+ */
+void drst_hold_lowered(const struct net *net)
+{
+	drst_table_each(drst_hold_rearm, net);
 }
 
 /* ---- for /proc and tracepoints ---- */

@@ -90,6 +90,7 @@ void drst_hold_progress(struct drst_hold *h);
 bool drst_hold_expired(const struct drst_hold *h);
 void drst_hold_arm(struct drst_hold *h, unsigned long longest);
 void drst_hold_kick(struct drst_hold *h);
+void drst_hold_lowered(const struct net *net);
 void *drst_hold_of(const struct sock *sk, void (*state_change)(struct sock *));
 
 const char *drst_hold_cause_name(enum drst_cause cause);

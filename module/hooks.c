@@ -6,6 +6,7 @@
  *	struct proto		why				asks
  *	  setsockopt		net/tls changes sk_prot there	proto.c
  *	  sendmsg		to see the close_notify		ktls.c, calls.c
+ *	  sendpage (till 6.5)	an error was told		calls.c
  *	  getsockopt		TCP_INFO while a reset is held	calls.c
  *	  close			a hold can begin		outbound.c
  *	  unhash		TCP resets: a hold can begin	inbound.c
@@ -84,17 +85,11 @@ static void drst_hooks_notified(struct sock *sk)
 	trace_tls_drst_notify(sk);
 }
 
-/* Not inlined, as drst_hooks_sendmsg_slow() */
-static noinline int drst_hooks_not_sent(struct sock *sk, int err)
-{
-	if (drst_inbound_held(sk))
-		drst_calls_send_late(sk, err);
-	return err;
-}
-
 static int drst_hooks_sent(struct sock *sk, int ret)
 {
-	return likely(ret >= 0) ? ret : drst_hooks_not_sent(sk, ret);
+	if (unlikely(ret < 0))
+		drst_calls_send_late(sk, ret);
+	return ret;
 }
 
 /*
@@ -258,10 +253,12 @@ static int drst_hooks_getsockopt(struct sock *sk, int level, int optname,
 static int drst_hooks_getname(struct socket *sock, struct sockaddr *addr,
 			      int peer)
 {
+	int err = drst_proto_tls_ops(sock)->getname(sock, addr, peer);
+
 	/* inet_getname() looks at the state for 1 only. */
-	if (peer && drst_inbound_held(sock->sk))
-		peer = 2;
-	return drst_proto_tls_ops(sock)->getname(sock, addr, peer);
+	if (err == -ENOTCONN && drst_inbound_held(sock->sk))
+		err = drst_proto_tls_ops(sock)->getname(sock, addr, 2);
+	return err;
 }
 
 /* A connected socket is bound, though TCP_CLOSE has released its port. */
@@ -365,7 +362,10 @@ void drst_hooks_init(void)
 void drst_hooks_flush(void)
 {
 	synchronize_srcu(&drst_hooks_closing);
-	/* The last one has still to return from drst_hooks_close(), */
+	/*
+	 * The last one has still to return from drst_hooks_close(). (A preemptible
+	 * kernel without tracing and BPF has no better than synchronize_rcu() there.)
+	 */
 	synchronize_rcu_tasks();
 	/* and others, in softirq, from drst_inbound_error_report(). */
 	synchronize_rcu();

@@ -68,7 +68,7 @@ bool drst_ktls_is_net_tls(const struct sock *sk, const struct proto *base)
  */
 bool drst_ktls_attached(const struct sock *sk)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	return drst_proto_is_ours(READ_ONCE(sk->sk_prot));
 }
 
@@ -194,18 +194,41 @@ bool drst_ktls_holds(const struct sock *sk)
 {
 	const struct tls_context *ctx = tls_get_ctx(sk);
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	if (ctx->partially_sent_record || ctx->pending_open_record_frags)
 		return true;
 	return ctx->tx_conf == TLS_SW &&
 	       !list_empty(&tls_sw_ctx_tx(ctx)->tx_list);
 }
 
+/*
+ * Relies on: net/tls sets EBADMSG if it cannot encrypt, and EPIPE is TCP's after
+ * SHUT_WR. Other errors are of an ICMP message (IP_RECVERR), or of what net/tls has
+ * received. They stop a sender once, or as long as they are in sk_err.
+ */
+static bool drst_ktls_failed(const struct sock *sk)
+{
+	return sk->sk_err == EBADMSG || sk->sk_err == EPIPE;
+}
+
+/**
+ * drst_ktls_forget_error() - let no error stop the records that kTLS holds
+ * @sk: a connection that no process has open any more, not in TCP_CLOSE
+ *
+ * Context: process, socket lock held.
+ */
+void drst_ktls_forget_error(struct sock *sk)
+{
+	sock_owned_by_me(sk);
+	if (!drst_ktls_failed(sk))
+		WRITE_ONCE(sk->sk_err, 0);
+}
+
 /**
  * drst_ktls_pending() - does kTLS hold records that can still go?
  * @sk: a socket whose ULP is ours; net/tls is not torn down yet
  *
- * After SHUT_WR or an error TCP takes nothing more.
+ * After SHUT_WR TCP takes nothing more.
  *
  * Relies on: SEND_SHUTDOWN is set before TCP leaves TCP_ESTABLISHED and
  * TCP_CLOSE_WAIT for a state in which a FIN is queued.
@@ -214,7 +237,7 @@ bool drst_ktls_holds(const struct sock *sk)
  */
 bool drst_ktls_pending(const struct sock *sk)
 {
-	return drst_ktls_holds(sk) && !sk->sk_err &&
+	return drst_ktls_holds(sk) && !drst_ktls_failed(sk) &&
 	       !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
@@ -368,7 +391,7 @@ bool drst_ktls_record_parsed(const struct sock *sk)
 	const struct tls_sw_context_rx *rx = tls_sw_ctx_rx(tls_get_ctx(sk));
 	const struct sk_buff *skb;
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	skb_queue_walk(&rx->rx_list, skb)
 		if (!drst_ktls_record_is_empty(skb))
 			return true;

@@ -36,18 +36,18 @@ static int __init drst_init(void)
 {
 	int err;
 
-	err = drst_sysctl_init();
-	if (err)
-		return err;
 	err = drst_stat_init();
 	if (err)
-		goto err_sysctl;
+		return err;
 	err = drst_hold_init();
 	if (err)
 		goto err_stat;
-	err = drst_proc_init();
+	err = drst_sysctl_init(drst_hold_lowered);
 	if (err)
 		goto err_hold;
+	err = drst_proc_init();
+	if (err)
+		goto err_sysctl;
 	drst_hooks_init();
 	err = drst_ulp_init();
 	if (err)
@@ -59,12 +59,12 @@ static int __init drst_init(void)
 
 err_proc:
 	drst_proc_exit();
+err_sysctl:
+	drst_sysctl_exit();
 err_hold:
 	drst_hold_exit();
 err_stat:
 	drst_stat_exit();
-err_sysctl:
-	drst_sysctl_exit();
 	return err;
 }
 
@@ -78,9 +78,9 @@ static void __exit drst_exit(void)
 	drst_hooks_flush();
 	drst_hold_flush();
 	drst_proc_exit();
+	drst_sysctl_exit();
 	drst_hold_exit();
 	drst_stat_exit();
-	drst_sysctl_exit();
 	drst_proto_exit();
 	pr_info("unloaded\n");
 }

@@ -107,7 +107,7 @@ static struct drst_outbound *drst_outbound_of(const struct sock *sk)
 
 static void drst_outbound_kick(struct drst_outbound *out)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(out->hold.sk));
+	drst_sock_locked(out->hold.sk);
 	if (out->stage != DRST_TAKEN && out->stage != DRST_OVER)
 		drst_hold_kick(&out->hold);
 }
@@ -116,7 +116,7 @@ static bool drst_outbound_progress(struct drst_outbound *out)
 {
 	u32 snd_una = tcp_sk(out->hold.sk)->snd_una;
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(out->hold.sk));
+	drst_sock_locked(out->hold.sk);
 	if (snd_una == out->snd_una)
 		return false;
 	out->snd_una = snd_una;
@@ -144,9 +144,7 @@ static bool drst_outbound_due(const struct drst_outbound *out)
 {
 	const struct sock *sk = out->hold.sk;
 
-	if (READ_ONCE(tcp_memory_pressure))
-		return true;
-	if (out->stage == DRST_KTLS && drst_ktls_attached(sk))
+	if (drst_ktls_attached(sk))
 		return drst_ktls_has_open_record(sk) || !drst_ktls_holds(sk);
 	return drst_tcp_flushed(sk);
 }
@@ -293,8 +291,7 @@ static void drst_outbound_enter_tcp_relock(struct drst_outbound *out)
 
 	drst_ktls_teardown_relock(sk);
 	/* After SHUT_WR the teardown gets EPIPE for its records. That is no reset. */
-	if (sk->sk_state != TCP_CLOSE)
-		WRITE_ONCE(sk->sk_err, 0);
+	WRITE_ONCE(sk->sk_err, 0);
 
 	write_lock_bh(&sk->sk_callback_lock);
 	WRITE_ONCE(sk->sk_data_ready, drst_outbound_data_ready);
@@ -403,7 +400,8 @@ static void drst_outbound_take(struct drst_outbound *out)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
-	drst_forget_recverr(sk);	/* nor give up after an ICMP message */
+	drst_forget_recverr(sk);	/* nor give up after an ICMP message, */
+	drst_ktls_forget_error(sk);	/* nor for what came before */
 	drst_tcp_forget_messages(sk);
 	inet_csk(sk)->icsk_ulp_ops = &drst_outbound_ulp_ops;
 }

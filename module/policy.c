@@ -51,7 +51,7 @@ bool drst_policy_hooks(const struct sock *sk)
 
 static bool drst_policy_allowed(const struct sock *sk)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	return !drst_ktls_kernels(sk) && !sk->sk_user_data &&
 	       !tcp_sk(sk)->repair;
 }

@@ -22,6 +22,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "proto.h"
 
 struct drst_proto_ops {
@@ -140,7 +141,7 @@ struct proto *drst_proto_closeless(const struct sock *sk)
  */
 void drst_proto_set(struct sock *sk, const struct proto *prot)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	/*
 	 * A copy may be new: pairs with the dependency of each lockless reader, as
@@ -176,6 +177,7 @@ static struct drst_proto *drst_proto_copy(const struct sock *sk,
 {
 	struct drst_proto *dp;
 
+	lockdep_assert_held(&drst_proto_lock);
 	dp = kzalloc(sizeof(*dp), GFP_KERNEL);
 	if (!dp)
 		return NULL;
@@ -225,6 +227,7 @@ static struct drst_proto_ops *drst_proto_copy_ops(const struct proto_ops *tls)
 {
 	struct drst_proto_ops *dops;
 
+	lockdep_assert_held(&drst_proto_lock);
 	dops = kzalloc(sizeof(*dops), GFP_KERNEL);
 	if (!dops)
 		return NULL;

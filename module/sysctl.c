@@ -28,6 +28,9 @@ struct drst_sysctl_net {
 
 static unsigned int drst_sysctl_net_id __read_mostly;
 
+/* Is to know of limits that may have become lower; see drst_sysctl_init(). */
+static void (*drst_sysctl_lowered)(const struct net *net) __read_mostly;
+
 #define DRST_SYSCTL_DAY_MS (24 * 60 * 60 * 1000)
 
 /*
@@ -138,12 +141,16 @@ static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 	int min = drst_sysctl_knobs[knob].min;
 	int max = drst_sysctl_knobs[knob].max;
 	struct ctl_table bounded = *ctl;
+	int err;
 
 	if (drst_sysctl_capped(net, knob))
 		max = min(max, drst_sysctl_cap(knob));
 	bounded.extra1 = &min;
 	bounded.extra2 = &max;
-	return proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
+	err = proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
+	if (!err && write && drst_sysctl_knobs[knob].limit)
+		drst_sysctl_lowered(net);
+	return err;
 }
 
 static int __net_init drst_sysctl_show(struct net *net)
@@ -207,13 +214,16 @@ static struct pernet_operations drst_sysctl_net_ops = {
 
 /**
  * drst_sysctl_init() - check the module's parameters, show the knobs
+ * @lowered: is called when a limit of a namespace was written, in process context. The
+ *	     limits of init_net are limits of others, too.
  *
  * Context: process, may sleep; at load.
  * Return: 0; -EINVAL after a line in the log that names the parameter; or
  * another negative errno.
  */
-int drst_sysctl_init(void)
+int drst_sysctl_init(void (*lowered)(const struct net *net))
 {
+	drst_sysctl_lowered = lowered;
 	return drst_sysctl_check_defaults() ? :
 	       register_pernet_subsys(&drst_sysctl_net_ops);
 }

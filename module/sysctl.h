@@ -18,7 +18,7 @@ enum drst_knob {
 
 int drst_sysctl_default(enum drst_knob knob);
 int drst_sysctl_knob(const struct net *net, enum drst_knob knob);
-int drst_sysctl_init(void);
+int drst_sysctl_init(void (*lowered)(const struct net *net));
 void drst_sysctl_exit(void);
 
 #endif /* _TLS_DRST_SYSCTL_H */

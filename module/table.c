@@ -96,11 +96,14 @@ bool drst_table_listed(const struct drst_table_entry *e)
  * drst_table_each() - look at every hold
  * @visit: called for each, with its bucket's lock held: the hold is not over. Returns
  *	   false if no more are to be looked at.
+ * @net: for @visit
  *
  * Context: process, may sleep between two buckets.
  * Return: was there any?
  */
-bool drst_table_each(bool (*visit)(struct drst_table_entry *e))
+bool drst_table_each(bool (*visit)(struct drst_table_entry *e,
+				   const struct net *net),
+		     const struct net *net)
 {
 	struct drst_table_entry *e;
 	bool any = false, more = true;
@@ -110,7 +113,7 @@ bool drst_table_each(bool (*visit)(struct drst_table_entry *e))
 		spin_lock_bh(&drst_table[i].lock);
 		list_for_each_entry(e, &drst_table[i].list, list) {
 			any = true;
-			more = visit(e);
+			more = visit(e, net);
 			if (!more)
 				break;
 		}

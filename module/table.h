@@ -7,6 +7,8 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 
+struct net;
+
 /**
  * struct drst_table_entry - a hold as readers of the table find it
  * @list:	in its bucket
@@ -23,7 +25,9 @@ int drst_table_init(void);
 void drst_table_exit(void);
 void drst_table_add(struct drst_table_entry *e, const void *key);
 void drst_table_del(struct drst_table_entry *e, const void *key);
-bool drst_table_each(bool (*visit)(struct drst_table_entry *e));
+bool drst_table_each(bool (*visit)(struct drst_table_entry *e,
+				   const struct net *net),
+		     const struct net *net);
 struct drst_table_entry *drst_table_from(loff_t *pos);
 bool drst_table_listed(const struct drst_table_entry *e);
 

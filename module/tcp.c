@@ -48,7 +48,7 @@ bool drst_tcp_unread(const struct sock *sk)
 	const struct sk_buff *skb;
 	u32 end_seq;
 
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	skb_queue_walk(&sk->sk_receive_queue, skb) {
 		end_seq = TCP_SKB_CB(skb)->end_seq;
 		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
@@ -202,7 +202,7 @@ bool drst_tcp_discard(struct sock *sk)
  */
 void drst_tcp_forget_messages(struct sock *sk)
 {
-	DEBUG_NET_WARN_ON_ONCE(!lockdep_sock_is_held(sk));
+	drst_sock_locked(sk);
 	if (!skb_queue_empty_lockless(&sk->sk_error_queue))
 		skb_queue_purge(&sk->sk_error_queue);
 }

@@ -13,7 +13,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kmod.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <net/tcp.h>
@@ -86,11 +85,14 @@ static int drst_ulp_probe(void)
 	if (err)
 		return err;
 
-	/* Without IPv6 there are no IPv6 sockets to come. */
-	if (!sock_create_kern(&init_net, AF_INET6, SOCK_STREAM, IPPROTO_TCP,
-			      &sock)) {
+	err = sock_create_kern(&init_net, AF_INET6, SOCK_STREAM, IPPROTO_TCP,
+			       &sock);
+	if (!err) {
 		drst_proto_learn(sock->sk);
 		sock_release(sock);
+	} else if (IS_MODULE(CONFIG_IPV6) || err != -EAFNOSUPPORT) {
+		pr_warn("no IPv6 socket to be had (%pe): none is held, unless ipv6 is loaded first\n",
+			ERR_PTR(err));
 	}
 	return 0;
 }
@@ -108,9 +110,6 @@ static int drst_ulp_probe(void)
 int drst_ulp_init(void)
 {
 	int err;
-
-	/* Best effort: it may be built in, and the probe decides. */
-	request_module("tls");
 
 	err = drst_ulp_probe();
 	if (err)

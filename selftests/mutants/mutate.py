@@ -13,7 +13,7 @@ Mutant = collections.namedtuple("Mutant", "id file line operator old new lines")
 
 # What changes nothing by design, or cannot run here.
 NO_TARGET = re.compile(
-    r"\b(lockdep_\w+|sock_owned_by_me|sock_not_owned_by_me|DEBUG_NET_WARN\w*|WARN\w*|BUILD_BUG\w*|"
+    r"\b(lockdep_\w+|drst_sock_locked|sock_owned_by_me|sock_not_owned_by_me|DEBUG_NET_WARN\w*|WARN\w*|BUILD_BUG\w*|"
     r"might_sleep|trace_\w+|pr_\w+|MODULE_\w+|EXPORT_\w+|module_(init|exit))\b")
 
 CONDITION = re.compile(r"^(\t+(?:\} else )?if \()(.*)(\)(?: \{)?)$")

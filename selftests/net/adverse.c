@@ -414,6 +414,40 @@ TEST_F(traffic, rounds)
 	}
 }
 
+/* A limit strikes while ACKs come: the hold gives the connection back to TCP, which goes on. */
+TEST_F(traffic, limit_amid_acks)
+{
+	struct conn_opts opts = {
+		.family = variant->family, .rx = variant->rx,
+	};
+	struct conn *c = &self->s.conn;
+	struct result res;
+	int i, status;
+	pid_t pid;
+
+	REQUIRE_MODE(variant->mode);
+	for (i = 0; i < ROUNDS; i++) {
+		if (variant->mode)
+			drst_set("max_hold_ms", 1 + i % 8);
+		conn_open(c, &self->s.bed, &opts);
+		conn_upload(c, BULK);
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			close(c->fd);
+			peer_finish(c, &res);
+			_exit(res.final || !res.intact || !res.alert ||
+			      res.plain != c->sent);
+		}
+		conn_close(c);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+		conn_free(c);
+	}
+	EXPECT_TRUE(drst_settled());
+	EXPECT_EQ(variant->mode != 0, drst_stat("TimedOut") > 0);
+}
+
 /* Peers that are gone: only a bound ends these. Vanilla has reset long before. */
 SCENE_FIXTURE(dead)
 

@@ -61,6 +61,30 @@ TEST_F(bounds, timeout_silent_peer)
 	expect_aborts(_metadata, 1, 0);
 }
 
+/* A limit that becomes lower while a connection is held strikes earlier. */
+static void expect_lowered(TEST_ARG, struct scene *s, int family, const char *knob)
+{
+	long began;
+
+	REQUIRE_MODE(1);
+	upload_unread(_metadata, s, &s->conn, family);
+	began = clock_ms(CLOCK_MONOTONIC);
+	conn_close(&s->conn);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	drst_set(knob, TIMEOUT_MS);
+	expect_timed_out(_metadata, s, began);
+}
+
+TEST_F(bounds, timeout_lowered)
+{
+	expect_lowered(_metadata, &self->s, variant->family, "timeout_ms");
+}
+
+TEST_F(bounds, max_hold_lowered)
+{
+	expect_lowered(_metadata, &self->s, variant->family, "max_hold_ms");
+}
+
 /* Zero window from the start of the hold, cause C instead of A. */
 TEST_F(bounds, timeout_after_late_data)
 {
@@ -302,11 +326,13 @@ TEST_F(bounds, max_held_counts_each)
 		upload_unread(_metadata, s, &held[i], variant->family);
 		if (i == n - 1)
 			drst_set("max_held", n);
+		cpu_run_on(i);
 		conn_close(&held[i]);
 	}
 	EXPECT_EQ(0, drst_stat("OverLimit"));
 	EXPECT_TRUE(drst_adds_up(n));
 	upload_unread(_metadata, s, &s->conn, variant->family);
+	cpu_run_on(n - 1);
 	conn_close(&s->conn);
 	expect_cut(_metadata, s);
 	EXPECT_EQ(1, drst_stat("OverLimit"));
@@ -461,7 +487,7 @@ TEST_F(memory, pressure_while_held)
 	REQUIRE_MODE(1);
 	hold_heavy(_metadata, s);
 	tcp_mem_set(s, "1 1 1");
-	/* The acknowledgement of what is read now is the next event. */
+	/* A second at most, and the look at the memory finds out. */
 	ASSERT_LT(0, peer_read(&s->conn, 65536));
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "Memory");

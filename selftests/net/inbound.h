@@ -242,13 +242,24 @@ static inline pid_t child(struct conn *c)
 	return pid;
 }
 
-static inline bool child_sleeps(pid_t pid)
+static inline bool child_is(pid_t pid, const char *state)
 {
 	char path[64], text[512];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	read_file(path, text, sizeof(text));
-	return strstr(text, ") S ");
+	return strstr(text, state);
+}
+
+static inline bool child_sleeps(pid_t pid)
+{
+	return child_is(pid, ") S ");
+}
+
+/* For a socket's lock, as no signal ends it. */
+static inline bool child_waits(pid_t pid)
+{
+	return child_is(pid, ") D ");
 }
 
 /* The child's exit status; -1 if it hangs for @seconds, -2 if a signal ended it. */

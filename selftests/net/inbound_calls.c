@@ -360,6 +360,8 @@ TEST_F(told, state_bind_and_names)
 	EXPECT_EQ(TCP_CLOSE, conn_diag_state(c));
 	EXPECT_EQ(-1, listen(c->fd, 1));
 	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, shutdown(c->fd, SHUT_RDWR + 1));
+	EXPECT_EQ(EINVAL, errno);
 	if (holds) {
 		EXPECT_EQ(-1, bind(c->fd, (struct sockaddr *)&any,
 				   sizeof(any)));

@@ -215,6 +215,13 @@ TEST_F(held, timeout)
 	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
 }
 
+TEST_F(held, timeout_lowered)
+{
+	HOLD();
+	drst_set("timeout_ms", TIMEOUT_MS);
+	expect_timed_out(_metadata, &self->s.conn);
+}
+
 /*
  * Reading keeps a hold alive for longer than timeout_ms, also within one record, which
  * kTLS takes from TCP at once ...

@@ -382,6 +382,47 @@ TEST_F_TIMEOUT(pair, senders_after_the_error, 3600)
 	EXPECT_EQ(0, accepted);
 }
 
+/* A sender is told while a reader hides the error: nobody is told again. */
+static void sender_try(TEST_ARG, struct scene *s, const struct cell *cell)
+{
+	struct conn *c = &s->conn;
+	pthread_barrier_t start;
+	struct sender sender = { .start = &start };
+	char byte;
+	int i;
+
+	hold_in_cell(_metadata, s, cell);
+	sender.fd = c->fd;
+	MUST(!pthread_barrier_init(&start, NULL, 2));
+	MUST(!pthread_create(&sender.thread, NULL, send_one, &sender));
+	pthread_barrier_wait(&start);
+	for (i = 0; i < RECORD_LEN; i++)
+		EXPECT_EQ(1, recv(c->fd, &byte, 1, 0));
+	MUST(!pthread_join(sender.thread, NULL));
+	MUST(!pthread_barrier_destroy(&start));
+	EXPECT_EQ(-1, sender.ret);
+	EXPECT_EQ(reset_errno(cell), sender.err);
+	EXPECT_EQ(0, so_error(c));
+	ASSERT_EQ(1, drst_stat("CurrInHeld"));
+	conn_free(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
+}
+
+TEST_F_TIMEOUT(pair, sender_beside_reader, 3600)
+{
+	int tries = env_number("RACE_TRIES", 48), i;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (has_shut_down(&variant->cell))
+		SKIP(return, "TCP itself refuses senders there");
+	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
+	cpu_stay();
+	for (i = 0; i < tries; i++) {
+		counters_note();
+		sender_try(_metadata, &self->s, &variant->cell);
+	}
+}
+
 /* ---- a RST that is seen inside recvmsg() ---- */
 
 INBOUND_FIXTURE(inside);
@@ -481,6 +522,15 @@ static int by_splice(const struct conn *c)
 	return got < 0 ? errno : got == RECORD_LEN ? 0 : 255;
 }
 
+/* To net/tls it is a read as any. */
+static int by_recv_oob(const struct conn *c)
+{
+	char buf[RECORD_LEN + 1];
+	ssize_t got = recv(c->fd, buf, sizeof(buf), MSG_OOB);
+
+	return got < 0 ? errno : got == RECORD_LEN ? 0 : 255;
+}
+
 /*
  * A reader sleeps, and send() keeps the socket lock: net/tls learns of the record by a
  * worker, and the reader, who is first, finds the error of the RST instead. In vanilla
@@ -517,6 +567,37 @@ TEST_F(inside, recv_before_the_worker)
 {
 	REQUIRE_MODE(variant->cell.mode);
 	expect_reader_is_first(_metadata, &self->s, &variant->cell, by_recv);
+}
+
+TEST_F(inside, recv_oob_before_the_worker)
+{
+	REQUIRE_MODE(variant->cell.mode);
+	expect_reader_is_first(_metadata, &self->s, &variant->cell, by_recv_oob);
+}
+
+/* getpeername() waits for the socket lock while the hold begins. */
+TEST_F(inside, getpeername)
+{
+	const struct cell *cell = &variant->cell;
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	struct conn *c = &self->s.conn;
+	struct busy busy;
+	pid_t pid;
+
+	REQUIRE_MODE(cell->mode);
+	open_cell(&self->s, c, cell);
+	reach(_metadata, c, cell->state);
+	busy_send(&busy, c->fd);
+	pid = child(c);
+	if (!pid)
+		_exit(getpeername(c->fd, (struct sockaddr *)&name, &len) ? errno : 0);
+	ASSERT_TRUE(EVENTUALLY(child_waits(pid)));
+	peer_upload(c, 1, RECORD_LEN);
+	ASSERT_TRUE(reset_into_backlog(c));
+	busy_end(&busy);
+	EXPECT_EQ(cell->mode ? 0 : ENOTCONN, child_status(pid, 5));
+	EXPECT_EQ(cell->mode ? 1 : 0, drst_stat("InHeld"));
 }
 
 TEST_F(inside, splice_before_the_worker)

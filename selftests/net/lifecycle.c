@@ -561,6 +561,44 @@ TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 	waitpid(pid, &status, 0);
 }
 
+/* EIO and ENOENT are fine. */
+static void read_for_ever(void)
+{
+	static const char *const files[] = {
+		"/proc/thread-self/net/tls_drst", "/proc/thread-self/net/tls_drst_stat",
+	};
+	char text[4096];
+	int i, fd;
+
+	for (i = 0;; i = !i) {
+		fd = open(files[i], O_RDONLY | O_CLOEXEC);
+		while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+			;
+		close(fd);
+	}
+}
+
+/* Whoever reads the files meanwhile sees them, or does not. */
+TEST_F_TIMEOUT(lifecycle, files_read_across_reloads, 600)
+{
+	int rounds, status;
+	pid_t pid;
+
+	REQUIRE_KO();
+	pid = fork();
+	if (!pid)
+		read_for_ever();
+	ASSERT_LT(0, pid);
+	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
+		EXPECT_EQ(0, drst_load(self->ko, ""));
+		pause_ms(20);
+		EXPECT_TRUE(drst_unloaded());
+	}
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
 /* A kernel without what the module needs. */
 FIXTURE(lacking) {
 	const char *ko;

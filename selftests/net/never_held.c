@@ -415,6 +415,18 @@ TEST_F(never_held, no_tx_keys)
 }
 
 /* MPTCP takes no ULP from user space, so there is nothing to hold. */
+TEST_F(never_held, not_connected)
+{
+	int fd;
+
+	REQUIRE_MODE(variant->mode);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	EXPECT_EQ(ENOTCONN, errno);
+	close(fd);
+}
+
 TEST_F(never_held, mptcp)
 {
 	int fd;

@@ -271,26 +271,27 @@ TEST_F(records, full_buffer_ss_kill)
 	expect_hold(_metadata, variant->mode == 2 ? "Aborted" : NULL);
 }
 
-/*
- * The process has not looked at an error of the socket's (IP_RECVERR): TCP takes
- * nothing more from TLS, so there is nothing to wait for.
- */
-TEST_F(records, full_buffer_icmp_before)
+/* An ICMP message has made an error of the socket's (IP_RECVERR), and the process does not look. */
+static void icmp_before(TEST_ARG, struct scene *s)
 {
-	struct conn *c = &self->s.conn;
+	struct conn *c = &s->conn;
 	struct pollfd p = { .fd = c->fd };
 
+	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	peer_icmp(c, &s->bed, &s->wire, ICMP_PORT_UNREACH, 0);
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	EXPECT_EQ(POLLERR, p.revents);
+}
+
+/* In vanilla TCP takes nothing more from TLS then, which gives up. */
+TEST_F(records, full_buffer_icmp_before)
+{
 	REQUIRE_MODE(variant->mode);
 	sender_open(&self->s, variant->version, 32768);
 	fill_into_record(_metadata, &self->s, 1);
-	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
-	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
-	p.fd = c->fd;
-	ASSERT_EQ(1, poll(&p, 1, 10000));
-	EXPECT_EQ(POLLERR, p.revents);
-	conn_close(c);
-	expect_short(_metadata, &self->s);
-	expect_hold(_metadata, NULL);
+	icmp_before(_metadata, &self->s);
+	conn_close(&self->s.conn);
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
 }
 
 /* Nothing is with TCP. How long an open record is, is not to be seen. */
@@ -381,6 +382,19 @@ TEST_F(records, pending_alert_icmp)
 	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
 	conn_close(c);
 	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
+	if (variant->mode)
+		expect_whole_fin(_metadata, &self->s);
+	else
+		expect_short(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
+TEST_F(records, pending_alert_icmp_before)
+{
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	icmp_before(_metadata, &self->s);
+	conn_close(&self->s.conn);
 	if (variant->mode)
 		expect_whole_fin(_metadata, &self->s);
 	else

@@ -18,6 +18,7 @@
 #include "lib/diag.h"
 
 #define TRACING "/sys/kernel/tracing/"
+#define WORKS TRACING "instances/drst/"
 #define LIST "/proc/thread-self/net/tls_drst"
 #define LATE_MS 1000	/* by which jiffies may be late on a busy host */
 
@@ -51,13 +52,14 @@ FIXTURE_TEARDOWN(visible)
 FIXTURE_VARIANT(visible) {
 	int family;
 	const char *from, *to;	/* as the tracepoints write them */
+	const char *local, *remote;	/* as the list does */
 };
 
 FIXTURE_VARIANT_ADD(visible, ipv4) {
-	AF_INET, "[::ffff:192.0.2.1]", "[::ffff:192.0.2.2]"
+	AF_INET, "[::ffff:192.0.2.1]", "[::ffff:192.0.2.2]", "192.0.2.1", "192.0.2.2"
 };
 FIXTURE_VARIANT_ADD(visible, ipv6) {
-	AF_INET6, "[2001:db8::1]", "[2001:db8::2]"
+	AF_INET6, "[2001:db8::1]", "[2001:db8::2]", "[2001:db8::1]", "[2001:db8::2]"
 };
 
 static void upload(struct scene *s, int family)
@@ -139,7 +141,7 @@ static int listed(char *text, size_t size)
 TEST_F(visible, list)
 {
 	struct conn *c = &self->s.conn;
-	char text[4096], local[80], remote[80], cause[16];
+	char text[4096], local[80], remote[80], want[80], cause[16];
 	unsigned int state, bytes, held, idle;
 	unsigned long long cookie;
 	long opened;
@@ -164,8 +166,10 @@ TEST_F(visible, list)
 	EXPECT_EQ(queued, bytes);
 	EXPECT_GE(clock_ms(CLOCK_MONOTONIC) - opened + LATE_MS, held);
 	EXPECT_GE(held, idle);
-	EXPECT_EQ(c->port, atoi(strrchr(local, ':') + 1));
-	EXPECT_EQ(PEER_PORT, atoi(strrchr(remote, ':') + 1));
+	snprintf(want, sizeof(want), "%s:%u", variant->local, c->port);
+	EXPECT_STREQ(want, local);
+	snprintf(want, sizeof(want), "%s:%u", variant->remote, PEER_PORT);
+	EXPECT_STREQ(want, remote);
 	bed_enter(&self->s.bed, SIDE_B);	/* whose list has its own only */
 	EXPECT_EQ(0, listed(text, sizeof(text)));
 	bed_enter(&self->s.bed, SIDE_A);
@@ -245,6 +249,58 @@ TEST_F(visible, traced)
 		 "state=CLOSE_WAIT cause=unread how=RstSent held=%d bytes=0 ns=",
 		 queued);
 	EXPECT_TRACED("tls_drst_release", what);
+}
+
+/* How often does the most frequent work with this function run within a while? */
+static int works_run(const char *function)
+{
+	static char text[1 << 20];
+	const char *p = text;
+	char want[64], work[32], first[32] = "";
+	int runs = 0;
+
+	mkdir(TRACING "instances/drst", 0755);
+	MUST(!write_file(WORKS "events/workqueue/workqueue_execute_start/enable", "1"));
+	pause_ms(400);
+	MUST(!write_file(WORKS "events/workqueue/workqueue_execute_start/enable", "0"));
+	read_file(WORKS "trace", text, sizeof(text));
+	rmdir(TRACING "instances/drst");
+	snprintf(want, sizeof(want), ": function %s", function);
+	while ((p = strstr(p, "work struct "))) {
+		p += strlen("work struct ");
+		if (sscanf(p, "%31[^:]", work) != 1 ||
+		    strncmp(p + strlen(work), want, strlen(want)))
+			continue;
+		if (!*first)
+			strcpy(first, work);
+		runs += !strcmp(first, work);
+	}
+	return runs;
+}
+
+/* While nothing comes from the peer, a hold rests. */
+TEST_F(visible, work_rests)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	ASSERT_TRUE(conn_await_stalled(c));
+	close_unread(_metadata, c);
+	EXPECT_TRUE(drst_adds_up(1));
+	EXPECT_GE(5, works_run("drst_outbound_work"));
+	expect_whole_rst(_metadata, &self->s);
+}
+
+TEST_F(visible, inbound_work_rests)
+{
+	const struct cell cell = { 2, variant->family, txrx, TCP_ESTABLISHED,
+				   TLS_1_3_VERSION };
+
+	REQUIRE_MODE(2);
+	hold_in_cell(_metadata, &self->s, &cell);
+	EXPECT_GE(5, works_run("drst_inbound_work"));
+	expect_delivered(_metadata, &self->s.conn, &cell);
 }
 
 /* Who closes what would have been held, and with how much left */

@@ -515,13 +515,18 @@ int time_waits(void)
 	return net_number("sockstat", " tw ");
 }
 
-void cpu_stay(void)
+void cpu_run_on(int n)
 {
 	cpu_set_t cpu;
 
 	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
+	CPU_SET(n % sysconf(_SC_NPROCESSORS_ONLN), &cpu);
 	MUST(!sched_setaffinity(0, sizeof(cpu), &cpu));
+}
+
+void cpu_stay(void)
+{
+	cpu_run_on(sched_getcpu());
 }
 
 void keep_workers_out(void)

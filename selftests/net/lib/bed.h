@@ -103,7 +103,8 @@ int time_waits(void);
 void pause_ms(int ms);
 long clock_ms(clockid_t clock);	/* what it shows now */
 
-/* This task stays on the CPU that it is on. */
+/* This task runs on one CPU, numbered modulo how many there are, or stays on its own. */
+void cpu_run_on(int n);
 void cpu_stay(void);
 
 /*
