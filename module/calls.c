@@ -58,8 +58,6 @@ static int drst_calls_read_begin(struct drst_calls_read *read)
 	read->hidden = false;
 	if (read->msg)
 		read->controllen = read->msg->msg_controllen;
-	if (!drst_inbound_held(sk))
-		return 0;
 	if (!drst_ktls_receives(sk)) {
 		drst_inbound_check(sk);
 		return 0;
@@ -69,10 +67,10 @@ static int drst_calls_read_begin(struct drst_calls_read *read)
 	lock_sock(sk);
 	drst_inbound_look(sk);
 	in = drst_inbound_of(sk);
+	read->hidden = in;
 	if (in)
 		drst_inbound_hide_error(in);
 	release_sock(sk);
-	read->hidden = in;
 	if (!in)
 		drst_ktls_unlock_senders(sk);
 	return 0;
@@ -197,7 +195,7 @@ static bool drst_calls_read_end(struct drst_calls_read *read, ssize_t ret)
  */
 static int drst_calls_read_wait(struct drst_calls_read *read)
 {
-	long slept = min_t(long, read->timeo, HZ / 10);
+	long slept = min_t(long, read->timeo, DRST_HOLD_RETRY);
 
 	if (!read->starved)
 		return 0;
@@ -450,7 +448,8 @@ int drst_calls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 
 	if (told)
 		iov_iter_truncate(&msg->msg_iter, 0);
-	ret = drst_proto_tls(sk)->sendmsg(sk, msg, told ? 0 : size);
+	ret = drst_proto_tls(sk)->sendmsg(sk, msg,
+					  iov_iter_count(&msg->msg_iter));
 	if (!told)
 		return drst_calls_send_end(sk, msg->msg_flags, ret);
 	/* The record that was open can be with the crypto engine. */

@@ -36,6 +36,7 @@ struct drst_hold_net {
 };
 
 #define DRST_HOLD_BATCH_MAX 32
+#define DRST_HOLD_KEPT_SHARE 4
 
 static unsigned int drst_hold_net_id __read_mostly;
 static struct workqueue_struct *drst_hold_wq __read_mostly;
@@ -65,7 +66,8 @@ static struct drst_hold_net *drst_hold_pernet(const struct net *net)
  */
 static int drst_hold_batch(struct drst_hold_net *hn, unsigned int max)
 {
-	int batch = max / 4 / (DRST_NR_DIRECTIONS * num_online_cpus());
+	int batch = max / DRST_HOLD_KEPT_SHARE /
+		    (DRST_NR_DIRECTIONS * num_online_cpus());
 	int old = READ_ONCE(hn->batch);
 
 	batch = clamp(batch, 1, DRST_HOLD_BATCH_MAX);

@@ -10,6 +10,9 @@
 #include "stat.h"
 #include "table.h"
 
+/* Where net/tls has no memory now, and no event comes: jiffies between two tries */
+#define DRST_HOLD_RETRY (HZ / 10)
+
 /* Why is the RST pending? */
 enum drst_cause {
 	DRST_CAUSE_NONE,	/* it is not, so far */

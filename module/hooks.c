@@ -15,9 +15,9 @@
  *	  poll, getname,	a reset that is held does not	calls.c
  *	  shutdown, bind	show
  *
- * A socket that has only our ULP, or receives only, has setsockopt alone. On the
- * fast path sk_user_data tells whether there is anything to do: a hold sets it, and
- * so does a kernel user of the socket.
+ * A socket that has only our ULP, or receives only, has setsockopt alone. For a
+ * sender sk_user_data tells whether there is anything to do: a hold sets it, and so
+ * does a kernel user of the socket.
  */
 #include <linux/bpf-cgroup.h>
 #include <linux/module.h>
@@ -143,10 +143,10 @@ static int drst_hooks_recvmsg(struct socket *sock, struct msghdr *msg,
 	size_t controllen = msg->msg_controllen;
 	int ret;
 
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(drst_inbound_held(sock->sk)))
 		return drst_calls_recvmsg(sock, msg, len, flags);
 	ret = drst_proto_tls_ops(sock)->recvmsg(sock, msg, len, flags);
-	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_inbound_held(sock->sk)))
 		ret = drst_calls_recvmsg_late(sock, msg, controllen, len, flags,
 					      ret);
 	return ret;
@@ -158,11 +158,11 @@ static ssize_t drst_hooks_splice_read(struct socket *sock, loff_t *ppos,
 {
 	ssize_t ret;
 
-	if (unlikely(drst_hooks_owned(sock->sk)))
+	if (unlikely(drst_inbound_held(sock->sk)))
 		return drst_calls_splice_read(sock, ppos, pipe, len, flags);
 	ret = drst_proto_tls_ops(sock)->splice_read(sock, ppos, pipe, len,
 						    flags);
-	if (unlikely(!ret || drst_hooks_owned(sock->sk)))
+	if (unlikely(!ret || drst_inbound_held(sock->sk)))
 		ret = drst_calls_splice_read_late(sock, ppos, pipe, len, flags,
 						  ret);
 	return ret;

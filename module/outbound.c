@@ -179,7 +179,7 @@ static void drst_outbound_arm(struct drst_outbound *out)
 	bool starved = out->stage == DRST_KTLS &&
 		       drst_tcp_flushed(out->hold.sk);
 
-	drst_hold_arm(&out->hold, starved ? HZ / 10 : MAX_JIFFY_OFFSET);
+	drst_hold_arm(&out->hold, starved ? DRST_HOLD_RETRY : MAX_JIFFY_OFFSET);
 }
 
 /* ---- OVER ---- */

@@ -629,15 +629,10 @@ static bool sits_in(pid_t pid, long nr)
 	return sits;
 }
 
-static void nothing(int sig)
-{
-	(void)sig;
-}
-
 /* close() that lingers for long, in a child; a signal ends the waiting. */
 static void linger_interrupted(TEST_ARG, struct scene *s, int mode, int sig)
 {
-	struct sigaction action = { .sa_handler = nothing };
+	struct sigaction action = { .sa_handler = signal_nothing };
 	struct conn *c = &s->conn;
 	int go[2], fd;
 	char byte;

@@ -6,7 +6,9 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 
 #include "inbound.h"
 #include "lib/busy.h"
@@ -486,6 +488,27 @@ TEST_F(reader, epoll_level)
 	close(ep);
 }
 
+/* A blocking recv() that peeks behind the data waits for as long as it may. */
+static void expect_waits_for_more(TEST_ARG, struct conn *c)
+{
+	struct sigaction action = { .sa_handler = signal_nothing };
+	struct itimerval often = { { 0, 250000 }, { 0, 250000 } }, never = { };
+	struct timeval limit = { .tv_usec = 250000 }, none = { };
+	long began = clock_ms(CLOCK_MONOTONIC);
+	char buf[1];
+
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+	EXPECT_EQ(-1, recv(c->fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(EAGAIN, errno);
+	expect_not_before(_metadata, began, 250);
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
+	MUST(!sigaction(SIGALRM, &action, NULL) &&
+	     !setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(-1, recv(c->fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(EINTR, errno);
+	MUST(!setitimer(ITIMER_REAL, &never, NULL));
+}
+
 /*
  * With SO_PEEK_OFF (TCP has it since 6.10) recv() can look behind the data: there is
  * no more than there was before the reset, and the reset is not told there.
@@ -512,6 +535,8 @@ TEST_F(reader, peek_behind_the_data)
 	EXPECT_TRUE(!behind || errno == err) {
 		TH_LOG("%s, was %s", strerror(errno), strerror(err));
 	}
+	if (behind < 0)
+		expect_waits_for_more(_metadata, c);
 	off = -1;
 	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)));
 	expect_delivered(_metadata, c, &variant->cell);

@@ -515,6 +515,11 @@ int time_waits(void)
 	return net_number("sockstat", " tw ");
 }
 
+void signal_nothing(int sig)
+{
+	(void)sig;
+}
+
 void cpu_run_on(int n)
 {
 	cpu_set_t cpu;

@@ -103,6 +103,9 @@ int time_waits(void);
 void pause_ms(int ms);
 long clock_ms(clockid_t clock);	/* what it shows now */
 
+/* A handler that does nothing: the call that a signal interrupts gets EINTR. */
+void signal_nothing(int sig);
+
 /* This task runs on one CPU, numbered modulo how many there are, or stays on its own. */
 void cpu_run_on(int n);
 void cpu_stay(void);
