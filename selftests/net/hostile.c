@@ -158,6 +158,22 @@ TEST_F(hostile, unreachable_peers)
 	expect_free_again(_metadata, self);
 }
 
+/* The limits of init_net become lower when he has begun. */
+TEST_F(hostile, limits_lowered_later)
+{
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", self->timeout_ms);
+	drst_set("max_hold_ms", self->max_hold_ms);
+	start(_metadata, self, cut_off);
+	expect_done(_metadata, self);
+	EXPECT_EQ(MAX_HELD, self->booty->held);
+	kill(self->pid, SIGKILL);
+	waitpid(self->pid, NULL, 0);
+	EXPECT_LT(self->refs, drst_users());
+	drst_set("max_hold_ms", MAX_HOLD_MS);
+	expect_free_again(_metadata, self);
+}
+
 /* Peers of his own that take a little now and then, for ever. */
 static void trickle(struct bed *bed, struct conn *conns, struct booty *booty)
 {
