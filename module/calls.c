@@ -161,11 +161,10 @@ static bool drst_calls_read_judge(struct drst_calls_read *read, ssize_t ret)
 	if (in && (read->hidden || !in->hidden))
 		drst_inbound_show_error(in);
 	drst_inbound_look(sk);
-	if (drst_ktls_receives(sk))
-		read->starved = read->hidden && drst_inbound_of(sk) &&
-				!drst_ktls_record_parsed(sk);
-	else
-		read->starved = again;
+	read->starved = drst_ktls_receives(sk) ?
+			read->hidden && drst_inbound_of(sk) &&
+				!drst_ktls_record_parsed(sk) :
+			again;
 	release_sock(sk);
 	if (read->hidden)
 		drst_ktls_unlock_senders(sk);

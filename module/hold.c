@@ -477,23 +477,13 @@ int drst_hold_init(void)
 {
 	int err;
 
-	err = drst_table_init();
-	if (err)
-		return err;
+	drst_table_init();
 	drst_hold_wq = alloc_workqueue("tls_drst", WQ_UNBOUND, 0);
-	if (!drst_hold_wq) {
-		err = -ENOMEM;
-		goto err_table;
-	}
+	if (!drst_hold_wq)
+		return -ENOMEM;
 	err = register_pernet_subsys(&drst_hold_net_ops);
 	if (err)
-		goto err_wq;
-	return 0;
-
-err_wq:
-	destroy_workqueue(drst_hold_wq);
-err_table:
-	drst_table_exit();
+		destroy_workqueue(drst_hold_wq);
 	return err;
 }
 

@@ -287,17 +287,16 @@ static void drst_inbound_work(struct work_struct *work)
 					       struct drst_inbound, hold.work);
 	struct sock *sk = in->hold.sk;
 	enum drst_stat how;
-	bool over;
 
 	lock_sock(sk);
 	if (!in->over && drst_inbound_ends(in, &how))
 		drst_inbound_end(in, how);
-	over = in->over;
-	if (!over)
+	if (!in->over) {
 		drst_hold_arm(&in->hold, MAX_JIFFY_OFFSET);
-	release_sock(sk);
-	if (!over)
+		release_sock(sk);
 		return;
+	}
+	release_sock(sk);
 	cancel_delayed_work(&in->hold.work);
 	drst_hold_put(&in->hold);
 }

@@ -14,7 +14,6 @@
  */
 #include <linux/bits.h>
 #include <linux/hash.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
@@ -35,7 +34,7 @@ struct drst_table_bucket {
 	struct list_head list;
 };
 
-static struct drst_table_bucket *drst_table __read_mostly;
+static struct drst_table_bucket drst_table[DRST_TABLE_SIZE];
 
 static struct drst_table_bucket *drst_table_bucket(const void *key)
 {
@@ -150,30 +149,24 @@ struct drst_table_entry *drst_table_from(loff_t *pos)
 }
 
 /**
- * drst_table_init() - make the table
+ * drst_table_init() - make the table ready
  *
- * Context: process, may sleep; at load.
- * Return: 0 or -ENOMEM.
+ * Context: process; at load.
  */
-int drst_table_init(void)
+void drst_table_init(void)
 {
 	int i;
 
-	drst_table = kvmalloc_array(DRST_TABLE_SIZE, sizeof(*drst_table),
-				    GFP_KERNEL | __GFP_ZERO);
-	if (!drst_table)
-		return -ENOMEM;
 	for (i = 0; i < DRST_TABLE_SIZE; i++) {
 		spin_lock_init(&drst_table[i].lock);
 		INIT_LIST_HEAD(&drst_table[i].list);
 	}
-	return 0;
 }
 
 /**
- * drst_table_exit() - free the table
+ * drst_table_exit() - check that the table is empty
  *
- * Context: process, may sleep; at unload, when nothing is held and no reader is left.
+ * Context: process; at unload, when nothing is held.
  */
 void drst_table_exit(void)
 {
@@ -181,5 +174,4 @@ void drst_table_exit(void)
 
 	for (i = 0; i < DRST_TABLE_SIZE; i++)
 		WARN_ON_ONCE(!list_empty(&drst_table[i].list));
-	kvfree(drst_table);
 }

@@ -21,7 +21,7 @@ struct drst_table_entry {
 	refcount_t ref;
 };
 
-int drst_table_init(void);
+void drst_table_init(void);
 void drst_table_exit(void);
 void drst_table_add(struct drst_table_entry *e, const void *key);
 void drst_table_del(struct drst_table_entry *e, const void *key);

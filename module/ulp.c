@@ -90,8 +90,8 @@ static int drst_ulp_probe(void)
 	if (!err) {
 		drst_proto_learn(sock->sk);
 		sock_release(sock);
-	} else if (IS_MODULE(CONFIG_IPV6) || err != -EAFNOSUPPORT) {
-		pr_warn("no IPv6 socket to be had (%pe): none is held, unless ipv6 is loaded first\n",
+	} else {
+		pr_info("no IPv6 sockets (%pe): if there are some later, they are not held\n",
 			ERR_PTR(err));
 	}
 	return 0;
