@@ -108,7 +108,7 @@ static bool drst_calls_peek_again(const struct drst_calls_read *read,
 {
 	struct sock *sk = read->sk;
 
-	if (!read->peek || !in || in->shutdown & RCV_SHUTDOWN ||
+	if (!read->peek || !read->len || !in || in->shutdown & RCV_SHUTDOWN ||
 	    !drst_tcp_unread(sk) || (err && err != ECONNRESET))
 		return false;
 	cmpxchg(&sk->sk_err, 0, err);	/* SO_ERROR takes no lock */

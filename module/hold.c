@@ -381,7 +381,7 @@ static bool drst_hold_rearm(struct drst_table_entry *e, const struct net *net)
 
 /**
  * drst_hold_lowered() - limits may strike earlier than the works of holds are queued for
- * @net: the namespace in which a limit was written
+ * @net: the namespace in which a limit got lower
  *
  * Context: process, may sleep.
  */

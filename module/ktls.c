@@ -201,44 +201,27 @@ bool drst_ktls_holds(const struct sock *sk)
 	       !list_empty(&tls_sw_ctx_tx(ctx)->tx_list);
 }
 
-/*
- * Relies on: net/tls sets EBADMSG if it cannot encrypt, and EPIPE is TCP's after
- * SHUT_WR. Other errors are of an ICMP message (IP_RECVERR), or of what net/tls has
- * received. They stop a sender once, or as long as they are in sk_err.
- */
-static bool drst_ktls_failed(const struct sock *sk)
-{
-	return sk->sk_err == EBADMSG || sk->sk_err == EPIPE;
-}
-
-/**
- * drst_ktls_forget_error() - let no error stop the records that kTLS holds
- * @sk: a connection that no process has open any more, not in TCP_CLOSE
- *
- * Context: process, socket lock held.
- */
-void drst_ktls_forget_error(struct sock *sk)
-{
-	sock_owned_by_me(sk);
-	if (!drst_ktls_failed(sk))
-		WRITE_ONCE(sk->sk_err, 0);
-}
-
 /**
  * drst_ktls_pending() - does kTLS hold records that can still go?
  * @sk: a socket whose ULP is ours; net/tls is not torn down yet
  *
- * After SHUT_WR TCP takes nothing more.
+ * After SHUT_WR TCP takes nothing more. A record whose encryption has failed is never
+ * ready. An error in sk_err stops a sender, but the last close() can take that out.
  *
- * Relies on: SEND_SHUTDOWN is set before TCP leaves TCP_ESTABLISHED and
- * TCP_CLOSE_WAIT for a state in which a FIN is queued.
+ * Relies on: tls_encrypt_done() leaves the error in async_wait.err. SEND_SHUTDOWN is
+ * set before TCP leaves TCP_ESTABLISHED and TCP_CLOSE_WAIT for a state in which a FIN
+ * is queued.
  *
  * Context: any, socket lock held, not in TCP_CLOSE.
  */
 bool drst_ktls_pending(const struct sock *sk)
 {
-	return drst_ktls_holds(sk) && !drst_ktls_failed(sk) &&
-	       !(sk->sk_shutdown & SEND_SHUTDOWN);
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (sk->sk_shutdown & SEND_SHUTDOWN ||
+	    (ctx->tx_conf == TLS_SW && tls_sw_ctx_tx(ctx)->async_wait.err))
+		return false;
+	return drst_ktls_holds(sk);
 }
 
 /**
@@ -288,7 +271,7 @@ bool drst_ktls_has_open_record(const struct sock *sk)
  * with that lock, so this only tries it: the next ACK brings the caller back.
  *
  * Relies on: push_pending_record() wants tx_lock and the socket lock, as in
- * tls_sw_push_pending_record().
+ * tls_sw_push_pending_record(). It sets EBADMSG if it cannot encrypt.
  *
  * Context: process, socket lock held.
  * Return: true while kTLS holds records that can go.
@@ -307,7 +290,8 @@ bool drst_ktls_push(struct sock *sk)
 	/* With nothing in flight no ACK will come to start the worker. */
 	if (drst_tcp_flushed(sk) && !ctx->pending_open_record_frags)
 		sk->sk_write_space(sk);
-	return drst_ktls_pending(sk);
+	/* The strparser is stopped: it is a sender's, which cannot encrypt. */
+	return drst_ktls_pending(sk) && sk->sk_err != EBADMSG;
 }
 
 /**

@@ -24,7 +24,6 @@ void drst_ktls_set_was_held(struct sock *sk);
 bool drst_ktls_was_held(const struct sock *sk);
 bool drst_ktls_holds(const struct sock *sk);
 bool drst_ktls_pending(const struct sock *sk);
-void drst_ktls_forget_error(struct sock *sk);
 u32 drst_ktls_pending_bytes(const struct sock *sk);
 bool drst_ktls_has_open_record(const struct sock *sk);
 bool drst_ktls_push(struct sock *sk);

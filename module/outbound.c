@@ -401,7 +401,7 @@ static void drst_outbound_take(struct drst_outbound *out)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
 	drst_forget_recverr(sk);	/* nor give up after an ICMP message, */
-	drst_ktls_forget_error(sk);	/* nor for what came before */
+	WRITE_ONCE(sk->sk_err, 0);	/* nor for what came before */
 	drst_tcp_forget_messages(sk);
 	inet_csk(sk)->icsk_ulp_ops = &drst_outbound_ulp_ops;
 }

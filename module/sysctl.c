@@ -141,6 +141,7 @@ static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 	int min = drst_sysctl_knobs[knob].min;
 	int max = drst_sysctl_knobs[knob].max;
 	struct ctl_table bounded = *ctl;
+	int old = drst_sysctl_knob(net, knob);
 	int err;
 
 	if (drst_sysctl_capped(net, knob))
@@ -148,7 +149,7 @@ static int drst_sysctl_handler(drst_ctl_table *ctl, int write, void *buffer,
 	bounded.extra1 = &min;
 	bounded.extra2 = &max;
 	err = proc_dointvec_minmax(&bounded, write, buffer, lenp, ppos);
-	if (!err && write && drst_sysctl_knobs[knob].limit)
+	if (drst_sysctl_knobs[knob].limit && drst_sysctl_knob(net, knob) < old)
 		drst_sysctl_lowered(net);
 	return err;
 }
@@ -214,7 +215,7 @@ static struct pernet_operations drst_sysctl_net_ops = {
 
 /**
  * drst_sysctl_init() - check the module's parameters, show the knobs
- * @lowered: is called when a limit of a namespace was written, in process context. The
+ * @lowered: is called when a limit of a namespace got lower, in process context. The
  *	     limits of init_net are limits of others, too.
  *
  * Context: process, may sleep; at load.

@@ -85,14 +85,11 @@ static int drst_ulp_probe(void)
 	if (err)
 		return err;
 
-	err = sock_create_kern(&init_net, AF_INET6, SOCK_STREAM, IPPROTO_TCP,
-			       &sock);
-	if (!err) {
+	/* IPv6 sockets that can be made only later are not held. */
+	if (!sock_create_kern(&init_net, AF_INET6, SOCK_STREAM, IPPROTO_TCP,
+			      &sock)) {
 		drst_proto_learn(sock->sk);
 		sock_release(sock);
-	} else {
-		pr_info("no IPv6 sockets (%pe): if there are some later, they are not held\n",
-			ERR_PTR(err));
 	}
 	return 0;
 }

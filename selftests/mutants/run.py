@@ -171,7 +171,10 @@ def order(tests):
 def judged_on(kernel, tree, selftests, tests, seconds):
     """(noticed?, by what)"""
     (tree / "tests").write_text("\n".join(tests) + "\n")
-    done = vm(tree, "run", "--kernel", kernel, "--timeout", seconds + 200, "--copy", selftests,
+    # the last test of all may begin at the end, and have to fail twice
+    longest = max(float(test.split(" ", 1)[0]) for test in tests)
+    timeout = int(1.3 * seconds + 2 * (40 + 10 * longest)) + 120
+    done = vm(tree, "run", "--kernel", kernel, "--timeout", timeout, "--copy", selftests,
               "--copy", HERE / "guest.py", "--copy", tree / "tests", "--",
               "./guest.py", "judge", seconds, "tests")
     said = done.stdout.splitlines()

@@ -435,6 +435,10 @@ TEST_F(traffic, limit_amid_acks)
 		ASSERT_LE(0, pid);
 		if (!pid) {
 			close(c->fd);
+			for (i = 0; i < 30; i++) {
+				peer_read(c, 4096);
+				pause_ms(1);
+			}
 			peer_finish(c, &res);
 			_exit(res.final || !res.intact || !res.alert ||
 			      res.plain != c->sent);
@@ -444,8 +448,10 @@ TEST_F(traffic, limit_amid_acks)
 		EXPECT_EQ(0, status);
 		conn_free(c);
 	}
+	if (!variant->mode)
+		return expect_hold(_metadata, NULL);
 	EXPECT_TRUE(drst_settled());
-	EXPECT_EQ(variant->mode != 0, drst_stat("TimedOut") > 0);
+	EXPECT_LT(0, drst_stat("TimedOut"));
 }
 
 /* Peers that are gone: only a bound ends these. Vanilla has reset long before. */

@@ -553,6 +553,35 @@ TEST_F(shown, message_that_stays)
 	EXPECT_TRUE(take_message(c));
 }
 
+/* 0 is then the length of a message, and not the end. */
+TEST_F(shown, message_without_data)
+{
+	char control[256], byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->cell.mode);
+	if (has_shut_down(&variant->cell))
+		SKIP(return, "nothing can be sent there");
+	upload_in_cell(_metadata, &self->s, c, &variant->cell);
+	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING,
+		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
+		SOF_TIMESTAMPING_OPT_TSONLY);
+	conn_send(c, 1);
+	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	EXPECT_EQ(0, recvmsg(c->fd, &msg, MSG_ERRQUEUE));
+	EXPECT_LT(0, msg.msg_controllen);
+	EXPECT_EQ(-1, recvmsg(c->fd, &msg, MSG_ERRQUEUE));
+	EXPECT_EQ(EAGAIN, errno);
+	expect_delivered(_metadata, c, &variant->cell);
+}
+
 /* ---- empty records ---- */
 
 /*

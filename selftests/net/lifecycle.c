@@ -547,8 +547,10 @@ TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, removals);
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		MUST(!prctl(PR_SET_PDEATHSIG, SIGKILL));
 		open_for_ever(&self->s, removals);
+	}
 	ASSERT_LT(0, pid);
 	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
 		EXPECT_EQ(0, drst_load(self->ko, ""));
@@ -586,8 +588,10 @@ TEST_F_TIMEOUT(lifecycle, files_read_across_reloads, 600)
 
 	REQUIRE_KO();
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		MUST(!prctl(PR_SET_PDEATHSIG, SIGKILL));
 		read_for_ever();
+	}
 	ASSERT_LT(0, pid);
 	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
 		EXPECT_EQ(0, drst_load(self->ko, ""));

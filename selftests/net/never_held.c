@@ -414,7 +414,7 @@ TEST_F(never_held, no_tx_keys)
 	expect_nothing_held(_metadata, 0);
 }
 
-/* MPTCP takes no ULP from user space, so there is nothing to hold. */
+/* net/tls refuses it. */
 TEST_F(never_held, not_connected)
 {
 	int fd;
@@ -427,6 +427,7 @@ TEST_F(never_held, not_connected)
 	close(fd);
 }
 
+/* MPTCP takes no ULP from user space, so there is nothing to hold. */
 TEST_F(never_held, mptcp)
 {
 	int fd;

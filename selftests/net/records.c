@@ -402,6 +402,24 @@ TEST_F(records, pending_alert_icmp_before)
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
+/* What the peer sends is no record, and that is an error of the socket's, too. */
+TEST_F(records, pending_alert_bad_record)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd p = { .fd = c->fd };
+
+	REQUIRE_MODE(variant->mode);
+	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	MUST(!dir_install(&c->rx, c->fd, TLS_RX));
+	peer_send(c, "no record of any TLS", 20);
+	p.fd = c->fd;
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	ASSERT_NE(0, p.revents & POLLERR);
+	conn_close(c);
+	expect_outcome(_metadata, &self->s, variant->mode == 2 ? WHOLE_RST : CUT);
+	expect_hold(_metadata, variant->mode == 2 ? "RstSent" : NULL);
+}
+
 /*
  * Records that are encrypted by others while their sender goes on, which it does
  * with MSG_MORE only: without, send() waits for all there are. So close() meets them
