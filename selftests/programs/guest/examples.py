@@ -165,15 +165,21 @@ def ruby(mode, options):
 def fixed_port(mode):
     """Two uploads from the same local port, one after the other: what became of the second."""
     with Stage(mode) as stage, lab.within(lab.SERVER, listen) as listener:
+        peers = []
+
         def sink():
             try:
                 while True:
-                    Peer(listener.accept()[0], True, lab.SERVER, "").talk()
+                    sock = listener.accept()[0]
+                    sock.settimeout(20)     # the client's RST may be lost on the way
+                    peers.append(Peer(sock, True, lab.SERVER, ""))
+                    peers[-1].talk()
             except OSError:
                 pass
-        peers = threading.Thread(target=sink, daemon=True)
-        peers.start()
+        threading.Thread(target=sink, daemon=True).start()
         said = stage.run(["php", write("fixed.php", FIXED)]).splitlines()
+        for peer in peers:
+            peer.end = peer.end or "given up"
         note(f"fixed port, mode {mode}: {said}")
         return said[-1]
 
