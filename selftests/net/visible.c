@@ -167,7 +167,7 @@ TEST_F(visible, list)
 	EXPECT_GE(held, idle);
 	snprintf(want, sizeof(want), "%s:%u", variant->local, c->port);
 	EXPECT_STREQ(want, local);
-	snprintf(want, sizeof(want), "%s:%u", variant->remote, PEER_PORT);
+	snprintf(want, sizeof(want), "%s:%d", variant->remote, PEER_PORT);
 	EXPECT_STREQ(want, remote);
 	bed_enter(&self->s.bed, SIDE_B);	/* whose list has its own only */
 	EXPECT_EQ(0, listed(text, sizeof(text)));
