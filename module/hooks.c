@@ -85,11 +85,16 @@ static void drst_hooks_notified(struct sock *sk)
 	trace_tls_drst_notify(sk);
 }
 
+/* Not inlined, as drst_hooks_sendmsg_slow() */
+static noinline int drst_hooks_not_sent(struct sock *sk, int err)
+{
+	drst_calls_send_late(sk, err);
+	return err;
+}
+
 static int drst_hooks_sent(struct sock *sk, int ret)
 {
-	if (unlikely(ret < 0))
-		drst_calls_send_late(sk, ret);
-	return ret;
+	return likely(ret >= 0) ? ret : drst_hooks_not_sent(sk, ret);
 }
 
 /*
