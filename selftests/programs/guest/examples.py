@@ -2,6 +2,7 @@
 """The examples of docs/faq.md and docs/howto.md: two programs, and what the one loses in which mode."""
 import os
 import signal
+import socket
 import subprocess
 import threading
 
@@ -178,6 +179,7 @@ def fixed_port(mode):
                 pass
         threading.Thread(target=sink, daemon=True).start()
         said = stage.run(["php", write("fixed.php", FIXED)]).splitlines()
+        listener.shutdown(socket.SHUT_RDWR)     # accept() keeps it open
         for peer in peers:
             peer.end = peer.end or "given up"
         note(f"fixed port, mode {mode}: {said}")
