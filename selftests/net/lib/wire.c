@@ -70,11 +70,16 @@ static void segment(struct wire *wire, const struct tcphdr *th, uint32_t len)
 	enum side to = from == SIDE_A ? SIDE_B : SIDE_A;
 	struct flow *flow = flow_of(wire, ntohs(from == SIDE_A ? th->th_sport :
 						th->th_dport));
-	uint32_t end;
+	uint32_t end = ntohl(th->th_seq) + 1;
+
+	/* Ports are drawn: another connection may get one that has been. */
+	if (th->th_flags & TH_SYN && from == SIDE_A && flow->syn_seen &&
+	    flow->isn[SIDE_A] != end)
+		*flow = (struct flow){ .port = flow->port };
 
 	flow->packets[from]++;
 	if (th->th_flags & TH_SYN) {
-		flow->isn[from] = ntohl(th->th_seq) + 1;
+		flow->isn[from] = end;
 		flow->syn_seen = true;
 		return;
 	}
