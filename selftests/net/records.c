@@ -143,14 +143,19 @@ static void expect_short(TEST_ARG, struct scene *s)
 	EXPECT_EQ(0, wire_flow(&s->wire, s->conn.port)->rst[SIDE_A]);
 }
 
-/* Mode 2 watches whatever TLS still holds, notified or not. */
-static void expect_in_mode_2(TEST_ARG, struct scene *s, int mode)
+static void expect_whole_if_held(TEST_ARG, struct scene *s, bool held)
 {
-	if (mode == 2)
+	if (held)
 		expect_whole_fin(_metadata, s);
 	else
 		expect_short(_metadata, s);
-	expect_hold(_metadata, mode == 2 ? "Flushed" : NULL);
+	expect_hold(_metadata, held ? "Flushed" : NULL);
+}
+
+/* Mode 2 watches whatever TLS still holds, notified or not. */
+static void expect_in_mode_2(TEST_ARG, struct scene *s, int mode)
+{
+	expect_whole_if_held(_metadata, s, mode == 2);
 }
 
 TEST_F(records, full_buffer)
@@ -311,16 +316,10 @@ TEST_F(records, open_record_linger)
 
 TEST_F(records, pending_alert)
 {
-	bool whole = variant->mode;
-
 	REQUIRE_MODE(variant->mode);
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
 	conn_close(&self->s.conn);
-	if (whole)
-		expect_whole_fin(_metadata, &self->s);
-	else
-		expect_short(_metadata, &self->s);
-	expect_hold(_metadata, whole ? "Flushed" : NULL);
+	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(records, pending_alert_unread)
@@ -382,11 +381,7 @@ TEST_F(records, pending_alert_icmp)
 	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
 	conn_close(c);
 	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
-	if (variant->mode)
-		expect_whole_fin(_metadata, &self->s);
-	else
-		expect_short(_metadata, &self->s);
-	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(records, pending_alert_icmp_before)
@@ -395,11 +390,7 @@ TEST_F(records, pending_alert_icmp_before)
 	open_and_notify_behind_record(_metadata, &self->s, variant->version);
 	icmp_before(_metadata, &self->s);
 	conn_close(&self->s.conn);
-	if (variant->mode)
-		expect_whole_fin(_metadata, &self->s);
-	else
-		expect_short(_metadata, &self->s);
-	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
 
 /* What the peer sends is no record, and that is an error of the socket's, too. */
