@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Differences between kernel versions and configurations. Kbuild probes each of them in the headers
- * that the module is built against; nothing looks at version numbers. What is
- * here calls the kernel only.
+ * Differences between kernel versions and configurations. Kbuild probes the
+ * versions' in the headers that the module is built against; nothing looks at
+ * version numbers. What is here calls the kernel only.
  */
 #ifndef _TLS_DRST_COMPAT_H
 #define _TLS_DRST_COMPAT_H

@@ -93,21 +93,6 @@ static bool drst_hold_within(struct drst_hold_net *hn, s64 max)
 	return now <= max;
 }
 
-/* Count first: of two at the same time, both may be refused, but none is too many. */
-static bool drst_hold_admit(const struct net *net,
-			    enum drst_direction direction)
-{
-	struct drst_hold_net *hn = drst_hold_pernet(net);
-	unsigned int max = drst_sysctl_knob(net, DRST_MAX_HELD);
-	int batch = drst_hold_batch(hn, max);
-
-	percpu_counter_add_batch(&hn->now[direction], 1, batch);
-	if (drst_hold_within(hn, max))
-		return true;
-	percpu_counter_add_batch(&hn->now[direction], -1, batch);
-	return false;
-}
-
 /* Takes back what drst_hold_admit() has counted. */
 static void drst_hold_dismiss(const struct net *net,
 			      enum drst_direction direction)
@@ -115,6 +100,21 @@ static void drst_hold_dismiss(const struct net *net,
 	struct drst_hold_net *hn = drst_hold_pernet(net);
 
 	percpu_counter_add_batch(&hn->now[direction], -1, READ_ONCE(hn->batch));
+}
+
+/* Count first: of two at the same time, both may be refused, but none is too many. */
+static bool drst_hold_admit(const struct net *net,
+			    enum drst_direction direction)
+{
+	struct drst_hold_net *hn = drst_hold_pernet(net);
+	unsigned int max = drst_sysctl_knob(net, DRST_MAX_HELD);
+
+	percpu_counter_add_batch(&hn->now[direction], 1,
+				 drst_hold_batch(hn, max));
+	if (drst_hold_within(hn, max))
+		return true;
+	drst_hold_dismiss(net, direction);
+	return false;
 }
 
 static struct drst_hold *drst_hold_alloc(struct sock *sk,

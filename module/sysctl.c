@@ -28,7 +28,7 @@ struct drst_sysctl_net {
 
 static unsigned int drst_sysctl_net_id __read_mostly;
 
-/* Is to know of limits that may have become lower; see drst_sysctl_init(). */
+/* Is to know of limits that got lower; see drst_sysctl_init(). */
 static void (*drst_sysctl_lowered)(const struct net *net) __read_mostly;
 
 #define DRST_SYSCTL_DAY_MS (24 * 60 * 60 * 1000)

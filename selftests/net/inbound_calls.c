@@ -533,7 +533,22 @@ TEST_F(shown, bad_record_wakes_poll)
 	EXPECT_EQ(0, child_status(pid, 5));
 }
 
-/* A RST that finds a message in the queue that nobody takes */
+/* A RST that finds a time stamp in the error queue; @options: more of SO_TIMESTAMPING's */
+static void hold_behind_stamp(TEST_ARG, struct scene *s, const struct cell *cell,
+			      int options)
+{
+	struct conn *c = &s->conn;
+
+	upload_in_cell(_metadata, s, c, cell);
+	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING,
+		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | options);
+	conn_send(c, 1);
+	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
+	peer_reset(c);
+	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+}
+
+/* Nobody takes the message. */
 TEST_F(shown, message_that_stays)
 {
 	struct conn *c = &self->s.conn;
@@ -541,13 +556,7 @@ TEST_F(shown, message_that_stays)
 	REQUIRE_MODE(variant->cell.mode);
 	if (has_shut_down(&variant->cell))
 		SKIP(return, "nothing can be sent there");
-	upload_in_cell(_metadata, &self->s, c, &variant->cell);
-	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING,
-		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE);
-	conn_send(c, 1);
-	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
-	peer_reset(c);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	hold_behind_stamp(_metadata, &self->s, &variant->cell, 0);
 	EXPECT_EQ(poll_without_rst(&variant->cell) | POLLERR, poll_now(c));
 	expect_delivered(_metadata, c, &variant->cell);
 	EXPECT_TRUE(take_message(c));
@@ -567,14 +576,8 @@ TEST_F(shown, message_without_data)
 	REQUIRE_MODE(variant->cell.mode);
 	if (has_shut_down(&variant->cell))
 		SKIP(return, "nothing can be sent there");
-	upload_in_cell(_metadata, &self->s, c, &variant->cell);
-	sockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPING,
-		SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
-		SOF_TIMESTAMPING_OPT_TSONLY);
-	conn_send(c, 1);
-	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
-	peer_reset(c);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+	hold_behind_stamp(_metadata, &self->s, &variant->cell,
+			  SOF_TIMESTAMPING_OPT_TSONLY);
 	EXPECT_EQ(0, recvmsg(c->fd, &msg, MSG_ERRQUEUE));
 	EXPECT_LT(0, msg.msg_controllen);
 	EXPECT_EQ(-1, recvmsg(c->fd, &msg, MSG_ERRQUEUE));

@@ -333,20 +333,15 @@ static void *send_one(void *arg)
 	return NULL;
 }
 
-/* The error has been told; no sender gets a byte away, whoever reads meanwhile. */
-static void senders_try(TEST_ARG, struct scene *s, const struct cell *cell,
-			int *accepted)
+/* @n senders, and meanwhile a reader that reads all but the close_notify */
+static void send_beside_reader(TEST_ARG, struct conn *c, struct sender *sender, int n)
 {
-	struct sender sender[SENDERS] = { };
-	struct conn *c = &s->conn;
 	pthread_barrier_t start;
 	char byte;
 	int i;
 
-	hold_in_cell(_metadata, s, cell);
-	ASSERT_EQ(reset_errno(cell), so_error(c));
-	MUST(!pthread_barrier_init(&start, NULL, SENDERS + 1));
-	for (i = 0; i < SENDERS; i++) {
+	MUST(!pthread_barrier_init(&start, NULL, n + 1));
+	for (i = 0; i < n; i++) {
 		sender[i].fd = c->fd;
 		sender[i].start = &start;
 		MUST(!pthread_create(&sender[i].thread, NULL, send_one, &sender[i]));
@@ -354,11 +349,8 @@ static void senders_try(TEST_ARG, struct scene *s, const struct cell *cell,
 	pthread_barrier_wait(&start);
 	for (i = 0; i < RECORD_LEN; i++)
 		EXPECT_EQ(1, recv(c->fd, &byte, 1, 0));
-	for (i = 0; i < SENDERS; i++) {
+	for (i = 0; i < n; i++)
 		MUST(!pthread_join(sender[i].thread, NULL));
-		if (sender[i].ret != -1 || sender[i].err != EPIPE)
-			++*accepted;
-	}
 	MUST(!pthread_barrier_destroy(&start));
 	EXPECT_EQ(0, so_error(c));
 	ASSERT_EQ(1, drst_stat("CurrInHeld"));
@@ -366,15 +358,34 @@ static void senders_try(TEST_ARG, struct scene *s, const struct cell *cell,
 	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
 }
 
+/* The error has been told; no sender gets a byte away, whoever reads meanwhile. */
+static void senders_try(TEST_ARG, struct scene *s, const struct cell *cell,
+			int *accepted)
+{
+	struct sender sender[SENDERS] = { };
+	int i;
+
+	hold_in_cell(_metadata, s, cell);
+	ASSERT_EQ(reset_errno(cell), so_error(&s->conn));
+	send_beside_reader(_metadata, &s->conn, sender, SENDERS);
+	for (i = 0; i < SENDERS; i++)
+		if (sender[i].ret != -1 || sender[i].err != EPIPE)
+			++*accepted;
+}
+
+#define RACE_SENDERS() do {						\
+	REQUIRE_MODE(variant->cell.mode);				\
+	if (has_shut_down(&variant->cell))				\
+		SKIP(return, "TCP itself refuses senders there");	\
+	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));	\
+	cpu_stay();							\
+} while (0)
+
 TEST_F_TIMEOUT(pair, senders_after_the_error, 3600)
 {
 	int tries = env_number("RACE_TRIES", 48), accepted = 0, i;
 
-	REQUIRE_MODE(variant->cell.mode);
-	if (has_shut_down(&variant->cell))
-		SKIP(return, "TCP itself refuses senders there");
-	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
-	cpu_stay();
+	RACE_SENDERS();
 	for (i = 0; i < tries; i++) {
 		counters_note();
 		senders_try(_metadata, &self->s, &variant->cell, &accepted);
@@ -385,38 +396,19 @@ TEST_F_TIMEOUT(pair, senders_after_the_error, 3600)
 /* A sender is told while a reader hides the error: nobody is told again. */
 static void sender_try(TEST_ARG, struct scene *s, const struct cell *cell)
 {
-	struct conn *c = &s->conn;
-	pthread_barrier_t start;
-	struct sender sender = { .start = &start };
-	char byte;
-	int i;
+	struct sender sender = { };
 
 	hold_in_cell(_metadata, s, cell);
-	sender.fd = c->fd;
-	MUST(!pthread_barrier_init(&start, NULL, 2));
-	MUST(!pthread_create(&sender.thread, NULL, send_one, &sender));
-	pthread_barrier_wait(&start);
-	for (i = 0; i < RECORD_LEN; i++)
-		EXPECT_EQ(1, recv(c->fd, &byte, 1, 0));
-	MUST(!pthread_join(sender.thread, NULL));
-	MUST(!pthread_barrier_destroy(&start));
+	send_beside_reader(_metadata, &s->conn, &sender, 1);
 	EXPECT_EQ(-1, sender.ret);
 	EXPECT_EQ(reset_errno(cell), sender.err);
-	EXPECT_EQ(0, so_error(c));
-	ASSERT_EQ(1, drst_stat("CurrInHeld"));
-	conn_free(c);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 0));
 }
 
 TEST_F_TIMEOUT(pair, sender_beside_reader, 3600)
 {
 	int tries = env_number("RACE_TRIES", 48), i;
 
-	REQUIRE_MODE(variant->cell.mode);
-	if (has_shut_down(&variant->cell))
-		SKIP(return, "TCP itself refuses senders there");
-	MUST(!sched_getaffinity(0, sizeof(anywhere), &anywhere));
-	cpu_stay();
+	RACE_SENDERS();
 	for (i = 0; i < tries; i++) {
 		counters_note();
 		sender_try(_metadata, &self->s, &variant->cell);
