@@ -73,14 +73,13 @@ static void segment(struct wire *wire, const struct tcphdr *th, uint32_t len)
 	uint32_t end = ntohl(th->th_seq) + 1;
 
 	/* Ports are drawn: another connection may get one that has been. */
-	if (th->th_flags & TH_SYN && from == SIDE_A && flow->syn_seen &&
-	    flow->isn[SIDE_A] != end)
+	if ((th->th_flags & (TH_SYN | TH_ACK)) == TH_SYN && flow->isn[from] &&
+	    flow->isn[from] != end)
 		*flow = (struct flow){ .port = flow->port };
 
 	flow->packets[from]++;
 	if (th->th_flags & TH_SYN) {
 		flow->isn[from] = end;
-		flow->syn_seen = true;
 		return;
 	}
 	if (th->th_flags & TH_RST) {

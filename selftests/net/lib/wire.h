@@ -15,7 +15,6 @@
 /* All positions count stream bytes from 0; a FIN counts as one byte. */
 struct flow {
 	uint16_t port;
-	bool syn_seen;
 	uint32_t isn[2];	/* of side a and of side b */
 	uint32_t acked[2];	/* of a's bytes by b, and the reverse */
 	int fin[2];		/* FIN segments sent by a, by b */
