@@ -92,14 +92,16 @@ install_selftests() {
 			O="$dir" KSFT_INSTALL_PATH="$dir/selftests" FORCE_TARGETS=1 install
 }
 
-# own_tests NAME BUILD OPTION...: the helper's own tests, in a guest, whose kernel has kTLS.
+# own_tests NAME BUILD OPTION...: those of the helper's own tests that use TLS, in a guest, whose kernel has
+# kTLS.
 own_tests() {
 	local dir=$out/$1/userspace build=$2
 
-	mkdir -p "$dir/build" && cp -r "$top"/userspace/{test,man} "$dir" &&
-		cp -r "$build"/{ftps,drstat,test} "$dir/build" || return
+	mkdir -p "$dir/build" && cp -r "$top"/userspace/test "$dir" &&
+		cp -r "$build"/{ftps,test} "$dir/build" || return
 	"$vm" run --timeout 1000 --log "$out/$1.log" --copy "$dir" "${@:3}" -- \
-		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 FTPS_SHORT=8 exec userspace/test/run userspace/build'
+		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 FTPS_SHORT=8 exec userspace/test/run userspace/build \
+			stream_test check.py hostile.py'
 }
 
 # A directory is called by its whole path: of two kernels' the last parts may be the same.
