@@ -269,6 +269,7 @@ enum conf {
 	CONF_NONE,    /* no OpenSSL */
 	CONF_UNKNOWN, /* unreadable, or too clever for us */
 	CONF_OFF,
+	CONF_DECLINED, /* switched off on purpose */
 	CONF_KTLS,
 };
 
@@ -300,6 +301,7 @@ struct program {
 	size_t ktls;
 	size_t other; /* connections without kernel TLS */
 	size_t listening;
+	bool cannot; /* docs/howto.md says that openssl.cnf gives it no kernel TLS */
 	enum conf conf;
 	bool stale;	     /* started before the file was changed */
 	char file[PATH_MAX]; /* openssl.cnf */

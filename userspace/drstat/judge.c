@@ -71,13 +71,15 @@ uint64_t grown(uint64_t now, uint64_t before)
 	return now >= before ? now - before : now;
 }
 
+static uint64_t reset_by_data(const struct patient *p)
+{
+	return p->before ? grown(p->now->on_data, p->before->on_data) : p->now->on_data;
+}
+
 static uint64_t resets(const struct patient *p)
 {
-	const struct look *now = p->now, *before = p->before;
-
-	if (!before)
-		return now->on_close + now->on_data;
-	return grown(now->on_close, before->on_close) + grown(now->on_data, before->on_data);
+	return reset_by_data(p) +
+	       (p->before ? grown(p->now->on_close, p->before->on_close) : p->now->on_close);
 }
 
 static uint64_t at_most(uint64_t n, uint64_t max)
@@ -189,15 +191,17 @@ static void judge_program(struct patient *p, const struct program *one)
 	char *again, *run = NULL;
 
 	/* Where we do not see which connections are kernel TLS's, all of them look as if none was. */
-	if (!p->sockets.ulp_seen || one->ktls || (!one->other && ktls_ever(p)))
+	if (!p->sockets.ulp_seen || one->cannot || one->ktls || (!one->other && ktls_ever(p)))
 		return;
 	again = restart(one);
 	if (one->conf == CONF_OFF) {
 		if (!by_hand)
 			run = words("%s%s%s", one->mend, again ? " && " : "", again ?: "");
 		find(p, "openssl-conf",
-		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS%s%s",
-			   one->name, one->pid, one->file, by_hand ? ": add it by hand" : "",
+		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS. If the "
+			   "program can use it (docs/howto.md), %s%s",
+			   one->name, one->pid, one->file,
+			   by_hand ? "add it by hand" : "switch it on for all that read the file",
 			   by_hand || !again ? ", and start the program again" : ""),
 		     run);
 		free(again);
@@ -246,7 +250,13 @@ static void judge_cuts(struct patient *p)
 	uint64_t mode = knob(p, "mode", 2), cut = counted(p, "TlsDrstCutByMode");
 	bool linger = knob(p, "hold_linger", 1);
 
-	if (cut && mode < 2 && !linger)
+	if (cut && !p->now->drst.knobs)
+		find(p, "mode",
+		     words("%" PRIu64 " connection%s cut after close_notify, and the mode is not "
+			   "known: there is no net.tls_drst in /proc/sys",
+			   cut, s(cut)),
+		     NULL);
+	else if (cut && mode < 2 && !linger)
 		find(p, "mode",
 		     words("%" PRIu64 " connection%s cut after close_notify: mode is %" PRIu64
 			   " and hold_linger is 0",
@@ -270,6 +280,14 @@ static void judge_cuts(struct patient *p)
 			   "close_notify: hold_linger is 0",
 			   cut, s(cut)),
 		     set_knob(p, "hold_linger", 1));
+	/* What comes after close() is not looked at in mode 0. */
+	if (!cut && !mode && ktls_ever(p) && reset_by_data(p))
+		find(p, "mode",
+		     words("%" PRIu64 " connection%s reset, with TLS or without, by data that came "
+			   "after close(), or by SO_LINGER {1, 0}: mode is 0, and mode 1 holds those "
+			   "with close_notify",
+			   reset_by_data(p), s(reset_by_data(p))),
+		     set_knob(p, "mode", 1));
 	cut = counted(p, "TlsDrstCutNotNotified");
 	if (cut)
 		find(p, "close-notify",
@@ -278,6 +296,15 @@ static void judge_cuts(struct patient *p)
 			   cut, s(cut)),
 		     words("cd /sys/kernel/tracing && echo 1 >events/tls_drst/tls_drst_cut/enable "
 			   "&& cat trace_pipe"));
+}
+
+/* A limit that was too low once is not too low now. Takes @command. */
+static char *if_it_goes_on(const struct patient *p, char *command)
+{
+	if (p->before)
+		return command;
+	free(command);
+	return there(p, words("drstat doctor 60"));
 }
 
 static char *more_memory(void)
@@ -319,15 +346,16 @@ static void judge_limits(struct patient *p)
 	if (n)
 		find(p, "timed-out",
 		     words("%" PRIu64 " hold%s ended by timeout_ms, max_hold_ms or TCP's own "
-			   "time-out, perhaps with data missing",
+			   "time-out, perhaps with data missing: the peer was gone, or the time too "
+			   "short",
 			   n, s(n)),
-		     more_time(p));
+		     if_it_goes_on(p, more_time(p)));
 	n = counted(p, "TlsDrstOverLimit") + counted(p, "TlsDrstInOverLimit");
-	if (n)
+	if (n && max_held)
 		find(p, "over-limit",
 		     words("%" PRIu64 " connection%s not held: max_held is %" PRIu64, n, s(n),
 			   max_held),
-		     set_knob(p, "max_held", more));
+		     if_it_goes_on(p, set_knob(p, "max_held", more)));
 	else if (!max_held)
 		find(p, "over-limit", words("nothing is held: max_held is 0"),
 		     set_knob(p, "max_held", more));
@@ -339,8 +367,10 @@ static void judge_limits(struct patient *p)
 	n = counted(p, "TlsDrstMemory") + counted(p, "TlsDrstInMemory");
 	if (n)
 		find(p, "memory",
-		     words("%" PRIu64 " hold%s refused or ended for want of memory", n, s(n)),
-		     more_memory());
+		     words("%" PRIu64 " hold%s refused or ended for want of memory: TCP's "
+			   "(tcp_mem) or a cgroup's",
+			   n, s(n)),
+		     if_it_goes_on(p, more_memory()));
 }
 
 void judge(struct patient *p)

@@ -115,7 +115,8 @@ static int parse_operands(struct options *o, int n, char **arg)
 		return bad(o->doctor ? "doctor SECONDS, and nothing more" :
 				       "INTERVAL and COUNT, and nothing more");
 	if (n > 0 && !parse_interval(arg[0], &o->interval))
-		return bad_number("INTERVAL", arg[0], "seconds, 0.1 to 86400, are wanted");
+		return bad_number(o->doctor ? "SECONDS" : "INTERVAL", arg[0],
+				  "seconds, 0.1 to 86400, are wanted");
 	if (n > 1 && !parse_count(arg[1], &o->count))
 		return bad_number("COUNT", arg[1], "a number from 1 on is wanted");
 	if (o->watch && !o->interval)

@@ -80,19 +80,22 @@ static bool lookup(FILE *f, const char *section, const char *key, char *value, b
 	return found;
 }
 
-/* Options = A,-B, C: names of switches, in any case */
-static bool has_ktls(const char *options)
+/* Options = A,-B, C: names of switches, in any case. The last one counts; OpenSSL takes none of odd ones. */
+static enum conf options_say(char *options)
 {
-	while (*options) {
-		size_t len;
+	enum conf conf = CONF_OFF;
+	char *option, *at;
 
-		options += strspn(options, ", \t+");
-		len = strcspn(options, ", \t");
-		if (len == 4 && !strncasecmp(options, "KTLS", len))
-			return true;
-		options += len;
+	for (option = strtok_r(options, ",", &at); option; option = strtok_r(NULL, ",", &at)) {
+		option = trim(option);
+		if (!strcasecmp(option, "KTLS") || !strcasecmp(option, "+KTLS"))
+			conf = CONF_KTLS;
+		else if (!strcasecmp(option, "-KTLS"))
+			conf = CONF_DECLINED;
+		else if (strpbrk(option, " \t"))
+			return CONF_UNKNOWN;
 	}
-	return false;
+	return conf;
 }
 
 bool plain(const char *text, const char *more)
@@ -181,7 +184,8 @@ static char *read_text(int found, size_t *len)
 
 static enum conf follow(FILE *f, const char *name, char *mend)
 {
-	char section[WORD] = "default", value[WORD] = "";
+	char section[WORD] = "default", value[WORD] = "", options[WORD];
+	enum conf conf = CONF_OFF;
 	bool odd = false;
 	size_t step;
 
@@ -191,8 +195,12 @@ static enum conf follow(FILE *f, const char *name, char *mend)
 		if (step < STEPS - 1)
 			snprintf(section, sizeof(section), "%s", value);
 	}
-	if (step == STEPS && has_ktls(value))
-		return CONF_KTLS;
+	if (step == STEPS) {
+		memcpy(options, value, sizeof(options));
+		conf = options_say(options);
+	}
+	if (conf != CONF_OFF)
+		return conf;
 	if (odd)
 		return CONF_UNKNOWN;
 	if (step < STEPS)

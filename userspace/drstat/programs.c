@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -200,6 +201,10 @@ static void find_conf(struct program *p, bool same_root)
 	/* A name without a slash in front begins where the program began: not known */
 	if (*seen != '/')
 		return;
+	if (!strcmp(seen, "/dev/null")) {
+		p->conf = CONF_DECLINED;
+		return;
+	}
 	fd = openssl_find(root, seen);
 	p->conf = openssl_conf(fd, may_mend(p, fd, seen, same_root) ? seen : NULL, p->mend);
 	if (fd < 0)
@@ -208,6 +213,18 @@ static void find_conf(struct program *p, bool same_root)
 	/* Neither clock is better than a second. */
 	p->stale = since && fstat(fd, &file) == 0 && ns(file.st_mtim) > since + SECOND;
 	close(fd);
+}
+
+static bool cannot_use_ktls(const char *name)
+{
+	static const char *const names[] = {
+#include "cannot.h"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcasecmp(name, names[i]))
+			return true;
+	return false;
 }
 
 /*
@@ -313,6 +330,7 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 		if (same_root)
 			find_unit(&p);
 		find_conf(&p, same_root);
+		p.cannot = cannot_use_ktls(p.name);
 		if (!add(all, &p))
 			break;
 	}

@@ -47,20 +47,23 @@ static void tell_module(FILE *to, const struct patient *p)
 		p->before ? ", in this time" : "");
 }
 
-static void tell_program(FILE *to, const struct program *one)
+static void tell_program(FILE *to, const struct patient *p, const struct program *one)
 {
 	static const char *const confs[] = {
-		[CONF_NONE] = "no OpenSSL 3",
-		[CONF_UNKNOWN] = "not understood",
-		[CONF_OFF] = "without Options = KTLS",
+		[CONF_NONE] = "no OpenSSL 3",	       [CONF_UNKNOWN] = "not understood",
+		[CONF_OFF] = "without Options = KTLS", [CONF_DECLINED] = "declines kernel TLS",
 		[CONF_KTLS] = "with Options = KTLS",
 	};
 
 	fprintf(to, "program     %s[%d]", one->name, one->pid);
 	if (one->more)
 		fprintf(to, " and %zu more", one->more);
-	fprintf(to, ": %zu connections by kernel TLS, %zu without; %s%s%s\n", one->ktls, one->other,
-		one->file, *one->file ? " " : "", confs[one->conf]);
+	if (p->sockets.ulp_seen)
+		fprintf(to, ": %zu connections by kernel TLS, %zu without", one->ktls, one->other);
+	else
+		fprintf(to, ": %zu connections, by kernel TLS or without", one->other);
+	fprintf(to, "; %s%s%s%s\n", one->file, *one->file ? " " : "", confs[one->conf],
+		one->cannot ? "; it cannot use it" : "");
 }
 
 static void tell_unseen(FILE *to, const struct patient *p, bool json)
@@ -73,10 +76,10 @@ static void tell_unseen(FILE *to, const struct patient *p, bool json)
 		if (i == 0 && p->sockets.trouble)
 			text = words("TCP sockets: %s", p->sockets.trouble);
 		if (i == 1 && !p->sockets.ulp_seen && p->sockets.n)
-			text = words("which connections have kernel TLS: only root may see it");
+			text = words("which connections have kernel TLS: needs CAP_NET_ADMIN");
 		if (i == 2 && p->programs.unseen)
-			text = words("the sockets of %zu processes: only root may see them",
-				     p->programs.unseen);
+			text = words("the sockets of %zu process%s: needs CAP_SYS_PTRACE",
+				     p->programs.unseen, p->programs.unseen == 1 ? "" : "es");
 		if (!text)
 			continue;
 		if (json) {
@@ -101,7 +104,7 @@ void tell(FILE *to, const struct patient *p)
 	tell_resets(to, p);
 	for (size_t i = 0; i < p->programs.n; i++)
 		if (p->programs.program[i].ktls || p->programs.program[i].conf != CONF_NONE)
-			tell_program(to, &p->programs.program[i]);
+			tell_program(to, p, &p->programs.program[i]);
 	tell_unseen(to, p, false);
 	for (size_t i = 0; i < p->n; i++)
 		fprintf(to, "[%s] %s.%s%s\n", p->finding[i].name, p->finding[i].text,
@@ -112,13 +115,12 @@ void tell(FILE *to, const struct patient *p)
 
 /* ---- JSON ---- */
 
-static void tell_json_programs(FILE *to, const struct programs *programs)
+static void tell_json_programs(FILE *to, const struct patient *p)
 {
+	const struct programs *programs = &p->programs;
 	static const char *const confs[] = {
-		[CONF_NONE] = "none",
-		[CONF_UNKNOWN] = "unknown",
-		[CONF_OFF] = "off",
-		[CONF_KTLS] = "ktls",
+		[CONF_NONE] = "none",	      [CONF_UNKNOWN] = "unknown", [CONF_OFF] = "off",
+		[CONF_DECLINED] = "declined", [CONF_KTLS] = "ktls",
 	};
 
 	fputs(", \"programs\": [", to);
@@ -127,10 +129,12 @@ static void tell_json_programs(FILE *to, const struct programs *programs)
 
 		fprintf(to, "%s{\"name\": ", i ? ", " : "");
 		json_string(to, one->name);
-		fprintf(to,
-			", \"pid\": %d, \"processes\": %zu, \"ktls\": %zu, \"other\": %zu, "
-			"\"listening\": %zu, \"openssl\": \"%s\", \"file\": ",
-			one->pid, one->more + 1, one->ktls, one->other, one->listening,
+		fprintf(to, ", \"pid\": %d, \"processes\": %zu, ", one->pid, one->more + 1);
+		if (p->sockets.ulp_seen)
+			fprintf(to, "\"ktls\": %zu, \"other\": %zu, ", one->ktls, one->other);
+		else
+			fputs("\"ktls\": null, \"other\": null, ", to);
+		fprintf(to, "\"listening\": %zu, \"openssl\": \"%s\", \"file\": ", one->listening,
 			confs[one->conf]);
 		json_string(to, one->file);
 		fputc('}', to);
@@ -161,7 +165,7 @@ void tell_json(FILE *to, const struct patient *p)
 			", \"AbortOnData\": %" PRIu64 "}",
 			now->drst.at - before->drst.at, grown(now->on_close, before->on_close),
 			grown(now->on_data, before->on_data));
-	tell_json_programs(to, &p->programs);
+	tell_json_programs(to, p);
 	fputs(", \"unseen\": [", to);
 	tell_unseen(to, p, true);
 	fputs("], \"findings\": [", to);

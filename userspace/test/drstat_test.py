@@ -947,31 +947,17 @@ def test_doctor_findings():
             ("no close_notify", {"close-notify": "cd /sys/kernel/tracing && echo 1 >events/"
              "tls_drst/tls_drst_cut/enable && cat trace_pipe"},
              Patient({"TlsDrstCutNotNotified": 1}, {})),
-            ("timed out", {"timed-out": knob + "timeout_ms=120000"},
+            ("timed out, so far", {"timed-out": "drstat doctor 60"},
              Patient({"TlsDrstTimedOut": 1}, {})),
-            ("timed out, inbound",
-             {"timed-out": knob + "timeout_ms=86400000 net.tls_drst.max_hold_ms=86400000"},
-             Patient({"TlsDrstInTimedOut": 1}, {}, timeout_ms=86400000)),
-            ("timed out, max_hold_ms limits",
-             {"timed-out": knob + "timeout_ms=400000 net.tls_drst.max_hold_ms=600000"},
-             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=200000)),
-            ("timed out, max_hold_ms is the smaller one",
-             {"timed-out": knob + "timeout_ms=1200000 net.tls_drst.max_hold_ms=1200000"},
-             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=600000)),
-            ("timed out, twice that is just max_hold_ms",
-             {"timed-out": knob + "timeout_ms=300000"},
-             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=150000)),
-            ("timed out, no knob goes further", {"timed-out": "drstat --held --sort idle"},
-             Patient({"TlsDrstTimedOut": 1}, {}, timeout_ms=86400000, max_hold_ms=86400000)),
-            ("over the limit", {"over-limit": knob + "max_held=8192"},
+            ("over the limit, so far", {"over-limit": "drstat doctor 60"},
              Patient({"TlsDrstOverLimit": 1}, {})),
-            ("over the limit, inbound", {"over-limit": knob + "max_held=1048576"},
-             Patient({"TlsDrstInOverLimit": 1}, {}, max_held=1000000)),
+            ("over the limit, and max_held 0", {"over-limit": knob + "max_held=4096"},
+             Patient({"TlsDrstOverLimit": 1}, {}, max_held=0)),
             ("max_held 0", {"over-limit": knob + "max_held=4096"}, Patient({}, {}, max_held=0)),
             ("near the limit", {"near-limit": knob + "max_held=20"},
              Patient({"TlsDrstCurrHeld": 5, "TlsDrstCurrInHeld": 3}, {}, max_held=10)),
             ("not near the limit", {}, Patient({"TlsDrstCurrHeld": 7}, {}, max_held=10)),
-            ("no memory", {"memory": "cat /proc/sys/net/ipv4/tcp_mem"},
+            ("no memory, so far", {"memory": "drstat doctor 60"},
              Patient({"TlsDrstMemory": 1}, {}))):
         diagnosis, r = patient.doctor()
         ok(found(diagnosis) == want and r.returncode == (FINDINGS if want else 0) and
@@ -987,12 +973,62 @@ def test_doctor_findings():
     old.knobs(KNOBS)
     diagnosis, r = old.doctor()
     ok(not found(diagnosis) and r.returncode == 0, "a module that counts no cuts", r)
-    patient = Patient({"TlsDrstMemory": 1}, {})
-    os.makedirs(patient.root + "/sys/net/ipv4")
-    patient.write("tcp_mem", "10\t20\t30\n", "sys/net/ipv4")
-    ok(found(patient.doctor()[0]) == {"memory": "sysctl net.ipv4.tcp_mem='20 40 60'"}, "tcp_mem")
+    for on_data, mode, want in ((0, 0, {}), (2, 1, {}), (2, 0, {"mode": knob + "mode=1"})):
+        patient = Patient({}, {}, mode=mode)
+        patient.resets(0, on_data)
+        diagnosis, r = patient.doctor()
+        ok(found(diagnosis) == want, f"mode {mode}, {on_data} reset by data: {want}", r)
+    patient = Patient({}, {"TlsTxSw": 0}, mode=0)
+    patient.resets(0, 2)
+    diagnosis, r = patient.doctor()
+    ok("mode" not in found(diagnosis), "nor without kernel TLS", r)
+    patient = Patient({"TlsDrstCutByMode": 1}, {})
+    shutil.rmtree(patient.root + "/sys")
+    diagnosis, r = patient.doctor()
+    ok(found(diagnosis) == {"mode": ""} and "not known" in text_of(diagnosis, "mode"), "no knobs", r)
     patient.write("tls_stat", "noise")
     is_error(patient.run("doctor"), FILE, "kernel TLS's counters: not understood", "tls_stat")
+
+
+def over_time(patient, **counters):
+    """The doctor with SECONDS, while the counters come to that."""
+    with patient.start("doctor", "--json", "2147") as drstat:
+        until_asleep(drstat)
+        patient.counters({**WELL, **counters})
+        drstat.send_signal(signal.SIGINT)
+        out, err = drstat.communicate(timeout=LIMIT)
+    return json.loads(out), (drstat.returncode, out, err)
+
+
+def test_doctor_limits():
+    """A limit is raised for what goes on, not for what was once."""
+    def knobs(**values):
+        return "sysctl " + " ".join(f"net.tls_drst.{n}={v}" for n, v in values.items())
+
+    day = 86400000
+    for counter, now, finding, want in (
+            ("TimedOut", {}, "timed-out", knobs(timeout_ms=120000)),
+            ("InTimedOut", {"timeout_ms": day}, "timed-out", knobs(timeout_ms=day, max_hold_ms=day)),
+            ("TimedOut", {"timeout_ms": 200000}, "timed-out",
+             knobs(timeout_ms=400000, max_hold_ms=600000)),
+            ("TimedOut", {"timeout_ms": 600000}, "timed-out",
+             knobs(timeout_ms=1200000, max_hold_ms=1200000)),
+            ("TimedOut", {"timeout_ms": 150000}, "timed-out", knobs(timeout_ms=300000)),
+            ("TimedOut", {"timeout_ms": day, "max_hold_ms": day}, "timed-out",
+             "drstat --held --sort idle"),
+            ("OverLimit", {}, "over-limit", knobs(max_held=8192)),
+            ("InOverLimit", {"max_held": 1000000}, "over-limit", knobs(max_held=1048576)),
+            ("Memory", {}, "memory", "cat /proc/sys/net/ipv4/tcp_mem")):
+        diagnosis, r = over_time(Patient({}, {}, **now), **{"TlsDrst" + counter: 1})
+        ok(found(diagnosis) == {finding: want} and r[0] == FINDINGS, f"{counter}, {now}: {want}", r)
+        diagnosis, r = over_time(Patient({"TlsDrst" + counter: 1}, {}, **now),
+                                 **{"TlsDrst" + counter: 1})
+        ok(not found(diagnosis) and r[0] == 0, "and nothing, if it was before", r)
+    patient = Patient({}, {})
+    os.makedirs(patient.root + "/sys/net/ipv4")
+    patient.write("tcp_mem", "10\t20\t30\n", "sys/net/ipv4")
+    diagnosis, r = over_time(patient, TlsDrstInMemory=1)
+    ok(found(diagnosis) == {"memory": "sysctl net.ipv4.tcp_mem='20 40 60'"}, "tcp_mem", r)
 
 
 def test_doctor_interval():
@@ -1015,13 +1051,9 @@ def test_doctor_interval():
        diagnosis["change"] == {"AbortOnClose": 1, "AbortOnData": 2} and
        "2 holds ended" in diagnosis["findings"][0]["text"], "what was in between is", out)
     patient = Patient({"TlsDrstCutByMode": 1}, {}, mode=2, hold_linger=0)
-    with patient.start("doctor", "--json", "2147") as drstat:
-        until_asleep(drstat)
-        patient.counters({**WELL, "TlsDrstCutByMode": 2})
-        drstat.send_signal(signal.SIGINT)
-        out, err = drstat.communicate(timeout=LIMIT)
-    ok(found(json.loads(out)) == {"hold-linger": "sysctl net.tls_drst.hold_linger=1"},
-       "hold_linger 0, in between", out)
+    diagnosis, r = over_time(patient, TlsDrstCutByMode=2)
+    ok(found(diagnosis) == {"hold-linger": "sysctl net.tls_drst.hold_linger=1"},
+       "hold_linger 0, in between", r)
     for sig in (signal.SIGTERM, signal.SIGHUP):
         with Patient({}, {}, max_held=0).start("doctor", "--json", "2147") as drstat:
             until_asleep(drstat)
@@ -1058,7 +1090,7 @@ def pair():
     return server, client, server.accept()[0]
 
 
-CONFS = {       # text of an openssl.cnf: what OpenSSL makes of it
+CONFS = {       # text of an openssl.cnf: whether OpenSSL takes the option; None: it is declined
     "": False,
     "openssl_conf = a\n": False,
     "openssl_conf = a\n[a]\nproviders = p\n[p]\n": False,
@@ -1068,7 +1100,10 @@ CONFS = {       # text of an openssl.cnf: what OpenSSL makes of it
     "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n#Options = KTLS\n": False,
     "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = NoRenegotiation\n":
         False,
-    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions=-KTLS\n": False,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions=-KTLS\n": None,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions=KTLS, -ktls\n": None,
+    "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions=-KTLS, +KTLS\n":
+        True,
     "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
     "Options = KTLS\nOptions = NoRenegotiation\n": False,
     "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
@@ -1102,11 +1137,12 @@ def test_doctor_openssl():
             f.write(text)
         patient = Patient({}, {})
         patient.process(77, "app", [client], conf=conf, age=-60)
-        ok(openssl_says(conf) == want, f"OpenSSL takes it so: {text!r}")
+        ok(openssl_says(conf) == bool(want), f"OpenSSL takes it so: {text!r}")
         diagnosis, r = patient.doctor()
-        ok(set(found(diagnosis)) == (set() if want else {"openssl-conf"}) and
-           diagnosis["programs"][0]["openssl"] == ("ktls" if want else "off"), "and so do we", r)
-        if want:
+        ok(set(found(diagnosis)) == ({"openssl-conf"} if want is False else set()) and
+           diagnosis["programs"][0]["openssl"] == {None: "declined", True: "ktls", False: "off"}[want],
+           "and so do we", r)
+        if want is not False:
             continue
         mend, said = found(diagnosis)["openssl-conf"], text_of(diagnosis, "openssl-conf")
         ok(said.endswith(", and start the program again"), "it is to be started again", said)
@@ -1118,7 +1154,7 @@ def test_doctor_openssl():
     patient = Patient({}, {})
     patient.process(77, "app", [client], conf=conf)
     is_by_hand(*patient.doctor(), "a file that is not there")
-    for text in (".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
+    for text in (list(CONFS)[-1].replace("KTLS", "NoRenegotiation KTLS"), ".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
                  "a = b\nroot:x:0:0:root:/root:/bin/sh\n"):
         with open(conf, "w") as f:
             f.write(text)
@@ -1151,7 +1187,9 @@ def test_doctor_programs():
             ("without OpenSSL", {"openssl": False}, {}),
             ("without TCP sockets", {"sockets": []}, {}),
             ("that only listens, and kernel TLS is used", {"sockets": [server]}, {}),
-            ("whose file has the option", {"conf": on, "age": -60}, {})):
+            ("whose file has the option", {"conf": on, "age": -60}, {}),
+            ("that docs/howto.md says cannot use it", {"comm": "haproxy"}, {}),
+            ("that declines it", {"conf": "/dev/null"}, {})):
         diagnosis, r = programs(process, tls=tls)
         ok(not found(diagnosis), f"nothing to say of a program {what}", r)
     diagnosis, r = programs({"sockets": [server]}, tls={"TlsTxSw": 0})
@@ -1362,8 +1400,9 @@ def test_doctor_unprivileged():
         return skip("the doctor as nobody", "the program is in a closed folder")
     ok(r.returncode == FINDINGS and "loaded-late" in found(diagnosis) and
        any("kernel TLS" in line for line in diagnosis["unseen"]) and
-       any("1 processes" in line for line in diagnosis["unseen"]) and
-       diagnosis["programs"][0]["openssl"] == "off" and "openssl-conf" not in found(diagnosis),
+       any("1 process:" in line for line in diagnosis["unseen"]) and
+       diagnosis["programs"][0]["openssl"] == "off" and "openssl-conf" not in found(diagnosis) and
+       diagnosis["programs"][0]["ktls"] is diagnosis["programs"][0]["other"] is None,
        "what it could see, and what not; and it blames no program", r)
     diagnosis, r = patient.doctor()
     ok(diagnosis["unseen"] == [], "root sees all", r)
@@ -1381,6 +1420,7 @@ def test_usage():
         is_error(r, USAGE, f"INTERVAL '{bad}'", "INTERVAL", f"'{bad}'")
     for bad in ("0", "-1", "", "abc", "1.5", "2147483648", "99999999999999999999"):
         is_error(proc.run("--", "1", bad), USAGE, f"COUNT '{bad}'", "COUNT", f"'{bad}'")
+    is_error(proc.run("doctor", "0"), USAGE, "doctor 0", "SECONDS", "'0'")
     for args in (["1", "2", "3"], ["--json", "--prometheus"], ["--watch", "--json"],
                  ["--watch", "--output", "x"], ["--held", "--prometheus"], ["--prometheus", "1"],
                  ["--output", ""], ["--netns", ""], ["--netns", "x", "--all-netns"],
