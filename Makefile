@@ -13,7 +13,7 @@ help:
 	@echo 'make modules_install  put it where modprobe finds it'
 	@echo 'make userspace        the FTPS helper and drstat, in userspace/build'
 	@echo 'make selftests        the selftests'
-	@echo 'make test             everything, on all test kernels (no root, no reboot: in QEMU)'
+	@echo 'make test             everything, on all test kernels (in QEMU: no reboot; root, or sudo, to install packages)'
 	@echo 'make test-arch        the selftests on arm64, s390x, armhf and i386, all emulated: an hour at most'
 	@echo 'make check-builds     builds the module for many more kernels and configurations'
 	@echo 'make kernels-table    what these two came to, into docs/kernels.md'
