@@ -325,12 +325,10 @@ bool drst_hold_expired(const struct drst_hold *h)
  */
 void drst_hold_arm(struct drst_hold *h, unsigned long longest)
 {
-	unsigned long expires = drst_hold_expires(h);
-	unsigned long delay = 1;
+	long left = drst_hold_expires(h) - jiffies;
 
-	if (time_after(expires, jiffies))
-		delay = min(expires - jiffies, longest);
-	queue_delayed_work(drst_hold_wq, &h->work, delay);
+	queue_delayed_work(drst_hold_wq, &h->work,
+			   clamp_t(long, left, 1, longest));
 }
 
 /**

@@ -9,8 +9,7 @@
  *		      |	       +--------+-------+
  *		      +-----------------+
  *
- * TAKEN close() leaves the connection and its struct socket to the hold;
- *	 inet_release() parts with both.
+ * TAKEN close() leaves the connection to the hold; inet_release() parts with it.
  * KTLS	 kTLS gives its records to TCP, by its own write_space work.
  * TCP	 net/tls is torn down. A FIN is queued if no RST is pending.
  * OVER	 The RST goes out, or the connection goes back to TCP.
@@ -33,8 +32,8 @@
  * come off under the lock before OVER frees the hold.
  *
  * Lifetime: a hold has its own reference on the sock. It has taken over the
- * process's, which tcp_close() drops. It also has one on the inode of the struct
- * socket. The hold itself has two users at most: its work, and a close().
+ * process's, which tcp_close() drops. It also has one on the inode of the process's
+ * struct socket. The hold itself has two users at most: its work, and a close().
  */
 #include <linux/completion.h>
 #include <linux/module.h>
@@ -60,6 +59,24 @@
 static const struct tcp_ulp_ops drst_outbound_ulp_ops = {
 	.name		= "tls-held",
 	.owner		= THIS_MODULE,
+};
+
+/*
+ * The struct socket of all connections that are held. The process's own is left
+ * without ops by __sock_release(), and sk_setsockopt() would call them for a BPF
+ * program. SOCK_NOSPACE is never cleared here, that is by sk_stream_write_space():
+ * tcp_check_space() calls sk_write_space() for every ACK. sock_i_uid() and sock_i_ino() find 0, as of an
+ * orphan.
+ */
+static const struct proto_ops drst_outbound_ops = {
+	.owner		= THIS_MODULE,
+};
+
+static struct socket_alloc drst_outbound_socket = {
+	.socket = {
+		.flags	= BIT(SOCK_NOSPACE),
+		.ops	= &drst_outbound_ops,
+	},
 };
 
 static void drst_outbound_work(struct work_struct *work);
@@ -149,16 +166,14 @@ static bool drst_outbound_due(const struct drst_outbound *out)
 	return drst_tcp_flushed(sk);
 }
 
-/* On every ACK: tcp_check_space() calls this while SOCK_NOSPACE is set. */
+/* On every ACK, from tcp_check_space() */
 static void drst_outbound_write_space(struct sock *sk)
 {
 	struct drst_outbound *out = drst_outbound_of(sk);
 	bool last;
 
-	/* kTLS's worker may wait for space in sk_stream_wait_memory(). */
-	out->before.write_space(sk);
+	drst_tcp_wake_sender(sk);
 	drst_tcp_forget_messages(sk);
-	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	/* If kTLS gets no memory now, only drst_outbound_arm() helps. */
 	last = drst_outbound_progress(out) && drst_tcp_flushed(sk);
 	if (last || drst_outbound_due(out))
@@ -194,7 +209,10 @@ static int drst_outbound_reset(struct drst_outbound *out)
 	return drst_tcp_reset(sk);
 }
 
-/* No callback finds the hold from here on: sk_user_data is free. */
+/*
+ * No callback finds the hold from here on: sk_user_data is free. Without a struct
+ * socket TCP is silent until tcp_close(), which would take it away.
+ */
 static void drst_outbound_detach(struct drst_outbound *out)
 {
 	struct sock *sk = out->hold.sk;
@@ -204,6 +222,8 @@ static void drst_outbound_detach(struct drst_outbound *out)
 	WRITE_ONCE(sk->sk_state_change, out->hold.state_change);
 	WRITE_ONCE(sk->sk_data_ready, out->before.data_ready);
 	WRITE_ONCE(sk->sk_write_space, out->before.write_space);
+	DEBUG_NET_WARN_ON_ONCE(!test_bit(SOCK_NOSPACE, &sk->sk_socket->flags));
+	WRITE_ONCE(sk->sk_socket, NULL);
 	write_unlock_bh(&sk->sk_callback_lock);
 	inet_csk(sk)->icsk_ulp_ops = out->ulp_ops;
 	rcu_assign_sk_user_data(sk, NULL);
@@ -216,7 +236,7 @@ static void drst_outbound_detach(struct drst_outbound *out)
 static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 {
 	struct sock *sk = out->hold.sk;
-	struct socket *sock = sk->sk_socket;
+	struct inode *inode = out->inode;
 
 	lock_sock(sk);
 	if (out->tls)
@@ -230,7 +250,7 @@ static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 
 	drst_proto_base(sk)->close(sk, 0);
 
-	iput(SOCK_INODE(sock));
+	iput(inode);
 }
 
 /*
@@ -367,23 +387,20 @@ static struct drst_outbound *drst_outbound_new(struct sock *sk,
 }
 
 /*
- * Keep the struct socket, which lives in its inode, after the process. The file is
- * freed, so clear the pointer to it. Without a file, __sock_release() itself drops
- * the inode reference that a dentry would hold.
+ * A connection parts with its process's struct socket, but not with the wait queue in
+ * it, on which kTLS's worker may sleep.
  */
-static void drst_outbound_keep_socket(struct socket *sock)
+static void drst_outbound_part_with_socket(struct drst_outbound *out)
 {
-	lockdep_assert_held_write(&sock->sk->sk_callback_lock);
-	ihold(SOCK_INODE(sock));
-	if (sock->file) {
-		ihold(SOCK_INODE(sock));
-		WRITE_ONCE(sock->file, NULL);
-	}
-	/* Without it tcp_check_space() is silent. */
-	set_bit(SOCK_NOSPACE, &sock->flags);
+	struct sock *sk = out->hold.sk;
+
+	lockdep_assert_held_write(&sk->sk_callback_lock);
+	out->inode = SOCK_INODE(sk->sk_socket);
+	ihold(out->inode);
+	WRITE_ONCE(sk->sk_socket, &drst_outbound_socket.socket);
 }
 
-/* The connection and its struct socket become the hold's. */
+/* The connection becomes the hold's. */
 static void drst_outbound_take(struct drst_outbound *out)
 {
 	struct sock *sk = out->hold.sk;
@@ -393,12 +410,13 @@ static void drst_outbound_take(struct drst_outbound *out)
 	drst_hold_enter(&out->hold);
 
 	write_lock_bh(&sk->sk_callback_lock);
-	drst_outbound_keep_socket(sk->sk_socket);
+	drst_outbound_part_with_socket(out);
 	out->before = drst_ktls_divert(sk, drst_outbound_events);
 	WRITE_ONCE(sk->sk_state_change, drst_outbound_state_change);
 	write_unlock_bh(&sk->sk_callback_lock);
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
+	WRITE_ONCE(sk->sk_rcvlowat, 1);	/* each byte is thrown away as it comes */
 	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
 	drst_forget_recverr(sk);	/* nor give up after an ICMP message, */
 	WRITE_ONCE(sk->sk_err, 0);	/* nor for what came before */

@@ -23,6 +23,7 @@ enum drst_outbound_stage {
  * @hold:	what it shares with an inbound one
  * @before:	the socket's callbacks to go back to
  * @ulp_ops:	icsk_ulp_ops to go back to
+ * @inode:	the process's struct socket, which has sk_wq in it
  * @done:	completed when the hold has ended
  * @acked:	tcp_sock.bytes_acked at the beginning
  * @snd_una:	tcp_sock.snd_una as last seen
@@ -37,6 +38,7 @@ struct drst_outbound {
 	struct drst_hold hold;
 	struct drst_ktls_events before;
 	const struct tcp_ulp_ops *ulp_ops;
+	struct inode *inode;
 	struct completion done;
 	u64 acked;
 	u32 snd_una;

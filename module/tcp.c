@@ -11,6 +11,8 @@
  * tcp_check_space()	calls sk_write_space() for an ACK only while SOCK_NOSPACE is
  *			set in the struct socket
  * tcp_recvmsg()	gives all data before the error
+ * sk_socket		while its file is NULL, nobody looks at more of it than flags, ops
+ *			and the inode's i_uid and i_ino
  * tcp_register_ulp()	finds ULPs by name; tcp_cleanup_ulp() drops the pin on
  *			icsk_ulp_ops->owner
  * inet_diag		shows icsk_ulp_ops->name
@@ -205,6 +207,29 @@ void drst_tcp_forget_messages(struct sock *sk)
 	drst_sock_locked(sk);
 	if (!skb_queue_empty_lockless(&sk->sk_error_queue))
 		skb_queue_purge(&sk->sk_error_queue);
+}
+
+/**
+ * drst_tcp_wake_sender() - wake who waits for room in the send queue
+ * @sk: a connection that no process has open any more
+ *
+ * As sk_stream_write_space(), which would clear SOCK_NOSPACE, too.
+ *
+ * Relies on: sk_stream_wait_memory() looks for itself whether there is room.
+ *
+ * Context: any, socket lock held.
+ */
+void drst_tcp_wake_sender(struct sock *sk)
+{
+	struct socket_wq *wq;
+
+	drst_sock_locked(sk);
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
+						      EPOLLWRBAND);
+	rcu_read_unlock();
 }
 
 /**

@@ -16,6 +16,7 @@ int drst_tcp_reset_error(int state);
 bool drst_tcp_reset_coming(const struct sock *sk);
 bool drst_tcp_discard(struct sock *sk);
 void drst_tcp_forget_messages(struct sock *sk);
+void drst_tcp_wake_sender(struct sock *sk);
 bool drst_tcp_fin_resets(const struct sock *sk);
 int drst_tcp_reset(struct sock *sk);
 

@@ -334,11 +334,80 @@ static int bpf_setsockopt_passes(void)
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 
-static void bpf_attach(int program, const char *group)
+/*
+ * A program that sets SO_RCVLOWAT on each acknowledgement, and counts in @map. It asks
+ * for these calls in the first ones that come.
+ */
+static int bpf_sets_low_mark(int map)
+{
+#define INSN(op, d, s, o, i) { .code = op, .dst_reg = d, .src_reg = s, .off = o, .imm = i }
+	const struct bpf_insn insns[] = {
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0),
+		INSN(BPF_LDX | BPF_MEM | BPF_W, 1, 6, offsetof(struct bpf_sock_ops, op), 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 5, BPF_SOCK_OPS_RTT_CB),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 1, 6, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, BPF_SOCK_OPS_RTT_CB_FLAG),
+		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_sock_ops_cb_flags_set),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 2),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 1, 6, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, SOL_SOCKET),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, SO_RCVLOWAT),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, 4, 10, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, -4),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 5, 0, 0, 4),
+		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_setsockopt),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 0, 0, 4, 0),
+		INSN(BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_MAP_VALUE, 0, map),
+		INSN(0, 0, 0, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, 1),
+		INSN(BPF_STX | BPF_ATOMIC | BPF_DW, 1, 2, 0, BPF_ADD),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+#undef INSN
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCK_OPS,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = sizeof(insns) / sizeof(insns[0]),
+		.license = (uintptr_t)"GPL",
+	};
+
+	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+static int bpf_counter(void)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = 4,
+		.value_size = 8,
+		.max_entries = 1,
+	};
+
+	return bpf(BPF_MAP_CREATE, &attr);
+}
+
+static uint64_t bpf_counted(int map)
+{
+	uint64_t value;
+	uint32_t key = 0;
+	union bpf_attr attr = {
+		.map_fd = map,
+		.key = (uintptr_t)&key,
+		.value = (uintptr_t)&value,
+	};
+
+	MUST(!bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+	return value;
+}
+
+static void bpf_attach(int program, enum bpf_attach_type type, const char *group)
 {
 	union bpf_attr attr = {
 		.attach_bpf_fd = program,
-		.attach_type = BPF_CGROUP_SETSOCKOPT,
+		.attach_type = type,
 	};
 	int fd = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -348,13 +417,29 @@ static void bpf_attach(int program, const char *group)
 	close(fd);
 }
 
+/* The connection belongs to a group that has the program; we leave it again. */
+static void conn_open_in_group(struct conn *c, struct bed *bed, const struct conn_opts *opts,
+			       int program, enum bpf_attach_type type, char group[64])
+{
+	char file[96], pid[16];
+
+	snprintf(group, 64, CGROUPS "bpf-%d", getpid());
+	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	MUST(!mkdir(group, 0755));
+	bpf_attach(program, type, group);
+	MUST(!write_file(file, pid));
+	conn_open(c, bed, opts);
+	MUST(!write_file(CGROUPS "cgroup.procs", pid));
+}
+
 /* What a process does to its own socket, the kernel does from a copy: still its own. */
 TEST_F(special, setsockopt_by_bpf)
 {
 	const struct conn_opts opts = { .rx = true };
 	struct conn *c = &self->s.conn;
 	int program = bpf_setsockopt_passes();
-	char group[64], file[96], pid[16];
+	char group[64];
 
 	REQUIRE_MODE(variant->mode);
 	if (program < 0 && errno == EINVAL)
@@ -362,19 +447,40 @@ TEST_F(special, setsockopt_by_bpf)
 	if (!ksock_has_keys())
 		SKIP(return, "vanilla's memcpy() of such keys warns");
 	ASSERT_LE(0, program);
-	snprintf(group, sizeof(group), CGROUPS "bpf-%d", getpid());
-	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	ASSERT_EQ(0, mkdir(group, 0755));
-	bpf_attach(program, group);
-	ASSERT_EQ(0, write_file(file, pid));
-	conn_open(c, &self->s.bed, &opts);
-	ASSERT_EQ(0, write_file(CGROUPS "cgroup.procs", pid));
+	conn_open_in_group(c, &self->s.bed, &opts, program, BPF_CGROUP_SETSOCKOPT, group);
 	ASSERT_EQ(0, rmdir(group));
 	conn_upload(c, BULK);
 	close_unread(_metadata, c);
 	expect_rst_by_mode(_metadata, &self->s, variant->mode);
 	close(program);
+}
+
+/* A program that calls a held connection, as it may call an orphan */
+TEST_F(special, held_and_called_by_bpf)
+{
+	struct conn *c = &self->s.conn;
+	int map = bpf_counter(), program;
+	char group[64];
+	uint64_t calls;
+
+	REQUIRE_MODE(variant->mode);
+	if (map < 0 && errno == ENOSYS)
+		SKIP(return, "kernel without BPF");
+	ASSERT_LE(0, map);
+	program = bpf_sets_low_mark(map);
+	if (program < 0 && errno == EINVAL)
+		SKIP(return, "kernel without BPF for cgroups");
+	ASSERT_LE(0, program);
+	conn_open_in_group(c, &self->s.bed, &defaults, program, BPF_CGROUP_SOCK_OPS, group);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	calls = bpf_counted(map);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+	if (variant->mode == 2)
+		EXPECT_LT(calls, bpf_counted(map));
+	ASSERT_EQ(0, rmdir(group));
+	close(program);
+	close(map);
 }
 
 /* ---- sockmaps ---- */

@@ -248,6 +248,22 @@ TEST_F(records, full_buffer_late_data)
 	expect_aborts(_metadata, 0, 1);
 }
 
+/* The process wanted to wake for much only: that does not delay the RST. */
+TEST_F(records, full_buffer_late_byte_low_mark)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 32768);
+	sockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, 30000);
+	fill_into_record(_metadata, &self->s, 1);
+	conn_close(c);
+	peer_reply(c);
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_A]));
+	expect_cut(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode == 2 ? "RstSent" : NULL);
+}
+
 /* Orders that come while TLS still has records to hand over */
 TEST_F(records, full_buffer_peer_resets)
 {
