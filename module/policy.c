@@ -24,7 +24,7 @@
  *					If tlshd had a file: sk_user_data when they
  *					send, or a close_notify from kernel memory
  *	KCM, espintcp, sockmap		sk_user_data (sockmap: TCP's proto is not at the
- *					base, and since June 2026 no kTLS at all)
+ *					base, and since June 2026 no keys for kTLS)
  *	MPTCP				takes no ULP but its own
  *	TOE				drst_has_toe()
  *	TCP_REPAIR			checked whenever a hold would begin

@@ -156,8 +156,8 @@ void drst_proto_set(struct sock *sk, const struct proto *prot)
 /*
  * Is this a copy of a whole table of net/tls over TCP's own proto?
  *
- * net/tls rebuilds its tables in place when it gets a socket whose proto a sockmap
- * has replaced (kernels before June 2026; since then it refuses such a socket).
+ * net/tls rebuilds its tables in place when a socket whose proto a sockmap has
+ * replaced gets the ULP. (Since June 2026 such a socket gets no keys.)
  * Such a table does not fit other sockets; its destroy() is not TCP's. A copy made
  * during the rebuild may mix both. It then differs from the rebuilt table, or has
  * the other destroy(), and is not used.
