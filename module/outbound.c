@@ -65,8 +65,8 @@ static const struct tcp_ulp_ops drst_outbound_ulp_ops = {
  * The struct socket of all connections that are held. The process's own is left
  * without ops by __sock_release(), and sk_setsockopt() would call them for a BPF
  * program. SOCK_NOSPACE is never cleared here (sk_stream_write_space() would), so
- * tcp_check_space() calls sk_write_space() for every ACK. sock_i_uid() and
- * sock_i_ino() find 0, as of an orphan.
+ * tcp_check_space() calls sk_write_space() for every ACK. Until 6.17 sock_i_uid()
+ * and sock_i_ino() read its inode, and find 0, as for an orphan.
  */
 static const struct proto_ops drst_outbound_ops = {
 	.owner		= THIS_MODULE,

@@ -210,7 +210,7 @@ void drst_tcp_forget_messages(struct sock *sk)
 }
 
 /**
- * drst_tcp_wake_sender() - wake who waits for room in the send queue
+ * drst_tcp_wake_sender() - wake the sender that waits for room in the send queue
  * @sk: a connection that no process has open any more
  *
  * As sk_stream_write_space(), which would clear SOCK_NOSPACE, too.

@@ -127,7 +127,7 @@ static unsigned int uid_after_close(TEST_ARG, struct scene *s, int family, int m
 	return uid;
 }
 
-/* Whose it was is to be seen as of any orphan: since 6.18 the user, before that nothing. */
+/* As with any orphan, the user is to be seen since 6.18, and not before. */
 TEST_F(visible, owner)
 {
 	unsigned int orphans;

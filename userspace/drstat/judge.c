@@ -281,7 +281,7 @@ static void judge_cuts(struct patient *p)
 			   cut, s(cut)),
 		     set_knob(p, "hold_linger", 1));
 	/* What comes after close() is not looked at in mode 0. */
-	if (!cut && !mode && ktls_ever(p) && reset_by_data(p))
+	if (!cut && !mode && counted(p, "TlsDrstCloseNotify") && reset_by_data(p))
 		find(p, "mode",
 		     words("%" PRIu64 " connection%s reset, with TLS or without, by data that came "
 			   "after close(), or by SO_LINGER {1, 0}: mode is 0, and mode 1 holds those "
@@ -298,7 +298,7 @@ static void judge_cuts(struct patient *p)
 			   "&& cat trace_pipe"));
 }
 
-/* A limit that was too low once is not too low now. Takes @command. */
+/* A limit that was too low once may not be too low now. Takes @command. */
 static char *if_it_goes_on(const struct patient *p, char *command)
 {
 	if (p->before)
@@ -359,7 +359,7 @@ static void judge_limits(struct patient *p)
 	else if (!max_held)
 		find(p, "over-limit", words("nothing is held: max_held is 0"),
 		     set_knob(p, "max_held", more));
-	else if (held * 5 >= max_held * 4)
+	if (max_held && held * 5 >= max_held * 4 && !(n && p->before))
 		find(p, "near-limit",
 		     words("%" PRIu64 " connection%s held now, and max_held is %" PRIu64, held,
 			   s(held), max_held),

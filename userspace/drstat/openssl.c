@@ -80,7 +80,10 @@ static bool lookup(FILE *f, const char *section, const char *key, char *value, b
 	return found;
 }
 
-/* Options = A,-B, C: names of switches, in any case. The last one counts; OpenSSL takes none of odd ones. */
+/*
+ * Options = A,-B, C: names of switches, in any case. The last one counts. OpenSSL stops at one that
+ * it does not know.
+ */
 static enum conf options_say(char *options)
 {
 	enum conf conf = CONF_OFF;
@@ -93,7 +96,7 @@ static enum conf options_say(char *options)
 		else if (!strcasecmp(option, "-KTLS"))
 			conf = CONF_DECLINED;
 		else if (strpbrk(option, " \t"))
-			return CONF_UNKNOWN;
+			return conf == CONF_OFF ? CONF_UNKNOWN : conf;
 	}
 	return conf;
 }

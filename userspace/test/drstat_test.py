@@ -956,6 +956,9 @@ def test_doctor_findings():
             ("max_held 0", {"over-limit": knob + "max_held=4096"}, Patient({}, {}, max_held=0)),
             ("near the limit", {"near-limit": knob + "max_held=20"},
              Patient({"TlsDrstCurrHeld": 5, "TlsDrstCurrInHeld": 3}, {}, max_held=10)),
+            ("near the limit, which struck before",
+             {"over-limit": "drstat doctor 60", "near-limit": knob + "max_held=20"},
+             Patient({"TlsDrstCurrHeld": 9, "TlsDrstOverLimit": 1}, {}, max_held=10)),
             ("not near the limit", {}, Patient({"TlsDrstCurrHeld": 7}, {}, max_held=10)),
             ("no memory, so far", {"memory": "drstat doctor 60"},
              Patient({"TlsDrstMemory": 1}, {}))):
@@ -978,10 +981,10 @@ def test_doctor_findings():
         patient.resets(0, on_data)
         diagnosis, r = patient.doctor()
         ok(found(diagnosis) == want, f"mode {mode}, {on_data} reset by data: {want}", r)
-    patient = Patient({}, {"TlsTxSw": 0}, mode=0)
+    patient = Patient({"TlsDrstCloseNotify": 0}, {}, mode=0)
     patient.resets(0, 2)
     diagnosis, r = patient.doctor()
-    ok("mode" not in found(diagnosis), "nor without kernel TLS", r)
+    ok(not found(diagnosis), "nor without close_notify", r)
     patient = Patient({"TlsDrstCutByMode": 1}, {})
     shutil.rmtree(patient.root + "/sys")
     diagnosis, r = patient.doctor()
@@ -1514,6 +1517,9 @@ def test_documents():
     ok(not stale.returncode, "tls_drst.4 has the lists of docs/sysctl.md: make -C userspace man")
     options = re.findall(r"--([a-z-]+)", Proc().run("--help").stdout)
     page = source("userspace/man/drstat.8")
+    cannot = re.findall(r"^\| (\w+) \| no \| [-no]+ \|", source("docs/howto.md"), re.M)
+    missing = [name for name in cannot if name not in page]
+    ok(len(cannot) > 5 and not missing, "drstat(8) has those that docs/howto.md says get none", missing)
     missing = [o for o in options if f"Fl Fl {o}" not in page]
     ok(options and not missing, "drstat(8) has every option", missing)
     findings = set(re.findall(r'find\(p, "([a-z-]+)"', source("userspace/drstat/judge.c")))
