@@ -201,9 +201,9 @@ def verdict_of(mutant, tree, selftests, reached, patience):
         if vm(tree, "module", "--kernel", "gcov").returncode:
             return NOT_BUILT, ""
         tests = order(tests_of(mutant, reached))
-        stages = [("gcov", tests, 400 * patience), ("debug", tests[:80], 150 * patience)]
+        stages = [("gcov", tests, 200 * patience), ("debug", tests[:40], 100 * patience)]
         if FOR_DEBUG.search("\n".join(mutant.old)):
-            stages.insert(0, ("debug", tests[:12], 150))
+            stages.insert(0, ("debug", tests[:12], 100))
         passed = []
         for kernel, some, seconds in stages:
             noticed, by = judged_on(kernel, tree, selftests, some, seconds)
