@@ -441,6 +441,55 @@ TEST_F(memory, pressure_at_close)
 	expect_aborts(_metadata, 1, 0);
 }
 
+/*
+ * Pressure begins above the second number; the third is a limit that nobody comes
+ * near. TCP finds out as somebody wants more.
+ */
+static void press_softly(struct scene *s)
+{
+	const struct conn_opts defaults = { 0 };
+	struct conn other;
+
+	tcp_mem_set(s, "1 1 10000000");
+	conn_open(&other, &s->bed, &defaults);
+	conn_send(&other, 65536);
+	conn_free(&other);
+}
+
+TEST_F(memory, soft_pressure_at_close)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	upload_heavy(_metadata, s);
+	press_softly(s);
+	conn_close(&s->conn);
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+}
+
+/* Each look has the next one follow at once, not a second later. */
+TEST_F(memory, pressure_ends_all)
+{
+	const struct conn_opts defaults = { 0 };
+	struct scene *s = &self->s;
+	struct conn many[20];
+	size_t i;
+
+	REQUIRE_MODE(1);
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		conn_open(&many[i], &s->bed, &defaults);
+		conn_upload(&many[i], BULK);
+		conn_close(&many[i]);
+	}
+	EXPECT_EQ(ARRAY_SIZE(many), drst_stat("CurrHeld"));
+	tcp_mem_set(s, "1 1 1");
+	EXPECT_TRUE(drst_stat_await("CurrHeld", 0));
+	EXPECT_EQ(ARRAY_SIZE(many), drst_stat("Memory"));
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		conn_free(&many[i]);
+}
+
 /* In mode 0 nothing is held; under pressure no mode would. */
 TEST_F(memory, pressure_is_no_mode)
 {
@@ -515,6 +564,18 @@ TEST_F(memory, pressure_while_ktls_holds)
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
 	tcp_mem_set(s, "1 1 1");
 	ASSERT_LT(0, peer_read(c, 65536));
+	expect_cut(_metadata, s);
+	expect_hold(_metadata, "Memory");
+}
+
+TEST_F(memory, soft_pressure_while_held)
+{
+	struct scene *s = &self->s;
+
+	REQUIRE_MODE(1);
+	hold_heavy(_metadata, s);
+	press_softly(s);
+	EXPECT_TRUE(drst_stat_await("CurrHeld", 0));
 	expect_cut(_metadata, s);
 	expect_hold(_metadata, "Memory");
 }

@@ -47,6 +47,37 @@ TEST_F(final, close_wait_unread)
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
 
+/* It is read as the hold ends. */
+TEST_F(final, set_while_held)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	if (!variant->mode)
+		SKIP(return, "nothing is held");
+	upload(&self->s, variant->family);
+	drst_set("final", 0);
+	close_unread(_metadata, c);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	drst_set("final", 1);
+	expect_fin_instead(_metadata, &self->s, true);
+}
+
+TEST_F(final, unset_while_held)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	if (!variant->mode)
+		SKIP(return, "nothing is held");
+	upload(&self->s, variant->family);
+	close_unread(_metadata, c);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	drst_set("final", 0);
+	expect_outcome(_metadata, &self->s, WHOLE_RST);
+	expect_hold(_metadata, "RstSent");
+}
+
 TEST_F(final, close_wait_linger)
 {
 	struct conn *c = &self->s.conn;

@@ -54,6 +54,20 @@ TEST_F(inbound, cell)
 	expect_delivered(_metadata, c, cell);
 }
 
+/* How a hold of our own RST ends is no matter here. */
+TEST_F(inbound, cell_final)
+{
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell_holds(cell))
+		SKIP(return, "nothing is held");
+	drst_set("final", 1);
+	hold_in_cell(_metadata, &self->s, cell);
+	expect_held(_metadata, &self->s.conn, cell);
+	expect_delivered(_metadata, &self->s.conn, cell);
+}
+
 INBOUND_FIXTURE(all_read);
 
 #define READ_CELL(mode, rx, state)					\
@@ -218,6 +232,27 @@ TEST_F(all_read, no_record)
 		SKIP(return, "send() fails with what kTLS found");
 	open_cell(&self->s, c, cell);
 	peer_send(c, "HTTP/1.1 400 Bad Request\r\n", 26);
+	ASSERT_TRUE(conn_await_unread(c));
+	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
+	reach(_metadata, c, cell->state);
+	peer_reset(c);
+	expect_reset_now(_metadata, c, cell);
+}
+
+/* Nor a whole one of another version. */
+TEST_F(all_read, record_of_another_version)
+{
+	uint8_t rec[5 + 32] = { REC_DATA, 3, 2, 0, 32 };
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell->rx)
+		SKIP(return, "for plain recv() it is data");
+	if (cell->state == TCP_LAST_ACK)
+		SKIP(return, "send() fails with what kTLS found");
+	open_cell(&self->s, c, cell);
+	peer_send(c, rec, sizeof(rec));
 	ASSERT_TRUE(conn_await_unread(c));
 	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
 	reach(_metadata, c, cell->state);

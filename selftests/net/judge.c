@@ -6,6 +6,8 @@
  *
  *	JUDGE_SEED=n JUDGE_SCRIPTS=count	random scripts, from seed n on
  *	JUDGE_MODES=12				which modes; 0 is vanilla once more
+ *	JUDGE_BASE=file				mode 0 is compared with what a run
+ *						without the module kept there
  */
 #include "kselftest_harness.h"
 

@@ -180,6 +180,46 @@ TEST_F(records, open_record)
 	expect_in_mode_2(_metadata, &self->s, variant->mode);
 }
 
+/* Such a hold lasts until TCP has the record, acknowledged or not. */
+TEST_F(records, open_record_unacknowledged)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	conn_send(c, BULK);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_close(c);
+	if (variant->mode == 2) {
+		EXPECT_TRUE(drst_stat_await("Flushed", 1));
+		EXPECT_EQ(TCP_FIN_WAIT1, conn_diag_state(c));
+	}
+	expect_in_mode_2(_metadata, &self->s, variant->mode);
+}
+
+/* TCP_LINGER2 below 0 resets when the FIN is acknowledged, not as TCP gets the record. */
+TEST_F(records, open_record_linger2_negative)
+{
+	struct conn *c = &self->s.conn;
+	struct result res;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->version, 0);
+	sockopt(c->fd, IPPROTO_TCP, TCP_LINGER2, -1);
+	conn_send(c, BULK);
+	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
+	conn_close(c);
+	if (variant->mode == 2) {
+		expect_whole_fin_rst(_metadata, &self->s);
+		expect_hold(_metadata, "Flushed");
+	} else {
+		peer_finish(c, &res);
+		EXPECT_LT(res.raw, c->stream);
+		expect_hold(_metadata, NULL);
+	}
+	expect_aborts(_metadata, 0, 1);
+}
+
 TEST_F(records, open_record_idle)
 {
 	struct conn *c = &self->s.conn;

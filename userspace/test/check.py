@@ -9,6 +9,7 @@ and against a server written here that misbehaves on purpose. Where the kernel h
 kTLS the same tests run with user-space TLS.
 """
 import calendar
+import contextlib
 import fcntl
 import ftplib
 import hashlib
@@ -16,6 +17,7 @@ import json
 import os
 import pty
 import pwd
+import random
 import re
 import resource
 import shutil
@@ -1273,9 +1275,18 @@ def test_links_are_listed():
         ok(len(raw.fetch("RETR in")[0]) == 123, "and they can be fetched")
 
 
+def free_ports(n):
+    """The first of so many in a row, where the kernel draws none for others (ip_local_port_range)."""
+    for base in random.sample(range(20000, 30000), 100):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(base, base + n):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return base
+    raise RuntimeError("no free ports")
+
+
 def test_pasv_ports():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        base = min(sock.getsockname()[1], 65530)
+    base = free_ports(3)
     with Server("--pasv-ports", f"{base}-{base + 2}", "--pasv-address", "192.0.2.7") as server:
         up = make_file("up", 1000)
         for _ in range(3):

@@ -300,12 +300,68 @@ static int judge_mode(const struct script *script, struct bed *bed, int mode,
 	return t.differences;
 }
 
+/* ---- mode 0 and no module ---- */
+
+struct kept {
+	char script[64];
+	struct run run;
+};
+
+static void keep(FILE *file, const char *script, const struct run *run)
+{
+	static struct kept kept;
+
+	memset(&kept, 0, sizeof(kept));
+	snprintf(kept.script, sizeof(kept.script), "%s", script);
+	kept.run = *run;
+	MUST(fwrite(&kept, sizeof(kept), 1, file) == 1);
+}
+
+static const struct run *find_kept(FILE *file, const char *script)
+{
+	static struct kept kept;
+
+	rewind(file);
+	while (fread(&kept, sizeof(kept), 1, file) == 1)
+		if (!strcmp(kept.script, script))
+			return &kept.run;
+	FATAL("JUDGE_BASE has no such script: run it without the module first");
+}
+
+/* The run is kept if the module is absent; otherwise compared with the one that was kept. */
+static int judge_base(const struct script *script, const struct run *vanilla)
+{
+	const char *base = getenv("JUDGE_BASE");
+	static struct trial t;
+	char name[64];
+	FILE *file;
+
+	if (!base)
+		return 0;
+	file = fopen(base, "a+");
+	MUST(file);
+	snprintf(name, sizeof(name), "%s %u", script->name ?: "random", script->seed);
+	if (drst_present()) {
+		memset(&t, 0, sizeof(t));
+		t.script = script;
+		t.vanilla = find_kept(file, name);
+		t.want.run = *t.vanilla;
+		t.got = *vanilla;
+		compare(&t);
+	} else {
+		keep(file, name, vanilla);
+	}
+	MUST(!fclose(file));
+	return !!t.differences;
+}
+
 int judge_script(const struct script *script, struct bed *bed)
 {
 	static struct run vanilla;
-	int mode, differ = 0;
+	int mode, differ;
 
 	world_run(script, bed, 0, &vanilla);
+	differ = judge_base(script, &vanilla);
 	for (mode = 0; mode <= 2; mode++)
 		if (mode_chosen(mode) && (!mode || drst_present()))
 			differ += !!judge_mode(script, bed, mode, &vanilla);
