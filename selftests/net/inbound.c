@@ -68,6 +68,43 @@ TEST_F(inbound, cell_final)
 	expect_delivered(_metadata, &self->s.conn, cell);
 }
 
+/* In TCP_REPAIR nothing is held, whenever it was set. */
+TEST_F(inbound, cell_in_repair)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	if (!cell_holds(cell))
+		SKIP(return, "nothing is held");
+	upload_in_cell(_metadata, &self->s, c, cell);
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	peer_reset(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	expect_never_held(_metadata);
+}
+
+SCENE_FIXTURE(receives_only)
+
+/* Who has no key to send is no concern of ours. */
+TEST_F(receives_only, reset_now)
+{
+	const struct conn_opts opts = { 0 };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(2);
+	conn_connect(c, &self->s.bed, &opts);
+	dir_init(&c->rx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 2);
+	MUST(!setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", 4));
+	MUST(!dir_install(&c->rx, c->fd, TLS_RX));
+	peer_upload(c, RECORDS, RECORD_LEN);
+	ASSERT_TRUE(conn_await_unread(c));
+	peer_reset(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(POLLHUP | POLLERR, poll_now(c) & (POLLHUP | POLLERR));
+	expect_never_held(_metadata);
+}
+
 INBOUND_FIXTURE(all_read);
 
 #define READ_CELL(mode, rx, state)					\

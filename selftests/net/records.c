@@ -5,6 +5,9 @@
  */
 #include "kselftest_harness.h"
 
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
@@ -28,11 +31,16 @@ FIXTURE_VARIANT_ADD(records, tls13_mode0) { 0, TLS_1_3_VERSION };
 FIXTURE_VARIANT_ADD(records, tls13_mode1) { 1, TLS_1_3_VERSION };
 FIXTURE_VARIANT_ADD(records, tls13_mode2) { 2, TLS_1_3_VERSION };
 
-static void sender_open(struct scene *s, uint16_t version, int sndbuf)
+static void sender_open_family(struct scene *s, int family, uint16_t version, int sndbuf)
 {
-	struct conn_opts opts = { .version = version, .sndbuf = sndbuf };
+	struct conn_opts opts = { .family = family, .version = version, .sndbuf = sndbuf };
 
 	conn_open(&s->conn, &s->bed, &opts);
+}
+
+static void sender_open(struct scene *s, uint16_t version, int sndbuf)
+{
+	sender_open_family(s, AF_INET, version, sndbuf);
 }
 
 static int held_by_tls(const struct conn *c)
@@ -97,19 +105,25 @@ static void room_for_a_segment(struct conn *c)
  * record before it first. With segments of one packet that takes more of the
  * room than there is, so most of the record stays, and the alert behind it.
  */
-static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
-					  uint16_t version)
+static void open_family_and_notify(TEST_ARG, struct scene *s, int family,
+				   uint16_t version)
 {
 	struct conn *c = &s->conn;
 
 	link_single_packets(&s->bed, true);
-	sender_open(s, version, 32768);
+	sender_open_family(s, family, version, 32768);
 	fill_into_record(_metadata, s, 12000);
 	keep_workers_out();
 	room_for_a_segment(c);
 	ASSERT_TRUE(conn_try_notify(c, MSG_DONTWAIT));
 	let_workers_in();
 	ASSERT_LT(4000, held_by_tls(&s->conn));
+}
+
+static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
+					  uint16_t version)
+{
+	open_family_and_notify(_metadata, s, AF_INET, version);
 }
 
 /* The alert is the second record of these, and of the first only the rest is seen. */
@@ -156,6 +170,63 @@ static void expect_whole_if_held(TEST_ARG, struct scene *s, bool held)
 static void expect_in_mode_2(TEST_ARG, struct scene *s, int mode)
 {
 	expect_whole_if_held(_metadata, s, mode == 2);
+}
+
+/* Does a file of a process begin like that? Not if it has ended. */
+static bool proc_says(const char *pid, const char *name, const char *beginning)
+{
+	char path[300], text[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return !strncmp(text, beginning, strlen(beginning));
+}
+
+/* Does a worker wait for room in a send queue? */
+static bool worker_sleeps(void)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *proc = opendir("/proc");
+
+	MUST(proc);
+	while (!found && (entry = readdir(proc)))
+		found = isdigit(*entry->d_name) &&
+			proc_says(entry->d_name, "comm", "kworker/") &&
+			proc_says(entry->d_name, "wchan", "sk_stream_wait_memory");
+	closedir(proc);
+	return found;
+}
+
+/*
+ * A sender that blocks gives up (SO_SNDTIMEO), and a worker of kTLS waits in its
+ * place as the connection is closed. It has to be woken by each ACK.
+ */
+TEST_F(records, worker_sleeps)
+{
+	struct timeval patience = { .tv_usec = 50000 };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	if (variant->mode != 2)
+		SKIP(return, "vanilla's close() waits for the worker");
+	sender_open(&self->s, variant->version, 32768);
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)));
+	while (conn_send_flags(c, REC_MAX_PLAIN, 0) == REC_MAX_PLAIN)
+		;
+	patience.tv_usec = 0;
+	MUST(!setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)));
+	ASSERT_TRUE(EVENTUALLY(worker_sleeps() || (peer_read(c, 512) && false)));
+	conn_close(c);
+	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, "Flushed");
 }
 
 TEST_F(records, full_buffer)
@@ -436,6 +507,18 @@ TEST_F(records, pending_alert_icmp)
 	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
 	conn_close(c);
 	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
+	expect_whole_if_held(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(records, pending_alert_icmp_ipv6)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	open_family_and_notify(_metadata, &self->s, AF_INET6, variant->version);
+	sockopt(c->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	conn_close(c);
+	peer_icmp(c, &self->s.bed, &self->s.wire, 0, 0);
 	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
 

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
@@ -669,6 +671,43 @@ static void icmp_send(struct conn *conn, struct bed *bed, struct wire *wire,
 	bed_enter(bed, SIDE_A);
 }
 
+/* Port unreachable. The kernel makes the checksum. */
+static void icmp6_send(struct conn *conn, struct bed *bed, struct wire *wire)
+{
+	const struct flow *flow = wire_flow(wire, conn->port);
+	union addr from = addr_of(SIDE_B, AF_INET6, false, 0);
+	union addr to = addr_of(SIDE_A, AF_INET6, false, 0);
+	struct {
+		struct icmp6hdr icmp;
+		struct ipv6hdr ip;
+		uint16_t ports[2];
+		uint32_t seq;
+	} msg = {
+		.icmp = {
+			.icmp6_type = ICMPV6_DEST_UNREACH,
+			.icmp6_code = ICMPV6_PORT_UNREACH,
+		},
+		.ip = {
+			.version = 6,
+			.payload_len = htons(1400),
+			.nexthdr = IPPROTO_TCP,
+			.hop_limit = 64,
+			.saddr = to.in6.sin6_addr,
+			.daddr = from.in6.sin6_addr,
+		},
+		.ports = { htons(conn->port), htons(PEER_PORT) },
+		.seq = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
+	};
+	int fd;
+
+	bed_enter(bed, SIDE_B);
+	fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
+	MUST(sendto(fd, &msg, sizeof(msg), 0, &to.sa, sizeof(to)) == sizeof(msg));
+	close(fd);
+	bed_enter(bed, SIDE_A);
+}
+
 /*
  * Messages that TCP has not taken: about what is acknowledged by now, or while
  * the socket was in use.
@@ -686,7 +725,10 @@ void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
 	*bed_altered = true;	/* it may be remembered: ICMP_FRAG_NEEDED */
 	do {
 		refused = icmps_refused();
-		icmp_send(conn, bed, wire, code, mtu);
+		if (conn->family == AF_INET6)
+			icmp6_send(conn, bed, wire);
+		else
+			icmp_send(conn, bed, wire, code, mtu);
 	} while (icmps_refused() > refused);
 }
 

@@ -167,7 +167,7 @@ void peer_ack_more(struct conn *conn, struct bed *bed, struct wire *wire,
 		   int bytes);
 /*
  * An ICMP error, ICMP_UNREACH_..., in answer to what the peer has acknowledged
- * last (IPv4 only). @mtu is for ICMP_UNREACH_NEEDFRAG.
+ * last. @mtu is for ICMP_UNREACH_NEEDFRAG; with IPv6 it is always a port unreachable.
  */
 void peer_icmp(struct conn *conn, struct bed *bed, struct wire *wire,
 	       uint8_t code, uint16_t mtu);
