@@ -285,6 +285,7 @@ def test_6_all_well():
         says(said, [], "one is held, and all is well")
         ok(said["counters"]["TlsDrstCurrHeld"] == 1, "it is held", said["counters"])
         ok(drained(peer) > SENT, "nothing is lost")
+    Netns(max_held=0)
     r = subprocess.run([DRSTAT, "doctor", "--all-netns"], capture_output=True, text=True)
     ok(r.returncode == FINDINGS and f"\nnetns {netns.name}\n" in r.stdout, "--all-netns: all", r)
     here = [part for part in r.stdout.split("\n\n") if part.startswith(f"netns {netns.name}\n")]
