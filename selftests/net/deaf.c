@@ -156,8 +156,12 @@ static void expect_gone(TEST_ARG, struct scene *s, long users)
  */
 static void expect_orphan(TEST_ARG, struct scene *s, long users)
 {
+	char ulp[64];
+
 	EXPECT_EQ(1, tcp_sockets());
 	EXPECT_EQ(TCP_FIN_WAIT1, conn_diag_state(&s->conn));
+	conn_ulp_name(&s->conn, ulp, sizeof(ulp));
+	EXPECT_STREQ("tls", ulp);
 	EXPECT_EQ(0, conn_destroy(&s->conn));
 	expect_gone(_metadata, s, users);
 }

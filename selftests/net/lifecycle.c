@@ -126,6 +126,9 @@ TEST_F(lifecycle, bad_parameters_are_refused)
 	REQUIRE_KO();
 	EXPECT_EQ(-EINVAL, drst_load(self->ko, "mode=3"));
 	EXPECT_EQ(-EINVAL, drst_load(self->ko, "final=-1"));
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "timeout_ms=0"));
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "max_hold_ms=86400001"));
+	EXPECT_EQ(-EINVAL, drst_load(self->ko, "max_held=1048577"));
 	EXPECT_EQ(-EINVAL, drst_load(self->ko, "max_held=x"));
 	EXPECT_FALSE(drst_present());
 }
@@ -164,9 +167,20 @@ TEST_F(lifecycle, one_line_each_in_the_log)
 	REQUIRE_KO();
 	kmsg = log_open();
 	ASSERT_EQ(0, drst_load(self->ko, ""));
-	EXPECT_EQ(1, log_lines(kmsg, "loaded"));
+	EXPECT_EQ(1, log_lines(kmsg, ": loaded"));
 	ASSERT_EQ(0, drst_unload());
-	EXPECT_EQ(1, log_lines(kmsg, "unloaded"));
+	EXPECT_EQ(1, log_lines(kmsg, ": unloaded"));
+	close(kmsg);
+}
+
+TEST_F(lifecycle, mode_in_the_log)
+{
+	int kmsg;
+
+	REQUIRE_KO();
+	kmsg = log_open();
+	ASSERT_EQ(0, drst_load(self->ko, "mode=2"));
+	EXPECT_EQ(1, log_lines(kmsg, "(mode 2)"));
 	close(kmsg);
 }
 

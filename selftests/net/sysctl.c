@@ -14,14 +14,14 @@
 
 static const struct {
 	const char *name;
-	long def;
+	long def, min, max;
 } knobs[] = {
-	{ "mode", 1 },
-	{ "final", 0 },
-	{ "hold_linger", 1 },
-	{ "timeout_ms", 60000 },
-	{ "max_hold_ms", 300000 },
-	{ "max_held", 4096 },
+	{ "mode", 1, 0, 2 },
+	{ "final", 0, 0, 1 },
+	{ "hold_linger", 1, 0, 1 },
+	{ "timeout_ms", 60000, 1, 86400000 },
+	{ "max_hold_ms", 300000, 1, 86400000 },
+	{ "max_held", 4096, 0, 1 << 20 },
 };
 
 #define KNOBS ARRAY_SIZE(knobs)
@@ -125,6 +125,33 @@ TEST_F(sysctl, bad_values_are_refused)
 	expect_refused(_metadata, "max_held", "4294967296");
 }
 
+/* The last value that is taken, and the first that is not */
+static void expect_edge(TEST_ARG, const char *knob, long last, long first)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", last);
+	EXPECT_EQ(0, drst_try(knob, text)) {
+		TH_LOG("%s = %ld", knob, last);
+	}
+	EXPECT_EQ(last, drst_get(knob));
+	snprintf(text, sizeof(text), "%ld", first);
+	expect_refused(_metadata, knob, text);
+}
+
+TEST_F(sysctl, ranges_to_the_edge)
+{
+	size_t i;
+
+	REQUIRE_MODULE();
+	for (i = 0; i < KNOBS; i++) {
+		expect_edge(_metadata, knobs[i].name, knobs[i].min,
+			    knobs[i].min - 1);
+		expect_edge(_metadata, knobs[i].name, knobs[i].max,
+			    knobs[i].max + 1);
+	}
+}
+
 TEST_F(sysctl, each_namespace_has_its_own)
 {
 	size_t i;
@@ -152,6 +179,8 @@ TEST_F(sysctl, modes_of_the_files)
 	ASSERT_EQ(0, stat(DRST_SYSCTL "mode", &st));
 	EXPECT_EQ(0644, st.st_mode & 07777);
 	ASSERT_EQ(0, stat(DRST_STAT, &st));
+	EXPECT_EQ(0444, st.st_mode & 07777);
+	ASSERT_EQ(0, stat("/proc/thread-self/net/tls_drst", &st));
 	EXPECT_EQ(0444, st.st_mode & 07777);
 }
 
@@ -183,6 +212,8 @@ static int nobody_in_userns(const char *knob, const char *text)
 		return 1;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		return 2;
+	/* If @text is refused, the default does not look as if it were taken. */
+	drst_try(knob, "0");
 	drst_try(knob, text);
 	return 0;
 }
@@ -230,6 +261,49 @@ TEST_F(sysctl, userns_cannot_exceed_init_net)
 		EXPECT_GE(limit, nobody_gets(_metadata, limits[i], above));
 		EXPECT_EQ(limit - 1, nobody_gets(_metadata, limits[i], below));
 	}
+}
+
+/* What is no limit is each namespace's own: init_net's value binds nobody. */
+FIXTURE(userns) {
+	struct bed bed;
+	long of_init_net;
+};
+
+FIXTURE_VARIANT(userns) {
+	const char *knob;
+	long value;
+};
+
+FIXTURE_VARIANT_ADD(userns, mode) { "mode", 2 };
+FIXTURE_VARIANT_ADD(userns, final) { "final", 1 };
+FIXTURE_VARIANT_ADD(userns, hold_linger) { "hold_linger", 1 };
+
+FIXTURE_SETUP(userns)
+{
+	bed_open(&self->bed);
+	if (!drst_present())
+		return;
+	bed_enter_home(&self->bed);
+	self->of_init_net = drst_get(variant->knob);
+	drst_set(variant->knob, 0);
+	bed_enter(&self->bed, SIDE_A);
+}
+
+FIXTURE_TEARDOWN(userns)
+{
+	bed_enter_home(&self->bed);
+	if (drst_present())
+		drst_set(variant->knob, self->of_init_net);
+	bed_close(&self->bed);
+}
+
+TEST_F(userns, chooses_by_itself)
+{
+	char text[32];
+
+	REQUIRE_MODULE();
+	snprintf(text, sizeof(text), "%ld", variant->value);
+	EXPECT_EQ(variant->value, nobody_gets(_metadata, variant->knob, text));
 }
 
 /* An unprivileged user has no say at all in the namespace of root. */

@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +83,7 @@ TEST_F(visible, ulp_name)
 	conn_close(c);
 	EXPECT_TRUE(drst_adds_up(1));
 	conn_ulp_name(c, name, sizeof(name));
-	EXPECT_STRNE("tls", name);
-	EXPECT_TRUE(strstr(name, "tls") && strstr(name, "held"));
+	EXPECT_STREQ("tls-held", name);
 }
 
 /* What /proc/net/tcp says of the sender's socket; false if there is none. */
@@ -150,12 +150,39 @@ static int listed(char *text, size_t size)
 	return lines;
 }
 
+struct line {
+	char local[80], remote[80], cause[16];
+	unsigned int state, bytes, held, idle;
+	unsigned long long cookie;
+};
+
+/* The only line of the list; false if there are more, or none. */
+static bool listed_one(struct line *line)
+{
+	char text[4096];
+
+	return listed(text, sizeof(text)) == 1 &&
+	       sscanf(strchr(text, '\n') + 1, "%79s %79s %X %15s %u %u %u %llx",
+		      line->local, line->remote, &line->state, line->cause,
+		      &line->bytes, &line->held, &line->idle, &line->cookie) == 8;
+}
+
+/* @name: SO_COOKIE, SO_NETNS_COOKIE */
+static unsigned long long cookie_of(const struct conn *c, int name)
+{
+	unsigned long long cookie;
+	socklen_t len = sizeof(cookie);
+
+	MUST(!getsockopt(c->fd, SOL_SOCKET, name, &cookie, &len));
+	return cookie;
+}
+
 TEST_F(visible, list)
 {
 	struct conn *c = &self->s.conn;
-	char text[4096], local[80], remote[80], want[80], cause[16];
-	unsigned int state, bytes, held, idle;
+	char text[4096], want[80];
 	unsigned long long cookie;
+	struct line line;
 	long opened;
 	int queued;
 
@@ -165,29 +192,43 @@ TEST_F(visible, list)
 	to_close_wait(_metadata, c);
 	ASSERT_TRUE(conn_await_stalled(c));
 	queued = conn_queued(c);
+	cookie = cookie_of(c, SO_COOKIE);
 	EXPECT_EQ(0, listed(text, sizeof(text)));
 	conn_close(c);
-	ASSERT_EQ(1, listed(text, sizeof(text)));
-	ASSERT_EQ(8, sscanf(strchr(text, '\n') + 1,
-			    "%79s %79s %X %15s %u %u %u %llx", local, remote,
-			    &state, cause, &bytes, &held, &idle, &cookie)) {
-		TH_LOG("%s", text);
-	}
-	EXPECT_EQ(TCP_CLOSE_WAIT, state);
-	EXPECT_STREQ("unread", cause);
-	EXPECT_EQ(queued, bytes);
-	EXPECT_GE(clock_ms(CLOCK_MONOTONIC) - opened + LATE_MS, held);
-	EXPECT_GE(held, idle);
+	ASSERT_TRUE(listed_one(&line));
+	EXPECT_EQ(TCP_CLOSE_WAIT, line.state);
+	EXPECT_STREQ("unread", line.cause);
+	EXPECT_EQ(queued, line.bytes);
+	EXPECT_GE(clock_ms(CLOCK_MONOTONIC) - opened + LATE_MS, line.held);
+	EXPECT_GE(line.held, line.idle);
+	EXPECT_EQ(cookie, line.cookie);
 	snprintf(want, sizeof(want), "%s:%u", variant->local, c->port);
-	EXPECT_STREQ(want, local);
+	EXPECT_STREQ(want, line.local);
 	snprintf(want, sizeof(want), "%s:%d", variant->remote, PEER_PORT);
-	EXPECT_STREQ(want, remote);
+	EXPECT_STREQ(want, line.remote);
 	bed_enter(&self->s.bed, SIDE_B);	/* whose list has its own only */
 	EXPECT_EQ(0, listed(text, sizeof(text)));
 	bed_enter(&self->s.bed, SIDE_A);
 	expect_whole_rst(_metadata, &self->s);
 	EXPECT_TRUE(drst_settled());
 	EXPECT_EQ(0, listed(text, sizeof(text)));
+}
+
+/* With an acknowledgement idle_ms begins again, and held_ms goes on. */
+TEST_F(visible, list_idle)
+{
+	struct conn *c = &self->s.conn;
+	struct line silent, line;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	ASSERT_TRUE(conn_await_stalled(c));
+	close_unread(_metadata, c);
+	ASSERT_TRUE(EVENTUALLY(listed_one(&silent) && silent.idle >= 400));
+	ASSERT_LT(0, peer_read(c, 16384));
+	ASSERT_TRUE(EVENTUALLY(listed_one(&line) && line.idle + 300 < line.held));
+	EXPECT_GT(silent.bytes, line.bytes);
+	expect_whole_rst(_metadata, &self->s);
 }
 
 TEST_F(visible, list_inbound)
@@ -261,6 +302,140 @@ TEST_F(visible, traced)
 		 "state=CLOSE_WAIT cause=unread how=RstSent held=%d bytes=0 ns=",
 		 queued);
 	EXPECT_TRACED("tls_drst_release", what);
+}
+
+/* A RST becomes pending after close(). */
+TEST_F(visible, cause_data)
+{
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	struct line line;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	ASSERT_TRUE(conn_await_stalled(c));
+	conn_close(c);
+	ASSERT_TRUE(listed_one(&line));
+	EXPECT_STREQ("none", line.cause);
+	EXPECT_TRACED("tls_drst_hold", " cause=none ");
+	peer_reply(c);
+	EXPECT_TRUE(EVENTUALLY(listed_one(&line) && !strcmp("data", line.cause))) {
+		TH_LOG("%s", line.cause);
+	}
+	expect_whole_fin_rst(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_TRACED("tls_drst_release", " cause=data how=RstSent ");
+}
+
+TEST_F(visible, cause_linger)
+{
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	struct line line;
+
+	REQUIRE_MODE(1);
+	upload(&self->s, variant->family);
+	reach_state(_metadata, c, TCP_CLOSE_WAIT);
+	conn_linger(c, 0);
+	conn_close(c);
+	ASSERT_TRUE(listed_one(&line));
+	EXPECT_STREQ("linger", line.cause);
+	EXPECT_TRACED("tls_drst_hold", " cause=linger ");
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	EXPECT_TRACED("tls_drst_release", " cause=linger how=RstSent ");
+}
+
+#define TIMEOUT_MS 300
+
+TEST_F(visible, traced_timed_out)
+{
+	struct conn *c = &self->s.conn;
+	unsigned int held, bytes;
+	unsigned long long ns;
+	static char text[65536];
+	const char *line;
+	char how[24];
+
+	REQUIRE_MODE(1);
+	drst_set("timeout_ms", TIMEOUT_MS);
+	upload(&self->s, variant->family);
+	ASSERT_TRUE(conn_await_stalled(c));
+	close_unread(_metadata, c);
+	expect_cut(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	line = traced(text, sizeof(text), "tls_drst_release: ", c, variant);
+	ASSERT_NE(NULL, line);
+	ASSERT_EQ(4, sscanf(strstr(line, " how=") ?: "",
+			    " how=%23s held=%u bytes=%u ns=%llu", how, &held,
+			    &bytes, &ns)) {
+		TH_LOG("%s", line);
+	}
+	EXPECT_STREQ("TimedOut", how);
+	EXPECT_LE(bytes, held);
+	EXPECT_EQ(c->stream - wire_flow(&self->s.wire, c->port)->acked_at_rst,
+		  bytes);
+	EXPECT_LE((TIMEOUT_MS - 100) * 1000000ULL, ns);	/* jiffies may be late */
+}
+
+/* By which a reader of the trace knows one connection from another */
+TEST_F(visible, traced_identity)
+{
+	static const char *const events[] = {
+		"tls_drst_notify: ", "tls_drst_hold: ", "tls_drst_stage: ",
+		"tls_drst_release: ",
+	};
+	const struct conn_opts opts = { .family = variant->family };
+	unsigned long long cookie, netns, traced_cookie, traced_netns;
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	const char *line;
+	char skaddr[32];
+	size_t i;
+
+	REQUIRE_MODE(1);
+	conn_open(c, &self->s.bed, &opts);
+	cookie = cookie_of(c, SO_COOKIE);
+	netns = cookie_of(c, SO_NETNS_COOKIE);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_whole_rst(_metadata, &self->s);
+	EXPECT_TRUE(drst_settled());
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		line = traced(text, sizeof(text), events[i], c, variant);
+		ASSERT_NE(NULL, line);
+		ASSERT_EQ(3, sscanf(strstr(line, "skaddr=") ?: "",
+				    "skaddr=%31s netns=%llu cookie=%llx", skaddr,
+				    &traced_netns, &traced_cookie)) {
+			TH_LOG("%s", line);
+		}
+		EXPECT_EQ(cookie, traced_cookie);
+		EXPECT_EQ(netns, traced_netns);
+		EXPECT_LT(strspn(skaddr, "0"), strlen(skaddr));
+	}
+}
+
+/* Records that kTLS holds at close() are TCP's before the hold is over. */
+TEST_F(visible, traced_stages)
+{
+	const struct conn_opts opts = { .family = variant->family };
+	const char *ktls, *tcp, *over;
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+
+	REQUIRE_MODE(2);
+	conn_open(c, &self->s.bed, &opts);
+	conn_send(c, BULK);
+	conn_leave_open(c);
+	conn_close(c);
+	expect_whole_fin(_metadata, &self->s);
+	/* The text is the same each time, and so a line's place in it. */
+	ktls = traced(text, sizeof(text), " stage=KTLS", c, variant);
+	tcp = traced(text, sizeof(text), " stage=TCP", c, variant);
+	over = traced(text, sizeof(text), " stage=OVER", c, variant);
+	ASSERT_TRUE(ktls && tcp && over);
+	EXPECT_LT(ktls, tcp);
+	EXPECT_LT(tcp, over);
 }
 
 /* How often do works with this function run within a while? */
@@ -347,6 +522,33 @@ TEST_F(visible, traced_cut)
 	EXPECT_TRACED("tls_drst_cut", what);
 	expect_cut(_metadata, &self->s);
 	expect_cuts(_metadata, 1, 0, queued);
+}
+
+static void *close_by_thread(void *conn)
+{
+	MUST(!prctl(PR_SET_NAME, "second thread"));
+	conn_close(conn);
+	return NULL;
+}
+
+/* The PID is the process's, whichever thread closes. */
+TEST_F(visible, traced_cut_thread)
+{
+	struct conn *c = &self->s.conn;
+	static char text[65536];
+	pthread_t thread;
+	char what[64];
+
+	REQUIRE_MODE(0);
+	if (!drst_present())
+		SKIP(return, "vanilla has no tracepoint for it");
+	upload(&self->s, variant->family);
+	conn_linger(c, 0);
+	MUST(!pthread_create(&thread, NULL, close_by_thread, c));
+	MUST(!pthread_join(thread, NULL));
+	snprintf(what, sizeof(what), " pid=%d comm=second thread", getpid());
+	EXPECT_TRACED("tls_drst_cut", what);
+	expect_cut(_metadata, &self->s);
 }
 
 /* A process that is killed, without close_notify */
