@@ -63,6 +63,8 @@ static void drst_proc_addr(struct seq_file *seq, const struct in6_addr *addr,
 /* The state is a number, as in /proc/net/tcp; times are in ms. */
 static void drst_proc_hold(struct seq_file *seq, const struct drst_hold *h)
 {
+	/* In this order: none is later than now. */
+	unsigned long progress = READ_ONCE(h->progress), now = jiffies;
 	const struct sock *sk = h->sk;
 	struct in6_addr saddr, daddr;
 
@@ -71,8 +73,8 @@ static void drst_proc_hold(struct seq_file *seq, const struct drst_hold *h)
 	drst_proc_addr(seq, &daddr, sk->sk_dport);
 	seq_printf(seq, "%02X %s %u %u %u %llx\n", READ_ONCE(sk->sk_state),
 		   drst_hold_cause_name(READ_ONCE(h->cause)),
-		   drst_hold_bytes(h), jiffies_to_msecs(jiffies - h->began),
-		   jiffies_to_msecs(jiffies - READ_ONCE(h->progress)),
+		   drst_hold_bytes(h), jiffies_to_msecs(now - h->began),
+		   jiffies_to_msecs(now - progress),
 		   (u64)atomic64_read(&sk->sk_cookie));
 }
 

@@ -54,36 +54,6 @@ TEST_F(inbound, cell)
 	expect_delivered(_metadata, c, cell);
 }
 
-/* How a hold of our own RST ends is no matter here. */
-TEST_F(inbound, cell_final)
-{
-	const struct cell *cell = &variant->cell;
-
-	REQUIRE_MODE(cell->mode);
-	if (!cell_holds(cell))
-		SKIP(return, "nothing is held");
-	drst_set("final", 1);
-	hold_in_cell(_metadata, &self->s, cell);
-	expect_held(_metadata, &self->s.conn, cell);
-	expect_delivered(_metadata, &self->s.conn, cell);
-}
-
-/* In TCP_REPAIR nothing is held, whenever it was set. */
-TEST_F(inbound, cell_in_repair)
-{
-	struct conn *c = &self->s.conn;
-	const struct cell *cell = &variant->cell;
-
-	REQUIRE_MODE(cell->mode);
-	if (!cell_holds(cell))
-		SKIP(return, "nothing is held");
-	upload_in_cell(_metadata, &self->s, c, cell);
-	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
-	peer_reset(c);
-	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
-	expect_never_held(_metadata);
-}
-
 SCENE_FIXTURE(receives_only)
 
 /* Who has no key to send is no concern of ours. */
@@ -349,6 +319,32 @@ HELD_CELLS(reader);
 static size_t at_once(const struct conn *c)
 {
 	return c->ktls_rx ? c->uploaded : c->replied;
+}
+
+/* How a hold of our own RST ends is no matter here. */
+TEST_F(reader, final_is_no_matter)
+{
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	drst_set("final", 1);
+	hold_in_cell(_metadata, &self->s, cell);
+	expect_held(_metadata, &self->s.conn, cell);
+	expect_delivered(_metadata, &self->s.conn, cell);
+}
+
+/* In TCP_REPAIR nothing is held, whenever it was set. */
+TEST_F(reader, in_repair)
+{
+	struct conn *c = &self->s.conn;
+	const struct cell *cell = &variant->cell;
+
+	REQUIRE_MODE(cell->mode);
+	upload_in_cell(_metadata, &self->s, c, cell);
+	sockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, 1);
+	peer_reset(c);
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	expect_never_held(_metadata);
 }
 
 TEST_F(reader, small_pieces)
