@@ -226,19 +226,18 @@ TEST_F(all_read, half_a_header)
 	expect_reset_now(_metadata, c, cell);
 }
 
-/* Nor what is no record at all: kTLS has given up. */
-TEST_F(all_read, no_record)
+static void expect_refused(TEST_ARG, struct scene *s, const struct cell *cell,
+			   const void *text, size_t len)
 {
-	struct conn *c = &self->s.conn;
-	const struct cell *cell = &variant->cell;
+	struct conn *c = &s->conn;
 
 	REQUIRE_MODE(cell->mode);
 	if (!cell->rx)
 		SKIP(return, "for plain recv() it is data");
 	if (cell->state == TCP_LAST_ACK)
 		SKIP(return, "send() fails with what kTLS found");
-	open_cell(&self->s, c, cell);
-	peer_send(c, "HTTP/1.1 400 Bad Request\r\n", 26);
+	open_cell(s, c, cell);
+	peer_send(c, text, len);
 	ASSERT_TRUE(conn_await_unread(c));
 	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
 	reach(_metadata, c, cell->state);
@@ -246,25 +245,19 @@ TEST_F(all_read, no_record)
 	expect_reset_now(_metadata, c, cell);
 }
 
+/* Nor what is no record at all: kTLS has given up. */
+TEST_F(all_read, no_record)
+{
+	expect_refused(_metadata, &self->s, &variant->cell,
+		       "HTTP/1.1 400 Bad Request\r\n", 26);
+}
+
 /* Nor a whole one of another version. */
 TEST_F(all_read, record_of_another_version)
 {
-	uint8_t rec[5 + 32] = { REC_DATA, 3, 2, 0, 32 };
-	struct conn *c = &self->s.conn;
-	const struct cell *cell = &variant->cell;
+	static const uint8_t rec[5 + 32] = { REC_DATA, 3, 2, 0, 32 };
 
-	REQUIRE_MODE(cell->mode);
-	if (!cell->rx)
-		SKIP(return, "for plain recv() it is data");
-	if (cell->state == TCP_LAST_ACK)
-		SKIP(return, "send() fails with what kTLS found");
-	open_cell(&self->s, c, cell);
-	peer_send(c, rec, sizeof(rec));
-	ASSERT_TRUE(conn_await_unread(c));
-	ASSERT_TRUE(EVENTUALLY(poll_now(c) & POLLERR));
-	reach(_metadata, c, cell->state);
-	peer_reset(c);
-	expect_reset_now(_metadata, c, cell);
+	expect_refused(_metadata, &self->s, &variant->cell, rec, sizeof(rec));
 }
 
 INBOUND_FIXTURE(broken);
