@@ -236,7 +236,6 @@ static void drst_outbound_detach(struct drst_outbound *out)
 static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 {
 	struct sock *sk = out->hold.sk;
-	struct inode *inode = out->inode;
 
 	lock_sock(sk);
 	if (out->tls)
@@ -250,7 +249,7 @@ static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 
 	drst_proto_base(sk)->close(sk, 0);
 
-	iput(inode);
+	iput(out->inode);
 }
 
 /*

@@ -379,12 +379,13 @@ static int bpf_sets_low_mark(int map)
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 
-static int bpf_counter(void)
+/* A map of one element */
+static int bpf_map(enum bpf_map_type type, unsigned int value_size)
 {
 	union bpf_attr attr = {
-		.map_type = BPF_MAP_TYPE_ARRAY,
+		.map_type = type,
 		.key_size = 4,
-		.value_size = 8,
+		.value_size = value_size,
 		.max_entries = 1,
 	};
 
@@ -461,7 +462,7 @@ TEST_F(special, setsockopt_by_bpf)
 TEST_F(special, held_and_called_by_bpf)
 {
 	struct conn *c = &self->s.conn;
-	int map = bpf_counter(), program;
+	int map = bpf_map(BPF_MAP_TYPE_ARRAY, sizeof(uint64_t)), program;
 	char group[64];
 	uint64_t calls;
 
@@ -487,18 +488,6 @@ TEST_F(special, held_and_called_by_bpf)
 
 /* ---- sockmaps ---- */
 
-static int sockmap_create(void)
-{
-	union bpf_attr attr = {
-		.map_type = BPF_MAP_TYPE_SOCKMAP,
-		.key_size = 4,
-		.value_size = 4,
-		.max_entries = 1,
-	};
-
-	return bpf(BPF_MAP_CREATE, &attr);
-}
-
 /* The only element becomes @fd or, with -1, is deleted. */
 static int sockmap_set(int map, int fd)
 {
@@ -518,7 +507,7 @@ FIXTURE(sockmap) {
 FIXTURE_SETUP(sockmap)
 {
 	scene_open(&self->s);
-	self->map = sockmap_create();
+	self->map = bpf_map(BPF_MAP_TYPE_SOCKMAP, sizeof(uint32_t));
 }
 
 FIXTURE_TEARDOWN(sockmap)

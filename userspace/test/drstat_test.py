@@ -1157,7 +1157,8 @@ def test_doctor_openssl():
     patient = Patient({}, {})
     patient.process(77, "app", [client], conf=conf)
     is_by_hand(*patient.doctor(), "a file that is not there")
-    for text in (list(CONFS)[-1].replace("KTLS", "NoRenegotiation KTLS"), ".include other.cnf\n", "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
+    for text in (list(CONFS)[-1].replace("KTLS", "NoRenegotiation KTLS"), ".include other.cnf\n",
+                 "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
                  "a = b\nroot:x:0:0:root:/root:/bin/sh\n"):
         with open(conf, "w") as f:
             f.write(text)

@@ -571,6 +571,22 @@ static uint16_t tcp_sum(int family, const union addr *from,
 	return htons(~fold(sum16(segment, len, sum)));
 }
 
+/* A packet of @protocol, made by hand, from the peer's host */
+static void raw_send(struct bed *bed, int family, int protocol, const void *packet,
+		     ssize_t len)
+{
+	union addr from = addr_of(SIDE_B, family, false, 0);
+	union addr to = addr_of(SIDE_A, family, false, 0);
+	int fd;
+
+	bed_enter(bed, SIDE_B);
+	fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
+	MUST(sendto(fd, packet, len, 0, &to.sa, sizeof(to)) == len);
+	close(fd);
+	bed_enter(bed, SIDE_A);
+}
+
 static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
 			 uint8_t flags, int off, int more, size_t text,
 			 bool broken)
@@ -591,17 +607,11 @@ static void segment_send(struct conn *conn, struct bed *bed, struct wire *wire,
 		.th_win = htons(1024),
 	} };
 	ssize_t len = sizeof(segment.th) + text;
-	int fd;
 
 	segment.th.th_sum = tcp_sum(conn->family, &from, &to, &segment, len);
 	if (broken)
 		segment.th.th_sum ^= 1;
-	bed_enter(bed, SIDE_B);
-	fd = socket(conn->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
-	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
-	MUST(sendto(fd, &segment, len, 0, &to.sa, sizeof(to)) == len);
-	close(fd);
-	bed_enter(bed, SIDE_A);
+	raw_send(bed, conn->family, IPPROTO_TCP, &segment, len);
 }
 
 void peer_segment(struct conn *conn, struct bed *bed, struct wire *wire,
@@ -658,17 +668,11 @@ static void icmp_send(struct conn *conn, struct bed *bed, struct wire *wire,
 		.seq = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
 	};
 	uint32_t sum;
-	int fd;
 
 	msg.ip.check = htons(~fold(sum16(&msg.ip, sizeof(msg.ip), 0)));
 	sum = sum16(&msg, sizeof(msg), 0);
 	msg.icmp.checksum = htons(~fold(sum));
-	bed_enter(bed, SIDE_B);
-	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
-	MUST(sendto(fd, &msg, sizeof(msg), 0, &to.sa, sizeof(to)) == sizeof(msg));
-	close(fd);
-	bed_enter(bed, SIDE_A);
+	raw_send(bed, AF_INET, IPPROTO_ICMP, &msg, sizeof(msg));
 }
 
 /* Port unreachable. The kernel makes the checksum. */
@@ -698,14 +702,8 @@ static void icmp6_send(struct conn *conn, struct bed *bed, struct wire *wire)
 		.ports = { htons(conn->port), htons(PEER_PORT) },
 		.seq = htonl(flow->isn[SIDE_A] + flow->acked[SIDE_A]),
 	};
-	int fd;
 
-	bed_enter(bed, SIDE_B);
-	fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
-	MUST(fd >= 0 && !bind(fd, &from.sa, sizeof(from)));
-	MUST(sendto(fd, &msg, sizeof(msg), 0, &to.sa, sizeof(to)) == sizeof(msg));
-	close(fd);
-	bed_enter(bed, SIDE_A);
+	raw_send(bed, AF_INET6, IPPROTO_ICMPV6, &msg, sizeof(msg));
 }
 
 /*
