@@ -74,8 +74,6 @@ static int ksock_connect(struct ksock *ks)
 	ksock_make_room(sock);
 	/* The type of the address is not the same in all kernels. */
 	err = kernel_connect(sock, (void *)&peer, sizeof(peer), 0);
-	if (!err)
-		err = ksock_set_ulp(sock);
 	if (err) {
 		sock_release(sock);
 		return err;
@@ -168,7 +166,7 @@ static int ksock_set_keys(struct ksock *ks, sockptr_t keys)
 	struct socket *sock = ks->sock;
 	int err;
 
-	/* KSOCK_CONNECT, or a process by a file, has set the ULP. */
+	/* A process may have set the ULP, by a file. */
 	err = ksock_set_ulp(sock);
 	if (err && err != -EEXIST)
 		return err;

@@ -450,6 +450,7 @@ TEST_F(never_held, kernel_socket)
 	REQUIRE_MODE(variant->mode);
 	REQUIRE_TEST_MODULE("drst_kernel_socket");
 	ksock_connect(c, &self->s.bed);
+	ksock_tls(c);
 	EXPECT_EQ(1, tls_stat("CurrTxSw"));
 	ksock_send(c, BULK);
 	ASSERT_EQ(2, pwrite(c->fd, close_notify, 2, REC_ALERT));
@@ -468,51 +469,58 @@ TEST_F(never_held, kernel_socket)
 
 /*
  * A socket that the kernel has accepted from a listener made by user space, as nfsd
- * does: nothing says at its birth that it is the kernel's.
+ * does: nothing says at its birth that it is the kernel's. And one that it has connected,
+ * and that gets a file before the ULP, as the NFS client's: only its birth says so.
  */
-FIXTURE(accepted) {
+FIXTURE(kernels) {
 	struct scene s;
 };
 
-FIXTURE_VARIANT(accepted) {
+FIXTURE_VARIANT(kernels) {
 	int mode;
 	bool file;	/* keys by a file, from tlshd; or else by the kernel */
 	bool owned;	/* the kernel has sk_user_data while it uses the socket */
 	bool ulp;	/* the file sets the ULP alone, keys are in the kernel's memory */
+	bool connected;	/* by the kernel, or else accepted */
 };
 
-#define ACCEPTED(mode)							\
-	FIXTURE_VARIANT_ADD(accepted, bare_mode##mode)			\
+#define KERNELS(mode)							\
+	FIXTURE_VARIANT_ADD(kernels, bare_mode##mode)			\
 		{ mode, false, false };					\
-	FIXTURE_VARIANT_ADD(accepted, bare_owned_mode##mode)		\
+	FIXTURE_VARIANT_ADD(kernels, bare_owned_mode##mode)		\
 		{ mode, false, true };					\
-	FIXTURE_VARIANT_ADD(accepted, file_owned_mode##mode)		\
+	FIXTURE_VARIANT_ADD(kernels, file_owned_mode##mode)		\
 		{ mode, true, true };					\
-	FIXTURE_VARIANT_ADD(accepted, file_ulp_mode##mode)		\
-		{ mode, false, false, true }
+	FIXTURE_VARIANT_ADD(kernels, file_ulp_mode##mode)		\
+		{ mode, false, false, true };				\
+	FIXTURE_VARIANT_ADD(kernels, connected_file_mode##mode)		\
+		{ mode, true, false, false, true }
 
-ACCEPTED(0);
-ACCEPTED(1);
-ACCEPTED(2);
+KERNELS(0);
+KERNELS(1);
+KERNELS(2);
 
-FIXTURE_SETUP(accepted)
+FIXTURE_SETUP(kernels)
 {
 	scene_open_spare(&self->s);
 }
 
-FIXTURE_TEARDOWN(accepted)
+FIXTURE_TEARDOWN(kernels)
 {
 	EXPECT_TRUE(scene_close(&self->s));
 	module_unload("drst_kernel_socket");
 }
 
-static void accept_tls(TEST_ARG, struct scene *s,
-		       const FIXTURE_VARIANT(accepted) *variant, bool rx)
+static void kernel_tls(TEST_ARG, struct scene *s,
+		       const FIXTURE_VARIANT(kernels) *variant, bool rx)
 {
 	const struct conn_opts opts = { .rx = rx };
 	struct conn *c = &s->conn;
 
-	ksock_accept(c, &s->bed);
+	if (variant->connected)
+		ksock_connect(c, &s->bed);
+	else
+		ksock_accept(c, &s->bed);
 	if (variant->ulp)
 		ksock_ulp_by_file(c);
 	else if (variant->file)
@@ -524,12 +532,12 @@ static void accept_tls(TEST_ARG, struct scene *s,
 		ksock_do(c, KSOCK_OWN, 1);
 }
 
-#define ACCEPT(rx) do {							\
+#define KERNEL_TLS(rx) do {						\
 	REQUIRE_MODE(variant->mode);					\
 	REQUIRE_TEST_MODULE("drst_kernel_socket");			\
 	if (variant->ulp && !ksock_has_keys())				\
 		SKIP(return, "its memcpy() warns");			\
-	accept_tls(_metadata, &self->s, variant, rx);			\
+	kernel_tls(_metadata, &self->s, variant, rx);			\
 } while (0)
 
 /* The kernel is done with the socket; it lets go of sk_user_data, then releases it. */
@@ -552,11 +560,11 @@ static void reply_unread(TEST_ARG, struct scene *s, bool fin)
 }
 
 /* As svc_tcp_sock_detach(): close_notify, shutdown(), release */
-TEST_F(accepted, notify_shutdown_release)
+TEST_F(kernels, notify_shutdown_release)
 {
 	struct conn *c = &self->s.conn;
 
-	ACCEPT(false);
+	KERNEL_TLS(false);
 	ksock_send(c, BULK);
 	reply_unread(_metadata, &self->s, false);
 	ksock_notify(c);
@@ -567,11 +575,11 @@ TEST_F(accepted, notify_shutdown_release)
 }
 
 /* The alert is the first that the kernel sends when it has let go. */
-TEST_F(accepted, notify_after_letting_go)
+TEST_F(kernels, notify_after_letting_go)
 {
 	struct conn *c = &self->s.conn;
 
-	ACCEPT(false);
+	KERNEL_TLS(false);
 	reply_unread(_metadata, &self->s, true);
 	if (variant->owned)
 		ksock_do(c, KSOCK_OWN, 0);
@@ -582,11 +590,11 @@ TEST_F(accepted, notify_after_letting_go)
 	expect_nothing_held(_metadata, 0);
 }
 
-TEST_F(accepted, notify_release)
+TEST_F(kernels, notify_release)
 {
 	struct conn *c = &self->s.conn;
 
-	ACCEPT(false);
+	KERNEL_TLS(false);
 	ksock_send(c, BULK);
 	reply_unread(_metadata, &self->s, true);
 	ksock_notify(c);
@@ -596,11 +604,11 @@ TEST_F(accepted, notify_release)
 }
 
 /* Nothing is unread: FIN_WAIT1, and the peer's data comes later. */
-TEST_F(accepted, release_then_data)
+TEST_F(kernels, release_then_data)
 {
 	struct conn *c = &self->s.conn;
 
-	ACCEPT(false);
+	KERNEL_TLS(false);
 	ksock_send(c, BULK);
 	ksock_notify(c);
 	let_go(c, variant->owned);
@@ -610,12 +618,12 @@ TEST_F(accepted, release_then_data)
 }
 
 /* What kTLS still has is the kernel's to lose, in mode 2, too. */
-TEST_F(accepted, release_with_open_record)
+TEST_F(kernels, release_with_open_record)
 {
 	struct conn *c = &self->s.conn;
 	struct result res;
 
-	ACCEPT(false);
+	KERNEL_TLS(false);
 	ksock_do(c, KSOCK_MORE, 1);
 	ASSERT_EQ(1, write(c->fd, "x", 1));
 	let_go(c, variant->owned);
@@ -646,15 +654,15 @@ static void expect_rst_not_held(TEST_ARG, struct scene *s, bool owned)
 }
 
 /* The kernel has sent nothing so far, by which it would be known. */
-TEST_F(accepted, peer_resets)
+TEST_F(kernels, peer_resets)
 {
-	ACCEPT(variant->file);
+	KERNEL_TLS(variant->file);
 	expect_rst_not_held(_metadata, &self->s, false);
 }
 
-TEST_F(accepted, peer_resets_after_letting_go)
+TEST_F(kernels, peer_resets_after_letting_go)
 {
-	ACCEPT(variant->file);
+	KERNEL_TLS(variant->file);
 	ksock_send(&self->s.conn, 1);
 	expect_rst_not_held(_metadata, &self->s, variant->owned);
 }

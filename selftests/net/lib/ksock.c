@@ -53,7 +53,6 @@ void ksock_connect(struct conn *conn, struct bed *bed)
 	conn->fd = device_open();
 	ksock_do(conn, KSOCK_CONNECT, 0);
 	conn_accept_peer(conn, listener, AF_INET);
-	install_keys(conn, TLS_TX);
 }
 
 void ksock_accept(struct conn *conn, struct bed *bed)

@@ -20,7 +20,7 @@ enum {
 	KSOCK_KEYS,
 };
 
-/* The kernel connects, and takes keys from user space. */
+/* The kernel connects; no TLS yet. */
 void ksock_connect(struct conn *conn, struct bed *bed);
 
 /* The kernel accepts the peer from a listener that user space has made; no TLS yet. */
