@@ -21,26 +21,27 @@ SCENE_FIXTURE(records)
 
 FIXTURE_VARIANT(records) {
 	int mode;
-	uint16_t version;
+	struct conn_opts opts;
 };
 
-FIXTURE_VARIANT_ADD(records, tls12_mode0) { 0, TLS_1_2_VERSION };
-FIXTURE_VARIANT_ADD(records, tls12_mode1) { 1, TLS_1_2_VERSION };
-FIXTURE_VARIANT_ADD(records, tls12_mode2) { 2, TLS_1_2_VERSION };
-FIXTURE_VARIANT_ADD(records, tls13_mode0) { 0, TLS_1_3_VERSION };
-FIXTURE_VARIANT_ADD(records, tls13_mode1) { 1, TLS_1_3_VERSION };
-FIXTURE_VARIANT_ADD(records, tls13_mode2) { 2, TLS_1_3_VERSION };
+#define RECORDS_OF(mode)						\
+	FIXTURE_VARIANT_ADD(records, tls12_mode##mode)			\
+		{ mode, { .version = TLS_1_2_VERSION } };		\
+	FIXTURE_VARIANT_ADD(records, tls13_mode##mode)			\
+		{ mode, { .version = TLS_1_3_VERSION } };		\
+	FIXTURE_VARIANT_ADD(records, tls13_ipv6_txrx_mode##mode)	\
+		{ mode, { .family = AF_INET6, .rx = true } }
 
-static void sender_open_family(struct scene *s, int family, uint16_t version, int sndbuf)
+RECORDS_OF(0);
+RECORDS_OF(1);
+RECORDS_OF(2);
+
+static void sender_open(struct scene *s, const struct conn_opts *like, int sndbuf)
 {
-	struct conn_opts opts = { .family = family, .version = version, .sndbuf = sndbuf };
+	struct conn_opts opts = *like;
 
+	opts.sndbuf = sndbuf;
 	conn_open(&s->conn, &s->bed, &opts);
-}
-
-static void sender_open(struct scene *s, uint16_t version, int sndbuf)
-{
-	sender_open_family(s, AF_INET, version, sndbuf);
 }
 
 static int held_by_tls(const struct conn *c)
@@ -105,25 +106,19 @@ static void room_for_a_segment(struct conn *c)
  * record before it first. With segments of one packet that takes more of the
  * room than there is, so most of the record stays, and the alert behind it.
  */
-static void open_family_and_notify(TEST_ARG, struct scene *s, int family,
-				   uint16_t version)
+static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
+					  const struct conn_opts *like)
 {
 	struct conn *c = &s->conn;
 
 	link_single_packets(&s->bed, true);
-	sender_open_family(s, family, version, 32768);
+	sender_open(s, like, 32768);
 	fill_into_record(_metadata, s, 12000);
 	keep_workers_out();
 	room_for_a_segment(c);
 	ASSERT_TRUE(conn_try_notify(c, MSG_DONTWAIT));
 	let_workers_in();
 	ASSERT_LT(4000, held_by_tls(&s->conn));
-}
-
-static void open_and_notify_behind_record(TEST_ARG, struct scene *s,
-					  uint16_t version)
-{
-	open_family_and_notify(_metadata, s, AF_INET, version);
 }
 
 /* The alert is the second record of these, and of the first only the rest is seen. */
@@ -236,7 +231,7 @@ TEST_F(records, worker_sleeps)
 	REQUIRE_MODE(variant->mode);
 	if (variant->mode != 2)
 		SKIP(return, "vanilla's close() waits for the worker");
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	for (tries = 0; !worker_sleeps() && tries < 300; tries++) {
 		if (held_by_tls(c) < 1000)
 			fill_patiently(c);
@@ -253,7 +248,7 @@ TEST_F(records, worker_sleeps)
 TEST_F(records, full_buffer)
 {
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	conn_close(&self->s.conn);
 	expect_in_mode_2(_metadata, &self->s, variant->mode);
@@ -265,7 +260,7 @@ TEST_F(records, open_record)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	conn_send(c, BULK);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	conn_close(c);
@@ -278,7 +273,7 @@ TEST_F(records, open_record_unacknowledged)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	conn_send(c, BULK);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	conn_close(c);
@@ -296,7 +291,7 @@ TEST_F(records, open_record_linger2_negative)
 	struct result res;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	sockopt(c->fd, IPPROTO_TCP, TCP_LINGER2, -1);
 	conn_send(c, BULK);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
@@ -317,7 +312,7 @@ TEST_F(records, open_record_idle)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	conn_close(c);
 	expect_in_mode_2(_metadata, &self->s, variant->mode);
@@ -335,7 +330,7 @@ TEST_F(records, open_record_linger_with_time)
 	pid_t reader;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	conn_send(c, BULK);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	lost = whole ? 0 : held_by_tls(c);
@@ -354,7 +349,7 @@ TEST_F(records, full_buffer_unread_not_notified)
 	long left;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	peer_reply(c);
 	ASSERT_TRUE(conn_await_unread(c));
@@ -371,7 +366,7 @@ TEST_F(records, full_buffer_late_data)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	conn_close(c);
 	peer_reply(c);
@@ -386,7 +381,7 @@ TEST_F(records, full_buffer_late_byte_low_mark)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	sockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, 30000);
 	fill_into_record(_metadata, &self->s, 1);
 	conn_close(c);
@@ -401,7 +396,7 @@ TEST_F(records, full_buffer_peer_resets)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	conn_close(c);
 	peer_reset(c);
@@ -415,12 +410,20 @@ TEST_F(records, full_buffer_ss_kill)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	conn_close(c);
 	ASSERT_EQ(0, conn_destroy(c));
 	expect_cut(_metadata, &self->s);
 	expect_hold(_metadata, variant->mode == 2 ? "Aborted" : NULL);
+}
+
+static void take_icmp(const struct conn *c)
+{
+	if (c->family == AF_INET)
+		sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	else
+		sockopt(c->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 }
 
 /* An ICMP message has made an error of the socket's (IP_RECVERR), and the process does not look. */
@@ -429,7 +432,7 @@ static void icmp_before(TEST_ARG, struct scene *s)
 	struct conn *c = &s->conn;
 	struct pollfd p = { .fd = c->fd };
 
-	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	take_icmp(c);
 	peer_icmp(c, &s->bed, &s->wire, ICMP_PORT_UNREACH, 0);
 	ASSERT_EQ(1, poll(&p, 1, 10000));
 	EXPECT_EQ(POLLERR, p.revents);
@@ -439,7 +442,7 @@ static void icmp_before(TEST_ARG, struct scene *s)
 TEST_F(records, full_buffer_icmp_before)
 {
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 32768);
+	sender_open(&self->s, &variant->opts, 32768);
 	fill_into_record(_metadata, &self->s, 1);
 	icmp_before(_metadata, &self->s);
 	conn_close(&self->s.conn);
@@ -452,7 +455,7 @@ TEST_F(records, open_record_linger)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	sender_open(&self->s, variant->version, 0);
+	sender_open(&self->s, &variant->opts, 0);
 	ASSERT_EQ(1000, conn_send_flags(c, 1000, MSG_MORE));
 	conn_linger(c, 0);
 	conn_close(c);
@@ -464,7 +467,7 @@ TEST_F(records, open_record_linger)
 TEST_F(records, pending_alert)
 {
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
 	conn_close(&self->s.conn);
 	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
@@ -474,7 +477,7 @@ TEST_F(records, pending_alert_unread)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
 	close_unread(_metadata, c);
 	expect_outcome(_metadata, &self->s, variant->mode ? WHOLE_RST : CUT);
 	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
@@ -487,7 +490,7 @@ TEST_F(records, pending_alert_linger)
 	long left;
 
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
 	conn_linger(c, 0);
 	left = unacknowledged(c) - alert_length(c);
 	conn_close(c);
@@ -507,7 +510,7 @@ TEST_F(records, pending_alert_late_data)
 	REQUIRE_MODE(variant->mode);
 	if (!variant->mode)
 		SKIP(return, "vanilla has freed the records by then");
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
 	conn_close(c);
 	peer_reply(c);
 	expect_reply_taken(_metadata, &self->s);
@@ -524,29 +527,17 @@ TEST_F(records, pending_alert_icmp)
 	struct conn *c = &self->s.conn;
 
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
-	sockopt(c->fd, IPPROTO_IP, IP_RECVERR, 1);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
+	take_icmp(c);
 	conn_close(c);
 	peer_icmp(c, &self->s.bed, &self->s.wire, ICMP_PORT_UNREACH, 0);
-	expect_whole_if_held(_metadata, &self->s, variant->mode);
-}
-
-TEST_F(records, pending_alert_icmp_ipv6)
-{
-	struct conn *c = &self->s.conn;
-
-	REQUIRE_MODE(variant->mode);
-	open_family_and_notify(_metadata, &self->s, AF_INET6, variant->version);
-	sockopt(c->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-	conn_close(c);
-	peer_icmp(c, &self->s.bed, &self->s.wire, 0, 0);
 	expect_whole_if_held(_metadata, &self->s, variant->mode);
 }
 
 TEST_F(records, pending_alert_icmp_before)
 {
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
 	icmp_before(_metadata, &self->s);
 	conn_close(&self->s.conn);
 	expect_whole_if_held(_metadata, &self->s, variant->mode);
@@ -559,8 +550,9 @@ TEST_F(records, pending_alert_bad_record)
 	struct pollfd p = { .fd = c->fd };
 
 	REQUIRE_MODE(variant->mode);
-	open_and_notify_behind_record(_metadata, &self->s, variant->version);
-	MUST(!dir_install(&c->rx, c->fd, TLS_RX));
+	open_and_notify_behind_record(_metadata, &self->s, &variant->opts);
+	if (!c->ktls_rx)
+		MUST(!dir_install(&c->rx, c->fd, TLS_RX));
 	peer_send(c, "no record of any TLS", 20);
 	p.fd = c->fd;
 	ASSERT_EQ(1, poll(&p, 1, 10000));
@@ -614,9 +606,10 @@ FIXTURE_TEARDOWN(encrypted)
 static void encrypted_open(TEST_ARG, struct scene *s, uint16_t version,
 			   int sndbuf)
 {
+	const struct conn_opts like = { .version = version };
 	int users = pcrypt_users();
 
-	sender_open(s, version, sndbuf);
+	sender_open(s, &like, sndbuf);
 	ASSERT_LT(users, pcrypt_users());
 	conn_send(&s->conn, 1);
 }
@@ -769,22 +762,23 @@ FIXTURE_VARIANT_ADD(bounded, pending_alert_unread) { 1, ALERT_UNREAD };
 
 static void leave(TEST_ARG, struct scene *s, enum left left)
 {
+	const struct conn_opts tls13 = { .version = TLS_1_3_VERSION };
 	struct conn *c = &s->conn;
 
 	link_single_packets(&s->bed, true);
 	switch (left) {
 	case FULL:
-		sender_open(s, TLS_1_3_VERSION, 32768);
+		sender_open(s, &tls13, 32768);
 		fill_into_record(_metadata, s, 8000);
 		break;
 	case OPEN:
-		sender_open(s, TLS_1_3_VERSION, 0);
+		sender_open(s, &tls13, 0);
 		conn_send(c, BULK);
 		conn_leave_open(c);
 		break;
 	case ALERT:
 	case ALERT_UNREAD:
-		open_and_notify_behind_record(_metadata, s, TLS_1_3_VERSION);
+		open_and_notify_behind_record(_metadata, s, &tls13);
 		break;
 	}
 	/* An acknowledgement that is under way still makes no room. */
