@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+#include "lib/guard.h"
 #include "lib/scene.h"
 
 #define MIB (1 << 20)
@@ -134,6 +135,90 @@ TEST_F(adverse, zero_window)
 		EXPECT_TRUE(drst_adds_up(1));
 	}
 	expect_by_mode(_metadata, &self->s, variant->mode, variant->close_wait);
+}
+
+/* The hosts encrypt what TCP sends. To the capture that is no segment. */
+SCENE_FIXTURE(ipsec)
+
+FIXTURE_VARIANT(ipsec) {
+	int mode;
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(ipsec, mode0) { 0, AF_INET };
+FIXTURE_VARIANT_ADD(ipsec, mode1) { 1, AF_INET };
+FIXTURE_VARIANT_ADD(ipsec, ipv6_mode0) { 0, AF_INET6 };
+FIXTURE_VARIANT_ADD(ipsec, ipv6_mode2) { 2, AF_INET6 };
+
+static void close_encrypted(TEST_ARG, struct scene *s, int family)
+{
+	const struct conn_opts opts = { .family = family };
+
+	conn_open(&s->conn, &s->bed, &opts);
+	close_owing(_metadata, s, BULK, true);
+}
+
+#define CLOSE_ENCRYPTED() do {						\
+	REQUIRE_MODE(variant->mode);					\
+	if (!ipsec_start(&self->s.bed, SIDE_A, variant->family) ||	\
+	    !ipsec_start(&self->s.bed, SIDE_B, variant->family))	\
+		SKIP(return, "no ip xfrm, or no ESP");			\
+	close_encrypted(_metadata, &self->s, variant->family);		\
+} while (0)
+
+TEST_F(ipsec, unread)
+{
+	struct conn *c = &self->s.conn;
+	const struct flow *flow;
+	struct result res;
+
+	CLOSE_ENCRYPTED();
+	peer_finish(c, &res);
+	EXPECT_EQ(ECONNRESET, res.final);
+	EXPECT_TRUE(res.intact);
+	EXPECT_EQ(!!variant->mode, res.alert);
+	EXPECT_EQ(!!variant->mode, res.plain == c->sent);
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+	expect_aborts(_metadata, 1, 0);
+	flow = wire_flow(&self->s.wire, c->port);
+	EXPECT_EQ(0, flow->packets[SIDE_A]);
+	EXPECT_EQ(0, flow->packets[SIDE_B]);
+}
+
+/* The peer gets no more, nor the RST: a limit ends the hold, and nothing of it is left. */
+static void expect_ended_by_limit(TEST_ARG, struct scene *s, const char *forgotten)
+{
+	struct conn *c = &s->conn;
+	struct pollfd p = { .fd = c->peer };
+
+	ipsec_forget(&s->bed, SIDE_A, forgotten);
+	peer_drain(c);
+	drst_set("timeout_ms", 300);
+	expect_hold(_metadata, "TimedOut");
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+	pause_ms(50);
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	EXPECT_LT(c->raw, c->stream);
+}
+
+/* Without its policy the sender goes on in the clear, which the peer does not take. */
+TEST_F(ipsec, policy_deleted)
+{
+	if (!variant->mode)
+		SKIP(return, "nothing is held in vanilla");
+	CLOSE_ENCRYPTED();
+	expect_ended_by_limit(_metadata, &self->s, "policy");
+	EXPECT_EQ(1, wire_flow(&self->s.wire, self->s.conn.port)->rst[SIDE_A]);
+}
+
+/* Without its keys it sends nothing. */
+TEST_F(ipsec, keys_deleted)
+{
+	if (!variant->mode)
+		SKIP(return, "nothing is held in vanilla");
+	CLOSE_ENCRYPTED();
+	expect_ended_by_limit(_metadata, &self->s, "state");
+	EXPECT_EQ(0, wire_flow(&self->s.wire, self->s.conn.port)->packets[SIDE_A]);
 }
 
 /*

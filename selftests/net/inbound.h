@@ -101,13 +101,20 @@ static inline bool await_readable(const struct conn *c)
 	return poll(&p, 1, 10000) == 1 && p.revents & POLLIN;
 }
 
+/* With more options than those that are the cell's. */
+static inline void open_cell_with(struct scene *s, struct conn *c,
+				  const struct cell *cell, struct conn_opts opts)
+{
+	opts.family = cell->family;
+	opts.rx = cell->rx;
+	opts.version = cell->version;
+	conn_open(c, &s->bed, &opts);
+}
+
 static inline void open_cell(struct scene *s, struct conn *c,
 			     const struct cell *cell)
 {
-	struct conn_opts opts = { .family = cell->family, .rx = cell->rx,
-				  .version = cell->version };
-
-	conn_open(c, &s->bed, &opts);
+	open_cell_with(s, c, cell, (struct conn_opts){ });
 }
 
 static inline void reach(TEST_ARG, struct conn *c, int state)
@@ -129,15 +136,22 @@ static inline void reach(TEST_ARG, struct conn *c, int state)
 }
 
 /* Everything but the RST. */
-static inline void upload_in_cell(TEST_ARG, struct scene *s, struct conn *c,
-				  const struct cell *cell)
+static inline void upload_in_cell_with(TEST_ARG, struct scene *s, struct conn *c,
+				       const struct cell *cell,
+				       struct conn_opts opts)
 {
-	open_cell(s, c, cell);
+	open_cell_with(s, c, cell, opts);
 	peer_upload(c, RECORDS, RECORD_LEN);
 	peer_notify(c);
 	ASSERT_TRUE(conn_await_unread(c));
 	ASSERT_TRUE(await_readable(c));
 	reach(_metadata, c, cell->state);
+}
+
+static inline void upload_in_cell(TEST_ARG, struct scene *s, struct conn *c,
+				  const struct cell *cell)
+{
+	upload_in_cell_with(_metadata, s, c, cell, (struct conn_opts){ });
 }
 
 /* ... and the RST, which is held now. */
@@ -216,6 +230,21 @@ static inline void expect_never_held(TEST_ARG)
 		return;
 	EXPECT_EQ(0, drst_stat("InHeld"));
 	EXPECT_EQ(0, drst_stat("CurrInHeld"));
+}
+
+/* The peer's RST has come: it is held if the mode says so. */
+static inline void expect_by_cell(TEST_ARG, struct conn *c,
+				  const struct cell *cell)
+{
+	if (cell_holds(cell)) {
+		ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+		expect_held(_metadata, c, cell);
+		return expect_delivered(_metadata, c, cell);
+	}
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, poll_now(c) & ~POLLRDHUP);
+	expect_never_held(_metadata);
+	expect_upload(_metadata, c, cell, 8192);
 }
 
 /* Every hold has ended in exactly one way. */

@@ -2,7 +2,7 @@
 /*
  * Segments that a peer's TCP would not send: RSTs that vanilla does not accept,
  * and what comes behind one that is held. And RSTs in which others have a say:
- * netfilter, socket filters, TCP-MD5.
+ * netfilter, socket filters, TCP-MD5, TCP-AO, IP_MINTTL, IPsec.
  */
 #include "kselftest_harness.h"
 
@@ -11,10 +11,7 @@
 
 #include "inbound.h"
 #include "lib/busy.h"
-
-#ifndef TCP_MD5SIG
-#define TCP_MD5SIG 14
-#endif
+#include "lib/guard.h"
 
 INBOUND_FIXTURE(wire);
 HELD_CELLS(wire);
@@ -270,13 +267,11 @@ TEST_F(as_vanilla, rst_dropped_by_a_socket_filter)
 	expect_never_held(_metadata);
 }
 
-static int md5_set(int fd)
+static void expect_ignored(TEST_ARG, struct conn *c, const struct cell *cell)
 {
-	struct tcp_md5sig md5 = { .tcpm_keylen = 3, .tcpm_key = "key" };
-	socklen_t len = sizeof(md5.tcpm_addr);
-
-	MUST(!getpeername(fd, (struct sockaddr *)&md5.tcpm_addr, &len));
-	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5));
+	pause_ms(50);
+	EXPECT_EQ(cell->state, conn_state(c));
+	expect_never_held(_metadata);
 }
 
 /* The peer's own RST is signed, the one of another is not. */
@@ -285,16 +280,92 @@ TEST_F(wire, tcp_md5)
 	struct conn *c = &self->s.conn;
 
 	UPLOAD();
-	if (md5_set(c->peer))
+	if (!guard_md5(c->peer))
 		SKIP(return, "kernel without TCP_MD5SIG");
-	ASSERT_EQ(0, md5_set(c->fd));
+	ASSERT_TRUE(guard_md5(c->fd));
 	RST(0);
-	pause_ms(50);
-	EXPECT_EQ(variant->cell.state, conn_state(c));
-	expect_never_held(_metadata);
+	expect_ignored(_metadata, c, &variant->cell);
 	peer_reset(c);
-	ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
-	expect_delivered(_metadata, c, &variant->cell);
+	expect_by_cell(_metadata, c, &variant->cell);
+}
+
+TEST_F(as_vanilla, tcp_ao)
+{
+	struct conn *c = &self->s.conn;
+
+	if (!guard_has_ao())
+		SKIP(return, "kernel without TCP_AO");
+	REQUIRE_MODE(variant->cell.mode);
+	upload_in_cell_with(_metadata, &self->s, c, &variant->cell,
+			    (struct conn_opts){ .prepare = guard_ao });
+	RST(0);
+	EXPECT_TRUE(EVENTUALLY(tcpext("TCPAORequired") == 1));
+	expect_ignored(_metadata, c, &variant->cell);
+	peer_reset(c);
+	expect_by_cell(_metadata, c, &variant->cell);
+}
+
+/* The same RST counts if it comes from near enough. */
+TEST_F(as_vanilla, rst_from_too_far)
+{
+	struct conn *c = &self->s.conn;
+
+	UPLOAD();
+	guard_ttl(c);
+	RST(0);
+	EXPECT_TRUE(EVENTUALLY(tcpext("TCPMinTTLDrop") == 1));
+	expect_ignored(_metadata, c, &variant->cell);
+	peer_ttl(&self->s.bed, TTL_NEAR);
+	RST(0);
+	expect_by_cell(_metadata, c, &variant->cell);
+}
+
+/* To the capture, what is encrypted is no segment. */
+TEST_F(as_vanilla, rst_not_encrypted)
+{
+	struct conn *c = &self->s.conn;
+
+	UPLOAD();
+	if (!ipsec_start(&self->s.bed, SIDE_A, c->family))
+		SKIP(return, "no ip xfrm, or no ESP");
+	RST(0);
+	expect_ignored(_metadata, c, &variant->cell);
+	EXPECT_EQ(1, wire_flow(&self->s.wire, c->port)->rst[SIDE_B]);
+	ASSERT_TRUE(ipsec_start(&self->s.bed, SIDE_B, c->family));
+	peer_reset(c);
+	expect_by_cell(_metadata, c, &variant->cell);
+	EXPECT_EQ(1, wire_flow(&self->s.wire, c->port)->rst[SIDE_B]);
+}
+
+INBOUND_FIXTURE(beyond_fin);
+
+#define BEYOND(mode, fam, rx, state)					\
+	FIXTURE_VARIANT_ADD(beyond_fin, rx##_##state##_mode##mode) { {	\
+		mode, fam, rx, TCP_##state, TLS_1_3_VERSION } }
+BEYOND(0, AF_INET, tx, CLOSE_WAIT);
+BEYOND(1, AF_INET6, txrx, CLOSE_WAIT);
+BEYOND(2, AF_INET, tx, CLOSE_WAIT);
+BEYOND(0, AF_INET6, txrx, CLOSING);
+BEYOND(1, AF_INET, tx, CLOSING);
+BEYOND(2, AF_INET6, txrx, LAST_ACK);
+BEYOND(1, AF_INET, tx, LAST_ACK);
+
+/*
+ * Data behind the peer's FIN, which has to be forged: TCP itself resets. Its RST goes
+ * out in any mode, and what has arrived is read first, as if the peer had reset.
+ */
+TEST_F(beyond_fin, tcp_resets_itself)
+{
+	struct conn *c = &self->s.conn;
+
+	UPLOAD();
+	peer_segment_text(c, &self->s.bed, &self->s.wire, TH_ACK,
+			  -SEGMENT_TEXT / 2);
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_A]));
+	EXPECT_EQ(1, tcpext("TCPAbortOnData"));
+	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_B]);
+	expect_by_cell(_metadata, c, &variant->cell);
+	EXPECT_EQ(1, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
 }
 
 static bool nft(const char *rule)

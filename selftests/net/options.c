@@ -15,6 +15,7 @@
 
 #include "inbound.h"
 #include "lib/diag.h"
+#include "lib/guard.h"
 #include "lib/ksock.h"
 
 static const struct conn_opts defaults;
@@ -266,6 +267,60 @@ TEST_F(special, peer_forgets)
 	/* The next probe of its window finds out. */
 	EXPECT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->rst[SIDE_B]));
 	EXPECT_EQ(0, wire_flow(&self->s.wire, c->port)->rst[SIDE_A]);
+	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
+}
+
+/* The RST at the end is signed as all else is, so the peer takes it. */
+TEST_F(special, tcp_md5)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &self->s.bed, &defaults);
+	if (!guard_md5(c->peer))
+		SKIP(return, "kernel without TCP_MD5SIG");
+	ASSERT_TRUE(guard_md5(c->fd));
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+}
+
+TEST_F(special, tcp_ao)
+{
+	const struct conn_opts opts = { .prepare = guard_ao };
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	if (!guard_has_ao())
+		SKIP(return, "kernel without TCP_AO");
+	conn_open(c, &self->s.bed, &opts);
+	conn_upload(c, BULK);
+	close_unread(_metadata, c);
+	expect_rst_by_mode(_metadata, &self->s, variant->mode);
+}
+
+/* The peer's RST ends a hold, but one from too far is none. */
+TEST_F(special, min_ttl)
+{
+	struct scene *s = &self->s;
+	struct conn *c = &s->conn;
+
+	REQUIRE_MODE(variant->mode);
+	conn_open(c, &s->bed, &defaults);
+	conn_upload(c, BULK);
+	ASSERT_TRUE(conn_await_stalled(c));
+	guard_ttl(c);
+	conn_close(c);
+	peer_segment(c, &s->bed, &s->wire, TH_RST, 0);
+	EXPECT_TRUE(EVENTUALLY(tcpext("TCPMinTTLDrop")));
+	pause_ms(50);
+	EXPECT_EQ(TCP_FIN_WAIT1, conn_diag_state(c));
+	if (variant->mode) {
+		EXPECT_TRUE(drst_adds_up(1));
+	}
+	peer_ttl(&s->bed, TTL_NEAR);
+	peer_segment(c, &s->bed, &s->wire, TH_RST, 0);
+	EXPECT_TRUE(EVENTUALLY(conn_diag_state(c) == TCP_CLOSE));
 	expect_hold(_metadata, variant->mode ? "PeerReset" : NULL);
 }
 

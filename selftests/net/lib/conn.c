@@ -154,6 +154,10 @@ void conn_connect(struct conn *conn, struct bed *bed,
 	conn->port = port_of(fd_a);
 	a.in.sin_port = htons(conn->port);	/* the same place in sin6 */
 	b.in.sin_port = htons(port_of(fd_b));
+	if (opts->prepare) {
+		opts->prepare(fd_a);
+		opts->prepare(fd_b);
+	}
 	if (opts->passive) {
 		conn->peer = fd_b;
 		join(fd_b, fd_a, &a, &conn->fd, opts);

@@ -32,6 +32,7 @@ struct conn_opts {
 	bool defer_accept;	/* TCP_DEFER_ACCEPT for who accepts */
 	bool fast_open;		/* EARLY_DATA comes with the SYN */
 	int listener;		/* a peer_listener(); one for itself if 0 */
+	void (*prepare)(int fd);	/* what each end needs before they connect */
 };
 
 /* What who connects says first, in plain text, with the last two of these. */
