@@ -6,7 +6,7 @@
  */
 #include "kselftest_harness.h"
 
-#include "lib/scene.h"
+#include "inbound.h"
 
 SCENE_FIXTURE(cipher)
 
@@ -86,6 +86,57 @@ TEST_F(cipher, close_notify_answered)
 	expect_reply_taken(_metadata, &self->s);
 	expect_whole_fin_rst(_metadata, &self->s);
 	expect_hold(_metadata, "RstSent");
+}
+
+/* The other way: it is the peer that resets. */
+static struct cell inbound_cell(const struct conn_opts *opts, int mode)
+{
+	return (struct cell){ mode, opts->family, opts->rx, TCP_FIN_WAIT2,
+			      opts->version };
+}
+
+static void upload_and_reset(TEST_ARG, struct scene *s,
+			     const struct conn_opts *opts, int mode)
+{
+	const struct cell cell = inbound_cell(opts, mode);
+
+	REQUIRE_MODE(mode);
+	upload_in_cell_with(_metadata, s, &s->conn, &cell, *opts);
+	peer_reset(&s->conn);
+	expect_by_cell(_metadata, &s->conn, &cell);
+}
+
+TEST_F(cipher, inbound_vanilla)
+{
+	upload_and_reset(_metadata, &self->s, &variant->opts, 0);
+}
+
+TEST_F(cipher, inbound_held)
+{
+	upload_and_reset(_metadata, &self->s, &variant->opts, 1);
+}
+
+/* For TLS_RX a record whose last byte is missing is none, and is not held. */
+TEST_F(cipher, inbound_incomplete)
+{
+	const struct cell cell = inbound_cell(&variant->opts, 1);
+	struct conn *c = &self->s.conn;
+	uint8_t rec[REC_MAX] = "incomplete";
+	size_t sealed;
+
+	REQUIRE_MODE(1);
+	open_cell_with(&self->s, c, &cell, variant->opts);
+	sealed = rec_seal(&c->rx, REC_DATA, rec, RECORD_LEN, rec);
+	peer_send(c, rec, sealed - 1);
+	ASSERT_TRUE(conn_await_unread(c));
+	reach(_metadata, c, TCP_FIN_WAIT2);
+	peer_reset(c);
+	if (!c->ktls_rx) {
+		ASSERT_TRUE(drst_stat_await("CurrInHeld", 1));
+		return expect_held(_metadata, c, &cell);
+	}
+	ASSERT_TRUE(conn_await_state(c, TCP_CLOSE));
+	expect_never_held(_metadata);
 }
 
 /* A sender that receives with kernel TLS too. */
