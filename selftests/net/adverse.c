@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Held connections on bad paths and with bad peers: slow, lossy, greedy, rude
- * and dead ones.
+ * and dead ones; and on paths that are encrypted.
  */
 #include "kselftest_harness.h"
 
