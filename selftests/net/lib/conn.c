@@ -316,9 +316,7 @@ ssize_t conn_sendfile(struct conn *conn, int file, size_t len)
 	return pos;
 }
 
-/* A record that is no data, whole or not at all */
-static bool send_record(struct conn *conn, uint8_t type, const void *data,
-			size_t len, int flags)
+ssize_t record_send(int fd, uint8_t type, const void *data, size_t len, int flags)
 {
 	union {
 		struct cmsghdr hdr;
@@ -337,7 +335,14 @@ static bool send_record(struct conn *conn, uint8_t type, const void *data,
 	};
 
 	*CMSG_DATA(&control.hdr) = type;
-	if (sendmsg(conn->fd, &msg, flags | MSG_NOSIGNAL) != (ssize_t)len)
+	return sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
+}
+
+/* A record that is no data, whole or not at all */
+static bool send_record(struct conn *conn, uint8_t type, const void *data,
+			size_t len, int flags)
+{
+	if (record_send(conn->fd, type, data, len, flags) != (ssize_t)len)
 		return false;
 	conn->stream += len + dir_overhead(&conn->tx);
 	return true;

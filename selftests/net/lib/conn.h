@@ -103,6 +103,8 @@ void conn_leave_open(struct conn *conn);	/* a record with MSG_MORE */
 void conn_leave_no_room(struct conn *conn);
 void conn_notify(struct conn *conn);
 bool conn_try_notify(struct conn *conn, int flags);	/* else errno */
+/* A record of @type as it is, that nobody keeps count of; returns what sendmsg() did. */
+ssize_t record_send(int fd, uint8_t type, const void *data, size_t len, int flags);
 /* Does this kernel take keys for a second time (TLS 1.3, since 6.14)? */
 bool conn_takes_keys_again(const struct conn *conn);
 void conn_update_key(struct conn *conn);	/* KeyUpdate, the next TLS_TX */

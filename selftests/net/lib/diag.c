@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -100,4 +101,81 @@ void conn_ulp_name(const struct conn *conn, char *name, size_t size)
 		rta = attr_find(RTA_DATA(rta), RTA_PAYLOAD(rta),
 				INET_ULP_INFO_NAME);
 	snprintf(name, size, "%s", rta ? (char *)RTA_DATA(rta) : "");
+}
+
+struct request {
+	struct nlmsghdr hdr;
+	struct inet_diag_req_v2 req;
+};
+
+static int diag_send(struct request *msg, int type, int flags)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	MUST(fd >= 0);
+	msg->hdr.nlmsg_len = sizeof(*msg);
+	msg->hdr.nlmsg_type = type;
+	msg->hdr.nlmsg_flags = NLM_F_REQUEST | flags;
+	MUST(send(fd, msg, sizeof(*msg), 0) == sizeof(*msg));
+	return fd;
+}
+
+static bool diag_is_tls(const struct nlmsghdr *hdr)
+{
+	struct inet_diag_msg *diag = NLMSG_DATA(hdr);
+	struct rtattr *rta;
+
+	rta = attr_find((struct rtattr *)(diag + 1),
+			hdr->nlmsg_len - NLMSG_LENGTH(sizeof(*diag)),
+			INET_DIAG_ULP_INFO);
+	if (rta)
+		rta = attr_find(RTA_DATA(rta), RTA_PAYLOAD(rta),
+				INET_ULP_INFO_NAME);
+	return rta && !strncmp(RTA_DATA(rta), "tls", 3);
+}
+
+static int diag_destroy(const struct inet_diag_msg *diag)
+{
+	struct request msg = { .req = {
+		.sdiag_family = diag->idiag_family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.id = diag->id,
+	} };
+	union answer answer;
+	int fd = diag_send(&msg, SOCK_DESTROY, NLM_F_ACK);
+	int err;
+
+	MUST(recv(fd, &answer, sizeof(answer), 0) > 0);
+	close(fd);
+	MUST(answer.hdr.nlmsg_type == NLMSG_ERROR);
+	err = ((struct nlmsgerr *)NLMSG_DATA(&answer.hdr))->error;
+	return err == -ENOENT ? 0 : err;
+}
+
+int diag_destroy_tls(int family, bool (*doomed)(void))
+{
+	struct request msg = { .req = {
+		.sdiag_family = family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+		.idiag_states = ~0u,
+	} };
+	int fd = diag_send(&msg, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	char room[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *hdr;
+	int len, err = 0;
+
+	for (;;) {
+		len = recv(fd, room, sizeof(room), 0);
+		MUST(len > 0);
+		for (hdr = (void *)room; NLMSG_OK(hdr, len);
+		     hdr = NLMSG_NEXT(hdr, len)) {
+			if (hdr->nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+				close(fd);
+				return err;
+			}
+			if (diag_is_tls(hdr) && doomed() && !err)
+				err = diag_destroy(NLMSG_DATA(hdr));
+		}
+	}
 }

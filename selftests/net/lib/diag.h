@@ -14,4 +14,10 @@ int conn_diag_state(const struct conn *conn);
 /* The name of the ULP that `ss -ti` shows: "" if there is none. */
 void conn_ulp_name(const struct conn *conn, char *name, size_t size);
 
+/*
+ * Lists all TCP sockets of @family, and does `ss -K` to those with TLS, held ones too,
+ * that @doomed() says; returns 0 or the first -errno, that a socket is gone not counted.
+ */
+int diag_destroy_tls(int family, bool (*doomed)(void));
+
 #endif
