@@ -52,27 +52,27 @@ static void peer_acts(struct conn *c, bool reads)
 {
 	struct linger abort = { .l_onoff = 1 };
 	char junk[3000] = { 0 };
-	int what = pick(40);
+	int what = pick(80);
 
-	if (what < 20 && reads)
+	if (what < 40 && reads)
 		peer_read(c, LONGEST);
-	else if (what < 26)
+	else if (what < 46)
 		peer_says(c, REC_DATA, junk, some(sizeof(junk)));
-	else if (what < 28)
+	else if (what < 48)
 		peer_says(c, REC_ALERT, close_notify, sizeof(close_notify));
-	else if (what < 30)
+	else if (what < 50)
 		peer_says(c, REC_HANDSHAKE, key_update, KEY_UPDATE_LEN);
-	else if (what == 30)
+	else if (what == 50)
 		send(c->peer, junk, some(sizeof(junk)),
 		     MSG_NOSIGNAL | MSG_DONTWAIT | (one_in(2) ? MSG_OOB : 0));
-	else if (what == 31)
+	else if (what == 51)
 		shutdown(c->peer, pick(3));
-	else if (what == 32)
+	else if (what == 52)
 		setsockopt(c->peer, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
-	else if (what == 33 && one_in(2))
+	else if (what == 53 && one_in(2))
 		c->peer = close(c->peer) - 1;
 	else
-		pause_ms(pick(10));
+		pause_ms(pick(20));
 }
 
 /* Returns which directions have keys; 0 where there was no ULP "tls", by rmmod: see lifecycle. */
@@ -126,7 +126,7 @@ static void await_party(pid_t pid, struct conn *c, bool reads)
 static void one_connection(struct worker *w)
 {
 	struct conn *c = &w->stale[pick(STALE)];
-	bool tidy, reads = !one_in(4);
+	bool tidy, reads = one_in(2);
 	struct result res;
 	pid_t pid;
 	int how;
@@ -276,6 +276,7 @@ static void look_and_change(struct bed *bed, int nr)
 static void note_holds(void)
 {
 	chaos->held += drst_stat("Held");
+	chaos->notified += drst_stat("CloseNotify");
 	chaos->inbound += drst_stat("InHeld");
 }
 
@@ -420,9 +421,9 @@ TEST_F_TIMEOUT(chaos, all_at_once, 7200)
 		TH_LOG("%s", chaos->first);
 	}
 	expect_all_over(_metadata, &self->bed);
-	TH_LOG("CHAOS_SEED=%d: %ld connections, %ld judged, %ld calls, %ld held, %ld inbound, %ld namespaces, %ld reloads",
+	TH_LOG("CHAOS_SEED=%d: %ld connections, %ld judged, %ld calls, %ld close_notify, %ld held, %ld inbound, %ld namespaces, %ld reloads",
 	       env_number("CHAOS_SEED", 1), chaos->connections, chaos->judged, chaos->calls,
-	       chaos->held, chaos->inbound, chaos->namespaces, chaos->reloads);
+	       chaos->notified, chaos->held, chaos->inbound, chaos->namespaces, chaos->reloads);
 }
 
 TEST_HARNESS_MAIN

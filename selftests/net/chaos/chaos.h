@@ -15,7 +15,8 @@ extern struct chaos {
 	bool over, lull;	/* no connections from now on; for a while */
 	int wrong;		/* what should not have been, of which the first is told: */
 	char first[200];
-	long connections, judged, calls, namespaces, reloads, held, inbound;
+	long connections, judged, calls, namespaces, reloads;
+	long notified, held, inbound;
 } *chaos;
 
 void chaos_begin(void);

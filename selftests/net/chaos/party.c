@@ -42,14 +42,20 @@ static ssize_t wrote(ssize_t ret)
 	return ret;
 }
 
+static ssize_t send_content(int fd, size_t len, int flags)
+{
+	struct conn c = party.conn;
+
+	c.fd = fd;
+	return wrote(conn_send_flags(&c, len, flags));
+}
+
 static ssize_t do_send(int fd)
 {
 	static const int flags[] = { 0, MSG_MORE, MSG_DONTWAIT, MSG_MORE | MSG_DONTWAIT,
 				     MSG_ZEROCOPY };
-	struct conn c = party.conn;
 
-	c.fd = fd;
-	return wrote(conn_send_flags(&c, one_in(4) ? LONGEST : some(LONGEST), ONE_OF(flags)));
+	return send_content(fd, some(LONGEST), ONE_OF(flags));
 }
 
 static ssize_t do_sendfile(int fd)
@@ -265,7 +271,7 @@ static ssize_t do_leave(int fd)
 	int i;
 
 	for (i = pick(6); i; i--)
-		do_send(fd);
+		send_content(fd, LONGEST, MSG_DONTWAIT | MSG_MORE * pick(2));
 	if (do_notify(fd) < 0)
 		return -1;
 	if (one_in(3))
@@ -283,15 +289,16 @@ static const struct call {
 	enum { ANY, WRITES, SPOILS } kind;
 } calls[] = {
 	{ do_send, "send", 17, WRITES }, { do_sendfile, "sendfile", 4, WRITES },
-	{ do_notify, "close_notify", 3, WRITES }, { do_leave, "upload", 4, WRITES }, { do_record, "record", 3, SPOILS },
-	{ do_splice_in, "splice to", 2, SPOILS }, { do_splice_out, "splice from", 3, ANY },
-	{ do_recv, "recvmsg", 16, ANY }, { do_poll, "poll", 5, ANY },
-	{ do_epoll, "epoll", 6, ANY }, { do_ask, "getsockopt, ioctl", 10, ANY },
-	{ do_set, "setsockopt", 7, ANY }, { do_linger, "SO_LINGER", 3, ANY },
-	{ do_timeouts, "SO_RCVTIMEO", 1, ANY }, { do_keys, "TLS_TX, TLS_RX", 2, SPOILS },
-	{ do_shutdown, "shutdown", 2, ANY }, { do_disconnect, "connect", 1, ANY },
-	{ do_dup, "dup", 3, ANY }, { do_pass, "SCM_RIGHTS", 2, ANY },
-	{ do_fork, "fork", 1, ANY }, { do_close, "close", 4, ANY }, { do_die, "kill", 1, ANY },
+	{ do_notify, "close_notify", 3, WRITES }, { do_leave, "upload", 4, WRITES },
+	{ do_record, "record", 3, SPOILS }, { do_splice_in, "splice to", 2, SPOILS },
+	{ do_splice_out, "splice from", 3, ANY }, { do_recv, "recvmsg", 16, ANY },
+	{ do_poll, "poll", 5, ANY }, { do_epoll, "epoll", 6, ANY },
+	{ do_ask, "getsockopt, ioctl", 10, ANY }, { do_set, "setsockopt", 7, ANY },
+	{ do_linger, "SO_LINGER", 3, ANY }, { do_timeouts, "SO_RCVTIMEO", 1, ANY },
+	{ do_keys, "TLS_TX, TLS_RX", 2, SPOILS }, { do_shutdown, "shutdown", 2, ANY },
+	{ do_disconnect, "connect", 1, ANY }, { do_dup, "dup", 3, ANY },
+	{ do_pass, "SCM_RIGHTS", 2, ANY }, { do_fork, "fork", 1, ANY },
+	{ do_close, "close", 4, ANY }, { do_die, "kill", 1, ANY },
 };
 
 static const struct call *any_call(void)
@@ -319,6 +326,16 @@ static bool plausible(int err)
 	return i < n;
 }
 
+/* Another thread may close it before it is used. */
+static int any_fd(void)
+{
+	int i, first = pick(COPIES), fd = -1;
+
+	for (i = 0; fd < 0 && i < COPIES; i++)
+		fd = party.fd[(first + i) % COPIES];
+	return fd;
+}
+
 static void *make_calls(void *task)
 {
 	bool writer = (uintptr_t)task % THREADS == 0;
@@ -332,7 +349,7 @@ static void *make_calls(void *task)
 		if (party.tidy && call->kind != ANY &&
 		    (call->kind == SPOILS || !writer || party.done))
 			continue;
-		ret = call->make(party.fd[pick(COPIES)]);
+		ret = call->make(any_fd());
 		if (ret > LONGEST || ret < -1 || (ret < 0 && !plausible(errno)))
 			wrong("%s gives %zd, errno %d", call->name, ret, errno);
 		count(&chaos->calls);
