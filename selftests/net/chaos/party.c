@@ -366,7 +366,8 @@ void be_party(const struct conn *c, int file, bool tidy, unsigned int task)
 	signal(SIGCHLD, SIG_IGN);
 	party.conn = *c;
 	party.fd[0] = c->fd;
-	party.fd[1] = party.fd[2] = -1;
+	for (i = 1; i < COPIES; i++)
+		party.fd[i] = -1;
 	party.tidy = tidy;
 	party.file = file;
 	party.epoll = epoll_create1(EPOLL_CLOEXEC);
