@@ -108,7 +108,7 @@ static int open_any(struct worker *w, struct conn *c)
 
 static void await_party(pid_t pid, struct conn *c, bool reads)
 {
-	long until = clock_ms(CLOCK_MONOTONIC) + 10 + pick(600);
+	long until = clock_ms(CLOCK_MONOTONIC) + 10 + pick(1500);
 	int status;
 
 	while (!waitpid(pid, &status, WNOHANG)) {

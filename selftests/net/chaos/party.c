@@ -288,8 +288,8 @@ static const struct call {
 	int share;	/* in percent */
 	enum { ANY, WRITES, SPOILS } kind;
 } calls[] = {
-	{ do_send, "send", 17, WRITES }, { do_sendfile, "sendfile", 4, WRITES },
-	{ do_notify, "close_notify", 3, WRITES }, { do_leave, "upload", 4, WRITES },
+	{ do_send, "send", 13, WRITES }, { do_sendfile, "sendfile", 4, WRITES },
+	{ do_notify, "close_notify", 3, WRITES }, { do_leave, "upload", 8, WRITES },
 	{ do_record, "record", 3, SPOILS }, { do_splice_in, "splice to", 2, SPOILS },
 	{ do_splice_out, "splice from", 3, ANY }, { do_recv, "recvmsg", 16, ANY },
 	{ do_poll, "poll", 5, ANY }, { do_epoll, "epoll", 6, ANY },
