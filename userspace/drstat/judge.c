@@ -199,7 +199,7 @@ static void judge_program(struct patient *p, const struct program *one)
 			run = words("%s%s%s", one->mend, again ? " && " : "", again ?: "");
 		find(p, "openssl-conf",
 		     words("%s[%d] has OpenSSL and no kernel TLS: %s has no Options = KTLS. If the "
-			   "program can use it (docs/howto.md), %s%s",
+			   "program is helped by it (docs/howto.md), %s%s",
 			   one->name, one->pid, one->file,
 			   by_hand ? "add it by hand" : "switch it on for all that read the file",
 			   by_hand || !again ? ", and start the program again" : ""),

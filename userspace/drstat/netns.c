@@ -199,8 +199,8 @@ enum xs netns_visit(struct netns *ns)
 	if (err)
 		return bad_netns(*ns->name ? ns->name : "of our own", err);
 	if (unseen && !said)
-		say("the network namespaces of %zu processes are not seen: permission denied; root needs CAP_SYS_PTRACE",
-		    unseen);
+		say("the network namespaces of %zu process%s are not seen: permission denied; root needs CAP_SYS_PTRACE",
+		    unseen, unseen == 1 ? "" : "es");
 	said |= unseen > 0;
 	return XS_OK;
 }

@@ -63,7 +63,7 @@ static void tell_program(FILE *to, const struct patient *p, const struct program
 	else
 		fprintf(to, ": %zu connections, by kernel TLS or without", one->other);
 	fprintf(to, "; %s%s%s%s\n", one->file, *one->file ? " " : "", confs[one->conf],
-		one->cannot && !one->ktls ? "; that gives it no kernel TLS" : "");
+		one->cannot && !one->ktls ? "; nothing is gained by it (docs/howto.md)" : "");
 }
 
 static void tell_unseen(FILE *to, const struct patient *p, bool json)

@@ -329,7 +329,7 @@ PROGRAMS = {
     "Perl LWP": Client(["perl", DIR + "/lwp.pl"], {"lwp.pl": LWP}, answer=ANSWER),
     "Python `asyncio`": Client(["python3", DIR + "/asyncio_client.py"], {"asyncio_client.py": ASYNCIO}),
     "Python requests": Client(["python3", DIR + "/post.py"], {"post.py": REQUESTS}, answer=ANSWER),
-    "rsyslog-openssl": Client(["rsyslogd", "-n", "-i", DIR + "/rsyslog.pid", "-f", DIR + "/rsyslog.conf"],
+    "rsyslogd": Client(["rsyslogd", "-n", "-i", DIR + "/rsyslog.pid", "-f", DIR + "/rsyslog.conf"],
                               {"rsyslog.conf": RSYSLOG}, lasts=True),
     "Ruby": Client(["ruby", DIR + "/client.rb"], {"client.rb": RUBY.replace("OPTIONS", "")}),
     "Ruby, options \\| 8": Client(["ruby", DIR + "/client8.rb"], {
