@@ -113,7 +113,7 @@ name_of() {
 }
 
 in_guest() {
-	"$vm" run --copy "$out/selftests" --timeout 1200 "$@"
+	"$vm" run --copy "$out/selftests" --timeout 1800 "$@"
 }
 
 # in_guest_of ARCH OPTION...: the same where CPUs are another kind.

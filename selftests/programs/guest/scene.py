@@ -94,12 +94,12 @@ def new_log():
         return open("/tmp/program.log", "a+", encoding="utf-8", errors="replace")
 
 
-def start(namespace, argv, log, stdin="/dev/null"):
-    """A program of the release, in a namespace."""
+def start(namespace, argv, log, stdin="/dev/null", conf="/etc/ssl/openssl.cnf"):
+    """A program of the release, in a namespace; CONF is its openssl.cnf."""
     with open(ROOT + stdin, "rb") as given:
         return subprocess.Popen(
             lab.inside(namespace, "chroot", ROOT, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                       "HOME=/root", *argv),
+                       "HOME=/root", "OPENSSL_CONF=" + conf, *argv),
             stdin=given, stdout=log, stderr=log, start_new_session=True)
 
 
