@@ -239,8 +239,8 @@ TEST_F(records, worker_sleeps)
 		conn_await_stalled(c);
 	}
 	ASSERT_TRUE(worker_sleeps());
+	/* An ACK that is under way may end the hold at once. */
 	conn_close(c);
-	EXPECT_EQ(1, drst_stat("CurrHeld"));
 	expect_whole_fin(_metadata, &self->s);
 	expect_hold(_metadata, "Flushed");
 }
