@@ -24,17 +24,14 @@ FIXTURE_VARIANT(records) {
 	struct conn_opts opts;
 };
 
-#define RECORDS_OF(mode)						\
-	FIXTURE_VARIANT_ADD(records, tls12_mode##mode)			\
-		{ mode, { .version = TLS_1_2_VERSION } };		\
-	FIXTURE_VARIANT_ADD(records, tls13_mode##mode)			\
-		{ mode, { .version = TLS_1_3_VERSION } };		\
-	FIXTURE_VARIANT_ADD(records, tls13_ipv6_txrx_mode##mode)	\
-		{ mode, { .family = AF_INET6, .rx = true } }
-
-RECORDS_OF(0);
-RECORDS_OF(1);
-RECORDS_OF(2);
+FIXTURE_VARIANT_ADD(records, tls13_mode0) { 0, { .version = TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(records, tls13_mode1) { 1, { .version = TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(records, tls13_mode2) { 2, { .version = TLS_1_3_VERSION } };
+FIXTURE_VARIANT_ADD(records, tls12_mode2) { 2, { .version = TLS_1_2_VERSION } };
+FIXTURE_VARIANT_ADD(records, tls13_ipv6_txrx_mode0)
+	{ 0, { .family = AF_INET6, .rx = true } };
+FIXTURE_VARIANT_ADD(records, tls13_ipv6_txrx_mode2)
+	{ 2, { .family = AF_INET6, .rx = true } };
 
 static void sender_open(struct scene *s, const struct conn_opts *like, int sndbuf)
 {
