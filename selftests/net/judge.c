@@ -18,7 +18,7 @@
 
 #define WRITTEN_TIMEOUT 300
 #define RANDOM_TIMEOUT 7200
-#define RANDOM_SCRIPTS 100
+#define RANDOM_SCRIPTS 50
 #define FAILURES_MAX 10		/* more say nothing new */
 
 FIXTURE(written) {
