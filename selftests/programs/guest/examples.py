@@ -9,7 +9,7 @@ import threading
 import lab
 from scene import (CERT, DIR, KEY, LIMIT, LISTEN, PORT, ROOT, SIZE, TIME_WAIT, Cannot, Peer, connect, listen, new_log,
                    note, over, sockets, start, until)
-from table import PLAIN, PROGRAMS, SERVER, STUNNEL, USER, VSFTPD
+from table import NGINX, PLAIN, PROGRAMS, SERVER, STUNNEL, USER, VSFTPD
 
 BIG = DIR + "/big"
 BIG_SIZE, ANSWER_SIZE = 4 << 20, 1 << 20
@@ -35,16 +35,7 @@ ssl.engine = "enable"
 ssl.pemfile = "{CERT}"
 ssl.privkey = "{KEY}"
 """
-NGINX = f"""daemon off;
-user root;
-error_log {DIR}/nginx.log;
-events {{ }}
-http {{
-    access_log off;
-    keepalive_requests 1;
-    server {{ listen {SERVER}:{PORT} ssl; http2 on; root {DIR}; ssl_certificate {CERT}; ssl_certificate_key {KEY}; }}
-}}
-"""
+HTTP2 = NGINX.replace("    server {", "    keepalive_requests 1;\n    http2 on;\n    server {")
 GUNICORN = """
 def app(environ, start_response):
     start_response("413 No", [("Content-Length", "2")])
@@ -213,7 +204,7 @@ def plain_leg(mode):
 def http2(mode):
     """nginx answers once and lingers. What it logs then."""
     with Stage(mode) as stage:
-        stage.serve(["nginx", "-c", write("nginx-http2.conf", NGINX)])
+        stage.serve(["nginx", "-c", write("nginx-http2.conf", HTTP2)])
         write("nginx.log", "")
         said = stage.run(["curl", "-sk", "-o", "/tmp/answer", "-w", "%{http_version} %{http_code} %{size_download}",
                           f"https://{SERVER}:{PORT}/file"])
