@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "chaos/chaos.h"
+#include "inbound.h"
 #include "lib/diag.h"
 #include "lib/scene.h"
 
@@ -373,14 +374,6 @@ static void start(void (*task)(struct bed *, int), struct bed *bed, int nr)
 /* Minutes, for orphans that are TCP's alone: a peer of theirs that is gone tells nobody. */
 #define AT_LAST(cond) (EVENTUALLY(cond) || EVENTUALLY(cond) || EVENTUALLY(cond) ||	\
 		       EVENTUALLY(cond) || EVENTUALLY(cond) || EVENTUALLY(cond))
-
-static bool inbound_adds_up(void)
-{
-	return !drst_stat("CurrInHeld") &&
-	       drst_stat("InHeld") == drst_stat("InDelivered") + drst_stat("InClosed") +
-				      drst_stat("InTimedOut") + drst_stat("InOverLimit") +
-				      drst_stat("InMemory");
-}
 
 static void expect_all_over(TEST_ARG, struct bed *bed)
 {
