@@ -179,6 +179,8 @@ TEST_F(queue, put_together_by_tcp)
 	REQUIRE_MODE(cell->mode);
 	open_cell(&self->s, c, cell);
 	sockopt(c->peer, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* A socket in use acknowledges nothing, and the peer must not wait for that. */
+	sockopt(c->peer, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20);
 	reach(_metadata, c, cell->state);
 	peer_send_in_pieces(&self->s, RECORD_LEN);
 	ASSERT_TRUE(conn_await_unread(c));
