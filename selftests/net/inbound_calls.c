@@ -562,7 +562,7 @@ TEST_F(shown, message_that_stays)
 	EXPECT_TRUE(take_message(c));
 }
 
-/* 0 is then the length of a message, and not the end. */
+/* 0 is then the length of a message, and not the end. MSG_PEEK changes nothing here. */
 TEST_F(shown, message_without_data)
 {
 	char control[256], byte;
@@ -578,7 +578,7 @@ TEST_F(shown, message_without_data)
 		SKIP(return, "nothing can be sent there");
 	hold_behind_stamp(_metadata, &self->s, &variant->cell,
 			  SOF_TIMESTAMPING_OPT_TSONLY);
-	EXPECT_EQ(0, recvmsg(c->fd, &msg, MSG_ERRQUEUE));
+	EXPECT_EQ(0, recvmsg(c->fd, &msg, MSG_ERRQUEUE | MSG_PEEK));
 	EXPECT_LT(0, msg.msg_controllen);
 	EXPECT_EQ(-1, recvmsg(c->fd, &msg, MSG_ERRQUEUE));
 	EXPECT_EQ(EAGAIN, errno);
