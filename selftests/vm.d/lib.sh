@@ -113,7 +113,12 @@ variables() {
 # Drops what no run has used for two weeks: earlier kernels and images, and what was cut short.
 # What is half made belongs to another run, and an archive gives it and what is in it old times.
 prune() {
-	find "$cache" -mindepth 2 -maxdepth 2 ! -path "$cache/tmp.*" -type d -mtime +14 -exec rm -rf {} +
+	local old
+
+	# what is cut short in the middle must not keep its name
+	old=$(mktemp -d "$cache/tmp.XXXXXX") &&
+		find "$cache" -mindepth 2 -maxdepth 2 ! -path "$cache/tmp.*" -type d -mtime +14 \
+			-exec mv -t "$old" {} + && rm -rf "$old"
 	find "$cache" -maxdepth 1 -name 'tmp.*' -ctime +1 -exec rm -rf {} +
 	prune_debs
 }

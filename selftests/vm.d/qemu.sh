@@ -73,7 +73,7 @@ probe_kvm() {
 	mapfile -t program <<<"$program"
 	# a group, so that the shell does not tell the world how QEMU died
 	{
-		timeout --kill-after=1 10 "${program[@]}" -accel kvm -smp 2 -m 512 \
+		timeout --kill-after=1 60 "${program[@]}" -accel kvm -smp 2 -m 512 \
 			-kernel "$entry/vmlinuz" -initrd "$entry/initrd" \
 			-append "$(kernel_args) vm.probe" -serial "file:$dir/console" >"$dir/qemu-log" ||
 			true

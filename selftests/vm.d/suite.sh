@@ -7,16 +7,15 @@
 vm=$vmd/../vm
 at_a_time=3 # parts, for beside
 
-# run NAME COMMAND...: COMMAND's TAP, tallied.
+# run NAME COMMAND...: COMMAND's TAP, tallied. Where nobody counts, sum_up finds out.
 run() {
 	local name=$1 log=$out/${1// /-}.tap start=$SECONDS
 	shift
 	echo "== $name"
 	{
-		"$@" </dev/null 2>"$log.err"
+		"$@" </dev/null 2>"$log.err" 8>&-
 		echo "exit $?"
-	} | tee "$log" | "$vmd/tally" "$name" "$log.counts" && cat "$log.counts" >>"$out/counts" ||
-		fail "$name: nobody counted"
+	} | tee "$log" | "$vmd/tally" "$name" "$log.counts"
 	echo $((SECONDS - start)) >"$log.seconds"
 	# of a failed guest this is the kernel's log
 	[ "$(tail -n 1 "$log")" = "exit 0" ] || cat "$log.err"
@@ -50,18 +49,32 @@ beside() {
 	while [ "$(jobs -rp | wc -l)" -ge "$at_a_time" ]; do
 		wait -n
 	done
+	printf '%s\n' "$1" >>"$out/parts"
 	{ said=$(run "$@" 2>&1); printf '%s\n' "$said"; } &
 }
 
+# fail NAME WHY: of a part that was not even begun.
 fail() {
-	say "$1"
-	echo "0 1 0" >>"$out/counts"
+	say "$1: $2"
+	printf '%s\n' "$1" >>"$out/parts"
+	echo "0 1 0" >"$out/${1// /-}.tap.counts"
+}
+
+# The counts of all parts; a part may have died without a word.
+counts() {
+	local part
+	while IFS= read -r part; do
+		cat "$out/${part// /-}.tap.counts" || { say "$part: nobody counted"; echo "0 1 0"; }
+	done <"$out/parts"
 }
 
 # start KERNEL...: all that can take long to make is made here, where it is said aloud.
 start() {
-	local kernel
+	local kernel lock=$top/build/.${out##*/}.lock
 
+	mkdir -p "$top/build"
+	exec 8>"$lock"
+	flock -n 8 || die "another run is at work in ${out#"$top/"}: wait for its end"
 	rm -rf "$out"
 	mkdir -p "$out"
 	for kernel; do
@@ -73,8 +86,8 @@ start() {
 sum_up() {
 	write_rows
 	echo "logs are in ${out#"$top/"}; took $SECONDS seconds"
-	awk '{ p += $1; f += $2; s += $3 }
-		END { print p " passed, " f " failed, " s " skipped"; exit f > 0 || p == 0 }' "$out/counts"
+	counts | awk '{ p += $1; f += $2; s += $3 }
+		END { print p " passed, " f " failed, " s " skipped"; exit f > 0 || p == 0 }'
 }
 
 # install_selftests [ARCH]: in $out, or $out/ARCH, by the kernel's own Makefile: our folder is linked into
@@ -113,7 +126,7 @@ name_of() {
 }
 
 in_guest() {
-	"$vm" run --copy "$out/selftests" --timeout 1800 "$@"
+	"$vm" run --copy "$out/selftests" --timeout 3600 "$@"
 }
 
 # in_guest_of ARCH OPTION...: the same where CPUs are another kind.
