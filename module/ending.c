@@ -25,7 +25,8 @@
 /*
  * How does a hold end if TCP has closed the connection? The error can also come
  * from an ICMP message (IP_RECVERR), which closes nothing. If everything is
- * acknowledged, it is not a time-out.
+ * acknowledged, it is not a time-out, and EPIPE is net/tls's, for a record that
+ * came too late.
  */
 static enum drst_stat drst_ending_closed(const struct drst_outbound *out)
 {
@@ -33,10 +34,13 @@ static enum drst_stat drst_ending_closed(const struct drst_outbound *out)
 
 	switch (out->err ? out->err : sk->sk_err) {
 	case ECONNRESET:
-	case EPIPE:
 		return DRST_STAT_PEER_RESET;
 	case ECONNABORTED:
 		return DRST_STAT_ABORTED;
+	case EPIPE:
+		if (!drst_tcp_flushed(sk))
+			return DRST_STAT_PEER_RESET;
+		fallthrough;
 	default:
 		if (!drst_tcp_flushed(sk))
 			return DRST_STAT_TIMED_OUT;	/* as tcp_write_err() */
@@ -48,9 +52,12 @@ static enum drst_stat drst_ending_closed(const struct drst_outbound *out)
 
 static enum drst_stat drst_ending_flushed(const struct drst_outbound *out)
 {
+	const struct sock *sk = out->hold.sk;
+
 	if (!out->hold.cause)
 		return DRST_STAT_FLUSHED;
-	return drst_sysctl_knob(sock_net(out->hold.sk), DRST_FINAL) ?
+	return drst_sysctl_knob(sock_net(sk), DRST_FINAL) &&
+	       !drst_tcp_fin_resets(sk) ?
 	       DRST_STAT_FIN_SENT : DRST_STAT_RST_SENT;
 }
 

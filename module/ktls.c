@@ -271,7 +271,8 @@ bool drst_ktls_has_open_record(const struct sock *sk)
  * with that lock, so this only tries it: the next ACK brings the caller back.
  *
  * Relies on: push_pending_record() wants tx_lock and the socket lock, as in
- * tls_sw_push_pending_record(). It sets EBADMSG if it cannot encrypt.
+ * tls_sw_push_pending_record(). If it cannot encrypt, it drops the record and sets
+ * EBADMSG, with which the others would stay.
  *
  * Context: process, socket lock held.
  * Return: true while kTLS holds records that can go.
@@ -287,11 +288,12 @@ bool drst_ktls_push(struct sock *sk)
 		ctx->push_pending_record(sk, MSG_DONTWAIT);
 		mutex_unlock(&ctx->tx_lock);
 	}
+	if (sk->sk_err == EBADMSG)
+		WRITE_ONCE(sk->sk_err, 0);
 	/* With nothing in flight no ACK will come to start the worker. */
 	if (drst_tcp_flushed(sk) && !ctx->pending_open_record_frags)
 		sk->sk_write_space(sk);
-	/* The strparser is stopped: it is a sender's, which cannot encrypt. */
-	return drst_ktls_pending(sk) && sk->sk_err != EBADMSG;
+	return drst_ktls_pending(sk);
 }
 
 /**
@@ -462,7 +464,8 @@ struct drst_ktls_events drst_ktls_divert(struct sock *sk,
  * proto, which does nothing here.
  *
  * Relies on: tls_sk_proto_close() ends with ctx->sk_proto->close(), and puts
- * sk_data_ready and sk_write_space from before net/tls back.
+ * sk_data_ready and sk_write_space from before net/tls back. It waits for its worker,
+ * which may wait for room in the send queue, and leaves with an error.
  *
  * Context: process, may sleep. The socket lock is held at entry and exit; it is
  * dropped in between.
@@ -473,6 +476,10 @@ void drst_ktls_teardown_relock(struct sock *sk)
 
 	sock_owned_by_me(sk);
 	tls_get_ctx(sk)->sk_proto = drst_proto_closeless(sk);
+	if (sk->sk_write_pending) {
+		WRITE_ONCE(sk->sk_err, EPIPE);
+		sk_error_report(sk);
+	}
 	release_sock(sk);
 
 	tls->close(sk, 0);

@@ -229,27 +229,49 @@ static void drst_outbound_detach(struct drst_outbound *out)
 	rcu_assign_sk_user_data(sk, NULL);
 }
 
+/* As the shutdown(SHUT_WR) of a process; nothing if there is a FIN already. */
+static void drst_outbound_send_fin(struct sock *sk)
+{
+	sock_owned_by_me(sk);
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	drst_proto_base(sk)->shutdown(sk, SEND_SHUTDOWN);
+}
+
+/* No process has the connection open, and nothing is held: it is TCP's again. */
+static void drst_outbound_tcp_close(struct drst_outbound *out, long timeout)
+{
+	struct sock *sk = out->hold.sk;
+
+	drst_proto_base(sk)->close(sk, timeout);
+	/* sk_wq is in it, on which that close() may have slept. */
+	iput(out->inode);
+}
+
 /*
- * Close the connection by tcp_close(): no process has it open. The stage is OVER,
- * so nothing happens while the socket lock is free.
+ * Leave the connection to tcp_close(). The stage is OVER, so nothing happens while
+ * the socket lock is free. A process that lingers calls tcp_close() itself.
  */
 static void drst_outbound_finish(struct drst_outbound *out, enum drst_stat how)
 {
 	struct sock *sk = out->hold.sk;
+	bool handed;
 
 	lock_sock(sk);
 	if (out->tls)
 		drst_ktls_teardown_relock(sk);
-	/* __tcp_close() must not find a reason for a RST. */
-	if (how == DRST_STAT_FIN_SENT)
+	/* __tcp_close() must not find a reason for a RST before it has sent a FIN. */
+	if (how == DRST_STAT_FIN_SENT) {
 		drst_tcp_discard(sk);
+		drst_outbound_send_fin(sk);
+	}
 	sock_reset_flag(sk, SOCK_LINGER);
 	drst_outbound_detach(out);
+	handed = out->waits;
+	out->handed = handed;
 	release_sock(sk);
 
-	drst_proto_base(sk)->close(sk, 0);
-
-	iput(out->inode);
+	if (!handed)
+		drst_outbound_tcp_close(out, 0);
 }
 
 /*
@@ -260,7 +282,7 @@ static void drst_outbound_end_unlock(struct drst_outbound *out,
 				     enum drst_stat how)
 {
 	struct sock *sk = out->hold.sk;
-	struct net *net = get_net(sock_net(sk));
+	struct net *net = sock_net(sk);	/* sk's, which the hold keeps */
 	u64 flushed = tcp_sk(sk)->bytes_acked - out->acked;
 	bool resets = drst_ending_resets(out, how);
 	int busy = 0;
@@ -278,7 +300,6 @@ static void drst_outbound_end_unlock(struct drst_outbound *out,
 
 	drst_stat_add(net, DRST_STAT_FLUSHED_BYTES, flushed);
 	drst_hold_count(net, &drst_outbound_kind, how);
-	put_net(net);
 
 	complete(&out->done);
 	drst_hold_put(&out->hold);
@@ -317,10 +338,8 @@ static void drst_outbound_enter_tcp_relock(struct drst_outbound *out)
 	WRITE_ONCE(sk->sk_write_space, drst_outbound_write_space);
 	write_unlock_bh(&sk->sk_callback_lock);
 	out->tls = false;
-	if (drst_outbound_has_fin(out)) {
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-		drst_proto_base(sk)->shutdown(sk, SEND_SHUTDOWN);
-	}
+	if (drst_outbound_has_fin(out))
+		drst_outbound_send_fin(sk);
 	drst_outbound_set_stage(out, DRST_TCP);
 	drst_outbound_discard(out);
 
@@ -416,9 +435,8 @@ static void drst_outbound_take(struct drst_outbound *out)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~RCV_SHUTDOWN);
 	WRITE_ONCE(sk->sk_rcvlowat, 1);	/* each byte is thrown away as it comes */
-	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on */
-	drst_forget_recverr(sk);	/* nor give up after an ICMP message, */
-	WRITE_ONCE(sk->sk_err, 0);	/* nor for what came before */
+	sk->sk_sndtimeo = 0;	/* kTLS's worker must not sleep from now on, */
+	drst_forget_recverr(sk);	/* nor give up after an ICMP message */
 	drst_tcp_forget_messages(sk);
 	inet_csk(sk)->icsk_ulp_ops = &drst_outbound_ulp_ops;
 }
@@ -433,6 +451,7 @@ static void drst_outbound_start_relock(struct drst_outbound *out)
 	enum drst_stat how;
 
 	if (drst_ktls_pending(sk)) {
+		WRITE_ONCE(sk->sk_err, 0);	/* what came before stops no record */
 		sk->sk_write_space(sk);
 		drst_outbound_set_stage(out, DRST_KTLS);
 		drst_outbound_kick(out);
@@ -450,6 +469,25 @@ static void drst_outbound_start_relock(struct drst_outbound *out)
 		drst_outbound_kick(out);
 	else
 		drst_outbound_arm(out);
+}
+
+/*
+ * As sk_stream_wait_close(). A limit may end the hold earlier: TCP lingers for the rest
+ * of the time then. If the process leaves first, the hold's work will call tcp_close().
+ * The hold, or the connection that is handed over, pins the module meanwhile.
+ */
+static void drst_outbound_linger(struct drst_outbound *out, long timeout)
+{
+	struct sock *sk = out->hold.sk;
+	bool handed;
+
+	timeout = wait_for_completion_interruptible_timeout(&out->done, timeout);
+	lock_sock(sk);
+	out->waits = false;
+	handed = out->handed;
+	release_sock(sk);
+	if (handed)
+		drst_outbound_tcp_close(out, max(timeout, 0L));
 }
 
 /**
@@ -483,13 +521,14 @@ bool drst_outbound_close_unlock(struct sock *sk, long timeout)
 		return false;
 	}
 	out->awaited = waits;
+	out->waits = waits;
 	refcount_inc(&out->hold.entry.ref);
 	drst_outbound_take(out);
 	drst_outbound_start_relock(out);
 	release_sock(sk);
 
 	if (waits)
-		wait_for_completion_interruptible_timeout(&out->done, timeout);
+		drst_outbound_linger(out, timeout);
 	drst_hold_put(&out->hold);
 	return true;
 }

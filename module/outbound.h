@@ -32,7 +32,9 @@ enum drst_outbound_stage {
  * @stage:	enum drst_outbound_stage
  * @notified:	the connection accepted a close_notify
  * @tls:	net/tls is not torn down yet
- * @awaited:	close() lingers (SO_LINGER), and waits for the end
+ * @awaited:	close() lingers (SO_LINGER), so the hold flushes
+ * @waits:	that close() is still there
+ * @handed:	and it calls tcp_close(), as the hold is over
  */
 struct drst_outbound {
 	struct drst_hold hold;
@@ -47,6 +49,8 @@ struct drst_outbound {
 	bool notified : 1;
 	bool tls : 1;
 	bool awaited : 1;
+	bool waits : 1;
+	bool handed : 1;
 };
 
 /**

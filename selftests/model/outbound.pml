@@ -519,6 +519,8 @@ inline tcp_close()
 		:: st == CLOSE
 		:: st != CLOSE && (unread || linger0) ->
 			pending = true;
+			/* data that came meanwhile resets behind the FIN, if a FIN is promised */
+			assert(how != HOW_FIN || finq);
 			/* tcp_disconnect() sends from need_reset() states only */
 			if
 			:: unread || need_reset(st) -> st = CLOSE; send_rst()
@@ -660,7 +662,11 @@ inline finish()
 		lock();
 		use();
 		if
-		:: how == HOW_FIN -> rcvq = 0
+		:: how == HOW_FIN ->
+			rcvq = 0;
+#ifndef MUTATION_fin_left_to_close
+			queue_fin()
+#endif
 		:: else
 		fi;
 		linger0 = false;
@@ -1022,6 +1028,7 @@ init {
 		:: rcvq = 1
 #ifdef QUIET
 		:: final = true
+		:: final = true; rcvq = 1
 #endif
 #ifdef ROUGH
 		:: linger0 = true

@@ -47,6 +47,25 @@ TEST_F(final, close_wait_unread)
 	expect_fin_instead(_metadata, &self->s, variant->mode);
 }
 
+/* No time for FIN_WAIT2: a RST follows the FIN in any case. */
+TEST_F(final, linger2_negative)
+{
+	struct conn *c = &self->s.conn;
+
+	REQUIRE_MODE(variant->mode);
+	upload(&self->s, variant->family);
+	sockopt(c->fd, IPPROTO_TCP, TCP_LINGER2, -1);
+	conn_close(c);
+	peer_reply(c);
+	if (variant->mode) {
+		expect_reply_taken(_metadata, &self->s);
+		expect_whole_fin_rst(_metadata, &self->s);
+	} else {
+		expect_cut(_metadata, &self->s);
+	}
+	expect_hold(_metadata, variant->mode ? "RstSent" : NULL);
+}
+
 /* It is read as the hold ends. */
 TEST_F(final, set_while_held)
 {

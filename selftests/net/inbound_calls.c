@@ -48,26 +48,6 @@ static void reset_in_cell(TEST_ARG, struct scene *s, const struct cell *cell)
 	reset_in_cell(_metadata, &self->s, &variant->cell);		\
 } while (0)
 
-static void block_sigpipe(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	MUST(!sigprocmask(SIG_BLOCK, &set, NULL));
-}
-
-/* Was there one since the last time? It has to be blocked. */
-static bool sigpipe_came(void)
-{
-	const struct timespec now = { };
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	return sigtimedwait(&set, NULL, &now) == SIGPIPE;
-}
-
 /* The errno of a send(), which has the signal with EPIPE, and with no other. */
 static int send_error(TEST_ARG, const struct conn *c)
 {
@@ -125,7 +105,7 @@ TEST_F(told, once)
 	if (!cell_holds(cell))
 		SKIP(return, "nothing is held");
 	REQUIRE_MODE(cell->mode);
-	block_sigpipe();
+	sigpipe_block();
 	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		counters_note();
 		hold_in_cell(_metadata, s, cell);
@@ -156,7 +136,7 @@ TEST_F(told, once_before_a_limit)
 TEST_F(told, send_first)
 {
 	RESET();
-	block_sigpipe();
+	sigpipe_block();
 	EXPECT_EQ(reset_errno(&variant->cell),
 		  send_error(_metadata, &self->s.conn));
 }
@@ -188,7 +168,7 @@ TEST_F(told, send_after_some_data)
 	char buf[RECORD_LEN];
 
 	RESET();
-	block_sigpipe();
+	sigpipe_block();
 	ASSERT_EQ(sizeof(buf), recv(c->fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(reset_errno(&variant->cell), send_error(_metadata, c));
 }
@@ -249,7 +229,7 @@ TEST_F(told, each_way_to_send)
 	unsigned int i;
 
 	REQUIRE_MODE(variant->cell.mode);
-	block_sigpipe();
+	sigpipe_block();
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		counters_note();
 		reset_in_cell(_metadata, &self->s, &variant->cell);
@@ -299,7 +279,7 @@ TEST_F(told, blocked_sender)
 	fill(_metadata, c);
 	pid = child(c);
 	if (!pid) {
-		block_sigpipe();
+		sigpipe_block();
 		if (send(c->fd, "x", 1, 0) >= 0)
 			_exit(0);
 		_exit(errno + (sigpipe_came() ? 128 : 0));

@@ -896,6 +896,27 @@ TEST_F(shut, pending_alert)
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
+/* ... nor is there a SIGPIPE for it where vanilla finds another error first. */
+TEST_F(shut, pending_alert_bad_record)
+{
+	struct conn *c = &self->s.conn;
+	struct pollfd p = { };
+
+	REQUIRE_MODE(variant->mode);
+	sigpipe_block();
+	conn_nosignal = 0;
+	leave(_metadata, &self->s, ALERT);
+	MUST(!dir_install(&c->rx, c->fd, TLS_RX));
+	peer_send(c, "no record of any TLS", 20);
+	p.fd = c->fd;
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	ASSERT_NE(0, p.revents & POLLERR);
+	ASSERT_EQ(0, shutdown(c->fd, variant->how));
+	conn_close(c);
+	EXPECT_FALSE(sigpipe_came());
+	EXPECT_TRUE(EVENTUALLY(!tls_stat("CurrTxSw")));
+}
+
 /* ... and EPIPE, which it gives for them in LAST_ACK, is no RST of the peer's. */
 TEST_F(shut, pending_alert_behind_fin)
 {

@@ -180,6 +180,65 @@ TEST_F(sockets, linger_until_acknowledged)
 	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
 }
 
+/* A child is the last to close, and lingers. */
+static pid_t close_in_child(TEST_ARG, struct conn *c)
+{
+	pid_t closer = child(c);
+
+	if (!closer) {
+		raise(SIGSTOP);
+		_exit(close(c->fd) != 0);
+	}
+	EXPECT_EQ(closer, waitpid(closer, NULL, WUNTRACED));
+	EXPECT_EQ(0, close(c->fd));
+	c->fd = -1;
+	EXPECT_EQ(0, kill(closer, SIGCONT));
+	EXPECT_TRUE(EVENTUALLY(child_sleeps(closer)));
+	return closer;
+}
+
+/* A limit ends a hold, and not the lingering: TCP goes on with it. */
+TEST_F(sockets, linger_behind_a_limit)
+{
+	struct conn *c = &self->s.conn;
+	pid_t closer;
+	int packets;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	conn_linger(c, 1000);
+	conn_upload(c, BULK);
+	if (variant->mode)
+		drst_set("timeout_ms", 300);
+	closer = close_in_child(_metadata, c);
+	if (variant->mode)
+		ASSERT_TRUE(drst_stat_await("TimedOut", 1));
+	/* the peer's window is full */
+	packets = wire_flow(&self->s.wire, c->port)->packets[SIDE_A];
+	ASSERT_TRUE(WIRE_AWAIT(&self->s.wire, c->port, flow->packets[SIDE_A] > packets));
+	EXPECT_TRUE(child_sleeps(closer));
+	expect_whole_fin(_metadata, &self->s);
+	EXPECT_EQ(0, child_status(closer, 10));
+	expect_hold(_metadata, variant->mode ? "TimedOut" : NULL);
+}
+
+/* ... nor does a signal end more than the wait. */
+TEST_F(sockets, linger_until_a_signal)
+{
+	struct conn *c = &self->s.conn;
+	pid_t closer;
+
+	REQUIRE_MODE(variant->mode);
+	sender_open(&self->s, variant->family);
+	conn_linger(c, 1000);
+	conn_upload(c, BULK);
+	closer = close_in_child(_metadata, c);
+	ASSERT_EQ(0, kill(closer, SIGKILL));
+	EXPECT_EQ(-2, child_status(closer, 10));
+	expect_whole_fin(_metadata, &self->s);
+	expect_hold(_metadata, variant->mode ? "Flushed" : NULL);
+}
+
 /* ... but an owed RST does not wait. */
 TEST_F(sockets, linger_with_time_unread)
 {

@@ -14,6 +14,7 @@
 #include <linux/veth.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -575,4 +576,23 @@ int env_number(const char *name, int otherwise)
 	if (end == text || *end || n < 0 || n > INT_MAX)
 		FATAL(name);
 	return n;
+}
+
+void sigpipe_block(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	MUST(!sigprocmask(SIG_BLOCK, &set, NULL));
+}
+
+bool sigpipe_came(void)
+{
+	const struct timespec now = { };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	return sigtimedwait(&set, NULL, &now) == SIGPIPE;
 }

@@ -105,6 +105,8 @@ long clock_ms(clockid_t clock);	/* what it shows now */
 
 /* A handler that does nothing: the call that a signal interrupts gets EINTR. */
 void signal_nothing(int sig);
+void sigpipe_block(void);
+bool sigpipe_came(void);	/* since the last time; it has to be blocked */
 
 /* This task runs on one CPU, numbered modulo how many there are, or stays on its own. */
 void cpu_run_on(int n);

@@ -260,10 +260,12 @@ size_t stream_length(const struct conn *conn, size_t len)
 	       sizeof(close_notify) + dir_overhead(&conn->tx);
 }
 
+int conn_nosignal = MSG_NOSIGNAL;
+
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags)
 {
 	ssize_t ret = send(conn->fd, content_chunk(conn->sent, len), len,
-			   flags | MSG_NOSIGNAL);
+			   flags | conn_nosignal);
 
 	if (ret > 0) {
 		conn->sent += ret;
@@ -335,7 +337,7 @@ ssize_t record_send(int fd, uint8_t type, const void *data, size_t len, int flag
 	};
 
 	*CMSG_DATA(&control.hdr) = type;
-	return sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
+	return sendmsg(fd, &msg, flags | conn_nosignal);
 }
 
 /* A record that is no data, whole or not at all */

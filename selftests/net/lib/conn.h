@@ -95,7 +95,8 @@ void conn_free(struct conn *conn);
 /* How long the stream of an upload of @len bytes is, close_notify included. */
 size_t stream_length(const struct conn *conn, size_t len);
 
-/* The sender's side. */
+/* The sender's side. MSG_NOSIGNAL, or 0: kTLS keeps it for close(). */
+extern int conn_nosignal;
 void conn_send(struct conn *conn, size_t len);
 ssize_t conn_send_flags(struct conn *conn, size_t len, int flags);
 void conn_leave_open(struct conn *conn);	/* a record with MSG_MORE */
