@@ -155,7 +155,9 @@ static bool drst_calls_read_judge(struct drst_calls_read *read, ssize_t ret)
 
 	lock_sock(sk);
 	in = drst_inbound_of(sk);
-	if (in && ret > 0 && !read->peek)
+	if (in && read->peek)
+		drst_inbound_peeked(in);
+	else if (in && ret > 0)
 		drst_hold_progress(&in->hold);
 	again = ret <= 0 && drst_calls_read_again(read, in, ret);
 	if (in && (read->hidden || !in->hidden))
@@ -485,9 +487,10 @@ int drst_calls_sendpage(struct sock *sk, struct page *page, int offset,
  * @mask: what net/tls's poll() says; is corrected
  *
  * HUP and RDHUP only for a FIN, or if the process has shut the socket down; ERR
- * only for messages in the error queue. IN and OUT are TCP's: neither blocks. A
- * call without a hook may have read everything: queue the work, as poll() cannot
- * sleep. The slock keeps the hold alive; the lock's owner may still modify it.
+ * only for messages in the error queue. IN and OUT as tcp_poll() says of a closed
+ * connection, as neither blocks; @mask can be from before that. A call without a hook
+ * may have read everything: queue the work, as poll() cannot sleep. The slock keeps
+ * the hold alive; the lock's owner may still modify it.
  *
  * Context: process, socket lock not held.
  * Return: false if the reset is not held any more.
@@ -503,11 +506,12 @@ bool drst_calls_poll(struct sock *sk, __poll_t *mask)
 		goto unlock;
 	shutdown = READ_ONCE(in->shutdown);
 	*mask &= ~(EPOLLERR | EPOLLHUP | EPOLLRDHUP);
+	*mask |= EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 	if (!skb_queue_empty_lockless(&sk->sk_error_queue) ||
 	    drst_inbound_other_error(sk))
 		*mask |= EPOLLERR;
 	if (shutdown & RCV_SHUTDOWN)
-		*mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+		*mask |= EPOLLRDHUP;
 	if (shutdown == SHUTDOWN_MASK)
 		*mask |= EPOLLHUP;
 	if (!sock_owned_by_user(sk) && !drst_inbound_undelivered(sk))

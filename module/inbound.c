@@ -76,14 +76,16 @@ static void drst_inbound_wake_calls(struct sock *sk)
 	__poll_t key = EPOLLMSG;
 	struct socket_wq *wq;
 
-	if (test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
-		key |= EPOLLOUT | EPOLLWRNORM;
-	if (sk->sk_rcvlowat > 1)
-		key |= EPOLLIN | EPOLLRDNORM;
 	rcu_read_lock();
 	wq = rcu_dereference(sk->sk_wq);
-	if (skwq_has_sleeper(wq))
+	/* Its barrier pairs with that of tcp_poll() behind SOCK_NOSPACE. */
+	if (skwq_has_sleeper(wq)) {
+		if (test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+			key |= EPOLLOUT | EPOLLWRNORM;
+		if (sk->sk_rcvlowat > 1)
+			key |= EPOLLIN | EPOLLRDNORM;
 		wake_up_interruptible_poll(&wq->wait, key);
+	}
 	rcu_read_unlock();
 }
 
@@ -224,6 +226,20 @@ void drst_inbound_set_told(struct drst_inbound *in, int err)
 	cmpxchg(&in->hold.sk->sk_err, err, 0);	/* SO_ERROR takes no lock */
 }
 
+/**
+ * drst_inbound_peeked() - a call has peeked, which is no progress
+ * @in: the hold
+ *
+ * net/tls takes the records that it peeks at from TCP.
+ *
+ * Context: process, socket lock held.
+ */
+void drst_inbound_peeked(struct drst_inbound *in)
+{
+	sock_owned_by_me(in->hold.sk);
+	in->copied_seq = tcp_sk(in->hold.sk)->copied_seq;
+}
+
 /* ---- the end ---- */
 
 /* Does not drop the hold's reference. */
@@ -236,13 +252,13 @@ static void drst_inbound_end(struct drst_inbound *in, enum drst_stat how)
 	in->over = true;
 	drst_hold_leave(&in->hold, in->state, how);
 	drst_inbound_show_error(in);
-	WRITE_ONCE(sk->sk_state_change, in->hold.state_change);
+	/* Pairs with smp_rmb() in tcp_poll(): who sees no hold sees the error. */
+	smp_store_release(&sk->sk_state_change, in->hold.state_change);
 	WRITE_ONCE(sk->sk_error_report, in->error_report);
 	smp_wmb();	/* pairs with smp_rmb() in drst_inbound_error_report() */
 	rcu_assign_sk_user_data(sk, NULL);
 	drst_hold_count(sock_net(sk), &drst_inbound_kind, how);
 
-	smp_wmb();	/* pairs with smp_rmb() in tcp_poll(), as in tcp_reset() */
 	sk->sk_state_change(sk);
 	sk_error_report(sk);
 }

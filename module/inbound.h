@@ -53,6 +53,7 @@ void drst_inbound_hide_error(struct drst_inbound *in);
 void drst_inbound_show_error(struct drst_inbound *in);
 bool drst_inbound_told(const struct drst_inbound *in);
 void drst_inbound_set_told(struct drst_inbound *in, int err);
+void drst_inbound_peeked(struct drst_inbound *in);
 void drst_inbound_begin(struct sock *sk);
 void drst_inbound_look(struct sock *sk);
 void drst_inbound_check(struct sock *sk);

@@ -248,6 +248,23 @@ TEST_F(visible, list_inbound)
 	EXPECT_EQ(0, listed(text, sizeof(text)));
 }
 
+/* MSG_PEEK is no progress, though kTLS takes the records from TCP for it. */
+TEST_F(visible, list_inbound_peek)
+{
+	const struct cell cell = { 2, variant->family, txrx, TCP_ESTABLISHED,
+				   TLS_1_3_VERSION };
+	char buf[RECORDS * RECORD_LEN];
+	struct line line;
+
+	REQUIRE_MODE(2);
+	hold_in_cell(_metadata, &self->s, &cell);
+	ASSERT_TRUE(EVENTUALLY(listed_one(&line) && line.idle >= 300));
+	EXPECT_LT(0, recv(self->s.conn.fd, buf, sizeof(buf), MSG_PEEK));
+	ASSERT_TRUE(listed_one(&line));
+	EXPECT_LE(300, line.idle);
+	expect_delivered(_metadata, &self->s.conn, &cell);
+}
+
 /* The line of the trace with this event and this connection, up to its end */
 static const char *traced(char *text, size_t size, const char *event,
 			  const struct conn *c,
