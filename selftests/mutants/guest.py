@@ -74,7 +74,8 @@ def run(test, seconds):
         # what hangs in the kernel does not die of it: it is left behind
         running.kill()
         return False, late.stdout or b""
-    return running.returncode == 0, said
+    # where no test has that name, the harness is content
+    return running.returncode == 0 and b"\nok 1 " in said, said
 
 
 def reach(programs):

@@ -96,12 +96,14 @@ def lines_reached(directory, objects, gcov):
 
 def count_lines(programs, selftests, out):
     """Runs each test by itself; leaves OUT/reach.tar."""
-    out.mkdir(parents=True, exist_ok=True)
+    new = out / "new"
+    new.mkdir(parents=True, exist_ok=True)
     done = vm(TOP, "run", "--kernel", "gcov", "--timeout", 6000, "--copy", selftests, "--copy",
-              HERE / "guest.py", "--copy-out", "reach.tar", "--copy-out-to", out, "--log",
+              HERE / "guest.py", "--copy-out", "reach.tar", "--copy-out-to", new, "--log",
               out / "log", "--", "./guest.py", "reach", *programs)
     (out / "said").write_text(done.stdout + done.stderr)
     checked(done, "the tests of " + " ".join(programs))
+    (new / "reach.tar").rename(out / "reach.tar")
 
 
 def reach_of(programs, objects, gcov, selftests, out):
@@ -168,8 +170,8 @@ def order(tests):
 
 # ---- one mutant ----
 
-def judged_on(kernel, tree, selftests, tests, seconds):
-    """(noticed?, by what)"""
+def judged_on(kernel, tree, selftests, tests, seconds, again=True):
+    """(noticed?, by what). What says nothing of the kernel may be this machine's, and is tried again."""
     (tree / "tests").write_text("\n".join(tests) + "\n")
     # the last test of all may begin at the end, and have to fail twice
     longest = max(float(test.split(" ", 1)[0]) for test in tests)
@@ -185,11 +187,12 @@ def judged_on(kernel, tree, selftests, tests, seconds):
         return True, noticed[0]
     bad = [line for line in done.stderr.splitlines()
            if re.search(r"BUG|WARNING|Oops|KASAN|insmod|blocked for|unreferenced|rmmod", line)]
-    if done.returncode == 125:
-        said = bad[0] if bad else "the guest failed"
-        return True, re.sub(r"\[ *[\d.]+\] ?|vm: the guest failed: ", "", said)[:90]
-    if done.returncode == 124:
-        return True, "took too long"
+    if done.returncode == 125 and bad:
+        return True, re.sub(r"\[ *[\d.]+\] ?|vm: the guest failed: ", "", bad[0])[:90]
+    if done.returncode in (124, 125):
+        if again:
+            return judged_on(kernel, tree, selftests, tests, seconds, again=False)
+        return True, "took too long" if done.returncode == 124 else "the guest failed"
     raise RuntimeError(f"status {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
 
 
