@@ -509,6 +509,7 @@ TEST_F(lifecycle, vanilla_again_after_removal)
  */
 struct removals {
 	int count;	/* odd while one is under way */
+	int rounds;	/* of that process: connections that delivered all */
 };
 
 static bool ulp_tls(struct conn *c, volatile struct removals *removals)
@@ -522,28 +523,43 @@ static bool ulp_tls(struct conn *c, volatile struct removals *removals)
 	return false;
 }
 
-/* Not a byte is lost of what they send meanwhile. */
-static void open_for_ever(struct scene *s, struct removals *removals)
+/* Not a byte is lost of what they send meanwhile. The longer ones are held under the module. */
+static void open_for_ever(struct scene *s, volatile struct removals *removals)
 {
 	struct conn_opts opts = { 0 };
 	struct conn *c = &s->conn;
 	struct result res;
 	unsigned int i;
+	size_t len;
 
 	for (i = 0;; i++) {
+		len = i % 3 ? SMALL : BULK;
 		opts.family = families[i % n_families()];
 		conn_connect(c, &s->bed, &opts);
 		if (ulp_tls(c, removals)) {
 			dir_init(&c->tx, TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128, 1);
 			MUST(!dir_install(&c->tx, c->fd, TLS_TX));
-			conn_upload(c, SMALL);
+			conn_upload(c, len);
 			conn_close(c);
 			peer_finish(c, &res);
-			MUST(res.intact && res.alert && res.plain == SMALL);
+			MUST(res.intact && res.alert && res.plain == len);
 			MUST(!res.final);
+			removals->rounds++;
 		}
 		conn_free(c);
 	}
+}
+
+/*
+ * A connection has begun since, and has delivered all. A peer_finish() that hangs gives up
+ * sooner than this, so that the process says what is wrong.
+ */
+static bool round_ends(const volatile struct removals *removals)
+{
+	int before = removals->rounds;
+
+	return EVENTUALLY(removals->rounds > before + 1) ||
+	       EVENTUALLY(removals->rounds > before + 1);
 }
 
 /*
@@ -552,7 +568,7 @@ static void open_for_ever(struct scene *s, struct removals *removals)
  */
 TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 {
-	struct removals *removals;
+	volatile struct removals *removals;
 	int rounds, status;
 	pid_t pid;
 
@@ -568,17 +584,20 @@ TEST_F_TIMEOUT(lifecycle, reload_under_new_connections, 600)
 	ASSERT_LT(0, pid);
 	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
 		EXPECT_EQ(0, drst_load(self->ko, ""));
+		ASSERT_TRUE(round_ends(removals));
+		EXPECT_TRUE(EVENTUALLY(drst_stat("Held")));
 		__sync_fetch_and_add(&removals->count, 1);
 		EXPECT_TRUE(drst_unloaded());
 		__sync_fetch_and_add(&removals->count, 1);
+		ASSERT_TRUE(round_ends(removals));
 	}
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 }
 
-/* EIO and ENOENT are fine. */
-static void read_for_ever(void)
+/* EIO and ENOENT are fine. @reads: of each file, how many gave something. */
+static void read_for_ever(volatile int *reads)
 {
 	static const char *const files[] = {
 		"/proc/thread-self/net/tls_drst", "/proc/thread-self/net/tls_drst_stat",
@@ -589,27 +608,39 @@ static void read_for_ever(void)
 	for (i = 0;; i = !i) {
 		fd = open(files[i], O_RDONLY | O_CLOEXEC);
 		while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
-			;
+			reads[i]++;
 		close(fd);
 	}
+}
+
+/* The files are there only while the module is. */
+static bool both_are_read(const volatile int *reads)
+{
+	int before[] = { reads[0], reads[1] };
+
+	return EVENTUALLY(reads[0] > before[0] && reads[1] > before[1]);
 }
 
 /* Whoever reads the files meanwhile sees them, or does not. */
 TEST_F_TIMEOUT(lifecycle, files_read_across_reloads, 600)
 {
+	volatile int *reads;
 	int rounds, status;
 	pid_t pid;
 
 	REQUIRE_KO();
+	reads = mmap(NULL, 2 * sizeof(*reads), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, reads);
 	pid = fork();
 	if (!pid) {
 		MUST(!prctl(PR_SET_PDEATHSIG, SIGKILL));
-		read_for_ever();
+		read_for_ever(reads);
 	}
 	ASSERT_LT(0, pid);
 	for (rounds = env_number("RELOADS", 5); rounds; rounds--) {
 		EXPECT_EQ(0, drst_load(self->ko, ""));
-		pause_ms(20);
+		EXPECT_TRUE(both_are_read(reads));
 		EXPECT_TRUE(drst_unloaded());
 	}
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
