@@ -846,9 +846,11 @@ TEST_F(closing, beside_recv_and_reset)
 
 	REQUIRE_MODE(variant->mode);
 	conn_open(c, &self->s.bed, &defaults);
+	sockopt(c->peer, IPPROTO_TCP, TCP_NODELAY, 1);
 	close_beside(_metadata, &self->s, &sitter, sit_in_recv, SYS_recvfrom);
 	peer_upload(c, RECORDS, RECORD_LEN);
 	peer_notify(c);
+	peer_await_sent(c);
 	peer_reset(c);
 	ASSERT_EQ(0, pthread_join(sitter.thread, NULL));
 	if (variant->mode == 2) {
