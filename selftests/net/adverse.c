@@ -264,6 +264,8 @@ TEST_F(greedy, writes_while_held)
 	greedy_open(_metadata, s, variant);
 	conn_close(c);
 	if (variant->mode) {
+		/* The peer acknowledges nothing more while it writes, however long that takes. */
+		drst_set("timeout_ms", 600000);
 		ASSERT_EQ(8 * MIB, peer_flood(c, 8 * MIB));
 		expect_reply_taken(_metadata, s);
 	} else if (!variant->unread) {
@@ -582,11 +584,11 @@ TEST_F(dead, link_down)
 	if (!variant->mode)
 		SKIP(return, "nobody sees the RST of vanilla: path_comes_back");
 	REQUIRE_MODE(variant->mode);
-	drst_set("timeout_ms", 300);
 	hold(_metadata, &self->s, variant->owing);
 	link_set_up(&self->s.bed, SIDE_B, false);
 	conn_close(&self->s.conn);
 	EXPECT_EQ(1, drst_stat("CurrHeld"));
+	drst_set("timeout_ms", 300);
 	if (variant->owing)
 		expect_hold(_metadata, "TimedOut");
 	else
