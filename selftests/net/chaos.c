@@ -375,6 +375,21 @@ static void start(void (*task)(struct bed *, int), struct bed *bed, int nr)
 #define AT_LAST(cond) (EVENTUALLY(cond) || EVENTUALLY(cond) || EVENTUALLY(cond) ||	\
 		       EVENTUALLY(cond) || EVENTUALLY(cond) || EVENTUALLY(cond))
 
+/* Chance has it all happen, if there is time. */
+#define TIME_FOR_HOLDS 60
+#define TIME_FOR_RELOADS 600
+
+static void expect_chaos(TEST_ARG, int seconds)
+{
+	EXPECT_LT(0, chaos->connections);
+	if (seconds >= TIME_FOR_HOLDS) {
+		EXPECT_LT(0, chaos->judged);
+		EXPECT_TRUE(chaos->held || !drst_present());
+	}
+	if (seconds >= TIME_FOR_RELOADS && getenv("TLS_DRST_KO") && drst_present())
+		EXPECT_LT(0, chaos->reloads);
+}
+
 static void expect_all_over(TEST_ARG, struct bed *bed)
 {
 	const char *ko = getenv("TLS_DRST_KO");
@@ -400,13 +415,14 @@ static void expect_all_over(TEST_ARG, struct bed *bed)
 TEST_F_TIMEOUT(chaos, all_at_once, 7200)
 {
 	int workers = env_number("CHAOS_WORKERS", 4), i, status;
+	int seconds = env_number("CHAOS_SECONDS", 10);
 
 	REQUIRE_MODE(drst_present());
 	for (i = 0; i < workers; i++)
 		start(i % 4 == 3 ? wander : work, &self->bed, i);
 	start(look_and_change, &self->bed, i++);
 	start(change_module, &self->bed, i++);
-	pause_ms(env_number("CHAOS_SECONDS", 10) * 1000);
+	pause_ms(seconds * 1000);
 	chaos->over = true;
 	while (wait(&status) > 0)
 		EXPECT_EQ(0, status);
@@ -414,6 +430,7 @@ TEST_F_TIMEOUT(chaos, all_at_once, 7200)
 		TH_LOG("%s", chaos->first);
 	}
 	expect_all_over(_metadata, &self->bed);
+	expect_chaos(_metadata, seconds);
 	TH_LOG("CHAOS_SEED=%d: %ld connections, %ld judged, %ld calls",
 	       env_number("CHAOS_SEED", 1), chaos->connections, chaos->judged, chaos->calls);
 	TH_LOG("%ld close_notify, %ld held, %ld inbound, %ld namespaces, %ld reloads",

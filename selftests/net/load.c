@@ -266,6 +266,11 @@ TEST_F_TIMEOUT(load, held_at_once, 3600)
 	EXPECT_TRUE(drst_settled());
 	EXPECT_EQ(total, drst_stat("RstSent"));
 	EXPECT_TRUE(EVENTUALLY(tcp_sockets() == 0));
+	/* With fewer, what the kernel keeps would hide that all of it leaked. */
+	if (taken / 2 <= SLABS_KEPT) {
+		TH_LOG("too few to see slabs leak");
+		return;
+	}
 	EXPECT_TRUE(EVENTUALLY(slab_bytes() - slabs < taken / 2 + SLABS_KEPT));
 }
 
