@@ -30,8 +30,37 @@ FIXTURE(hostile) {
 	struct booty *booty;
 	pid_t pid;
 	long refs;
-	long timeout_ms, max_hold_ms, max_held;
 };
+
+/*
+ * The limits of init_net are left as they were found by the first process alone, after
+ * the last test: whatever has become of the tests' own processes.
+ */
+static pid_t first_process;
+static long found_timeout_ms, found_max_hold_ms, found_max_held;
+
+static void limits_restore(void)
+{
+	drst_set("timeout_ms", found_timeout_ms);
+	drst_set("max_hold_ms", found_max_hold_ms);
+	drst_set("max_held", found_max_held);
+}
+
+static void __attribute__((constructor)) limits_find(void)
+{
+	first_process = getpid();
+	if (!drst_present())
+		return;
+	found_timeout_ms = drst_get("timeout_ms");
+	found_max_hold_ms = drst_get("max_hold_ms");
+	found_max_held = drst_get("max_held");
+}
+
+static void __attribute__((destructor)) limits_left(void)
+{
+	if (getpid() == first_process && drst_present())
+		limits_restore();
+}
 
 FIXTURE_SETUP(hostile)
 {
@@ -41,10 +70,7 @@ FIXTURE_SETUP(hostile)
 	MUST(!pipe(self->booty->done));
 	if (!drst_present())
 		return;
-	self->refs = drst_users();
-	self->timeout_ms = drst_get("timeout_ms");
-	self->max_hold_ms = drst_get("max_hold_ms");
-	self->max_held = drst_get("max_held");
+	self->refs = drst_users_before();
 	drst_set("timeout_ms", TIMEOUT_MS);
 	drst_set("max_hold_ms", MAX_HOLD_MS);
 	drst_set("max_held", MAX_HELD);
@@ -52,11 +78,8 @@ FIXTURE_SETUP(hostile)
 
 FIXTURE_TEARDOWN(hostile)
 {
-	if (!drst_present())
-		return;
-	drst_set("timeout_ms", self->timeout_ms);
-	drst_set("max_hold_ms", self->max_hold_ms);
-	drst_set("max_held", self->max_held);
+	if (drst_present())
+		limits_restore();
 }
 
 static void become_nobody(void)
@@ -133,7 +156,7 @@ static void expect_free_again(TEST_ARG, FIXTURE_DATA(hostile) *self)
 {
 	EXPECT_EQ(3, self->booty->refused);
 	EXPECT_EQ(MAX_HELD, self->booty->held);
-	EXPECT_TRUE(EVENTUALLY(drst_users() == self->refs)) {
+	EXPECT_TRUE(EVENTUALLY(drst_users() <= self->refs)) {
 		TH_LOG("%ld references on the module, not %ld", drst_users(),
 		       self->refs);
 	}
@@ -162,8 +185,8 @@ TEST_F(hostile, unreachable_peers)
 TEST_F(hostile, limits_lowered_later)
 {
 	REQUIRE_MODE(1);
-	drst_set("timeout_ms", self->timeout_ms);
-	drst_set("max_hold_ms", self->max_hold_ms);
+	drst_set("timeout_ms", found_timeout_ms);
+	drst_set("max_hold_ms", found_max_hold_ms);
 	start(_metadata, self, cut_off);
 	expect_done(_metadata, self);
 	EXPECT_EQ(MAX_HELD, self->booty->held);
