@@ -156,6 +156,13 @@ long drst_users(void)
 	return strtol(text, NULL, 10);
 }
 
+long drst_users_before(void)
+{
+	/* Others on this machine may have some that stay. */
+	(void)EVENTUALLY(!drst_users());
+	return drst_users();
+}
+
 static long stat_since(const char *path, const char *text_before,
 		       const char *prefix, const char *name)
 {

@@ -63,6 +63,9 @@ int drst_try(const char *knob, const char *text);
  */
 long drst_users(void);
 
+/* The same at the start of a test, when what the one before has left is gone. */
+long drst_users_before(void);
+
 /* A counter of /proc/net/tls_drst_stat, without its prefix TlsDrst. */
 long drst_stat(const char *name);
 bool drst_stat_await(const char *name, long value);
