@@ -28,8 +28,11 @@
 #endif
 
 #define WAIT_MS 10000
-/* A close() that waits for the peer takes longer: the peer is this process. */
-#define CLOSE_MS 1000
+/*
+ * A close() that waits for the peer takes longer: the peer is this process. A slow machine
+ * encrypts for a while here what kTLS still holds.
+ */
+#define CLOSE_MS 5000
 #define RCVBUF_SMALL 16384
 #define SNDBUF_ALL (32 << 20)
 
@@ -512,12 +515,16 @@ size_t peer_flood(struct conn *conn, size_t len)
 {
 	static const uint8_t junk[16384];
 	struct timeval tv = { .tv_sec = 5 };
-	size_t done = 0;
+	size_t done = 0, left;
 	ssize_t got = 0;
 
 	MUST(!setsockopt(conn->peer, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
-	for (; done < len && got >= 0; done += got > 0 ? got : 0)
-		got = send(conn->peer, junk, sizeof(junk), MSG_NOSIGNAL);
+	/* A send that SO_SNDTIMEO ends takes a part only. */
+	for (; done < len && got >= 0; done += got > 0 ? got : 0) {
+		left = len - done;
+		got = send(conn->peer, junk, left < sizeof(junk) ? left : sizeof(junk),
+			   MSG_NOSIGNAL);
+	}
 	conn->replied += done;
 	return done;
 }
