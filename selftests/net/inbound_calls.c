@@ -124,10 +124,10 @@ TEST_F(told, once_before_a_limit)
 	if (!cell_holds(&variant->cell))
 		SKIP(return, "nothing is held");
 	REQUIRE_MODE(variant->cell.mode);
-	drst_set("timeout_ms", 1000);
 	hold_in_cell(_metadata, &self->s, &variant->cell);
 	ASSERT_EQ(1, recv(c->fd, &byte, 1, 0));
 	EXPECT_EQ(reset_errno(&variant->cell), so_error(c));
+	drst_set("timeout_ms", 1000);
 	ASSERT_TRUE(drst_stat_await("InTimedOut", 1));
 	EXPECT_EQ(0, so_error(c));
 }

