@@ -39,7 +39,8 @@ struct client {
 	int reply;		      /* the final reply, 0: none yet */
 	char reply_text[1024];
 	int preliminary;    /* replies 1xx so far */
-	bool lost_control;  /* no final reply will come */
+	bool under_way;	    /* one of them to the transfer: there may be a file */
+	enum xs lost;	    /* no final reply will come: the control connection's end */
 	bool is_ftps;	    /* the server keeps parts as we do, and goes on in them */
 	uint64_t resume_at; /* bytes that are there already */
 	struct progress progress;
@@ -67,15 +68,25 @@ fail(struct client *cl, enum xs status, const char *fmt, ...)
 	return status;
 }
 
+static enum xs control_status(enum ctl_status st)
+{
+	switch (st) {
+	case CTL_OK:
+		return XS_COMPLETE;
+	case CTL_TIMEOUT:
+		return XS_TIMEOUT;
+	case CTL_PROTOCOL:
+		return XS_PROTOCOL;
+	default:
+		return XS_NETWORK;
+	}
+}
+
 static enum xs control_failed(struct client *cl, enum ctl_status st)
 {
-	enum xs status = st == CTL_TIMEOUT  ? XS_TIMEOUT :
-			 st == CTL_PROTOCOL ? XS_PROTOCOL :
-					      XS_NETWORK;
+	enum xs status = control_status(st);
 
-	if (st == CTL_OK)
-		return XS_COMPLETE;
-	return fail(cl, status, "control connection: %s", cl->c->why);
+	return status ? fail(cl, status, "control connection: %s", cl->c->why) : status;
 }
 
 static enum xs stream_failed(struct client *cl, struct tls_stream *s, enum ts_status st,
@@ -288,6 +299,54 @@ static bool ask_mtime(struct client *cl)
 	       control_mdtm_time(cl->c->reply.last, &cl->mtime);
 }
 
+/*
+ * A no says more than how the data connection went down with it, by a reset or by a time-out: a
+ * full disk, for one. But 425 and 426 are about that connection.
+ */
+static bool says_why(const struct client *cl)
+{
+	return cl->reply >= 400 && cl->reply != 425 && cl->reply != 426;
+}
+
+/* The control connection spoke amid a transfer. Return: whether to stop. */
+static bool watch_control(void *arg)
+{
+	struct client *cl = arg;
+
+	for (;;) {
+		enum ctl_status st = count_reply(cl, control_try_reply(cl->c));
+
+		if (st == CTL_WAIT)
+			return false;
+		if (st != CTL_OK) {
+			cl->lost = control_failed(cl, st);
+			return true;
+		}
+		if (code(cl) >= 200)
+			keep_reply(cl);
+		if (code(cl) >= 400)
+			return true;
+	}
+}
+
+/* Where the data failed they are the failure to tell, and no reply need come. */
+static void await_final_reply(struct client *cl, bool well)
+{
+	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
+		cl->c->timeout_ms = LAST_REPLY_MS;
+	while (!cl->reply && !cl->lost) {
+		enum ctl_status st = count_reply(cl, control_reply(cl->c));
+
+		if (st != CTL_OK) {
+			cl->lost = control_status(st);
+			if (well)
+				control_failed(cl, st);
+		} else if (code(cl) >= 200) {
+			keep_reply(cl);
+		}
+	}
+}
+
 /* ------------------------------------------------------------------ the data connection */
 
 /* Ask for a port; EPSV first, for it has no address to be wrong (RFC 2428 s. 3). */
@@ -378,6 +437,20 @@ static enum xs secure_data(struct client *cl, struct tls_stream *data)
 	return XS_COMPLETE;
 }
 
+/* Active: the server connects, unless it says that it cannot. */
+static enum xs accept_data(struct client *cl, const union net_addr *server, int fd, int *conn)
+{
+	int64_t deadline = io_now() + cl->o->tune.timeout_ms;
+
+	do {
+		if (watch_control(cl))
+			return fail(cl, cl->lost ? cl->lost : XS_NETWORK,
+				    "data connection: the server made none");
+		*conn = net_accept(fd, server, tls_stream_fd(cl->c->s), io_left(deadline));
+	} while (*conn == -ECANCELED);
+	return *conn < 0 ? no_data(cl, *conn) : XS_COMPLETE;
+}
+
 /* The command, its preliminary reply, and where we listened the connection. */
 static enum xs command_data(struct client *cl, const char *verb, const union net_addr *server,
 			    int *fd)
@@ -389,14 +462,26 @@ static enum xs command_data(struct client *cl, const char *verb, const union net
 		xs = ask(cl, "350", "REST %" PRIu64, cl->resume_at);
 	if (!xs)
 		xs = ask(cl, "1", "%s%s%s", verb, *cl->path ? " " : "", cl->path);
-	if (xs || !cl->o->active)
+	if (xs)
 		return xs;
-	conn = net_accept(*fd, server, cl->o->tune.timeout_ms);
-	if (conn < 0)
-		return no_data(cl, conn);
+	cl->under_way = true;
+	if (!cl->o->active)
+		return XS_COMPLETE;
+	xs = accept_data(cl, server, *fd, &conn);
+	if (xs)
+		return xs;
 	close(*fd);
 	*fd = conn;
 	return XS_COMPLETE;
+}
+
+/* The transfer has begun, but has no data connection: the server may say why. */
+static enum xs no_transfer(struct client *cl, enum xs xs)
+{
+	if (!cl->under_way)
+		return xs;
+	await_final_reply(cl, false);
+	return xs != XS_CERT && xs != XS_LOCAL && says_why(cl) ? XS_REFUSED : xs;
 }
 
 static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_stream **data)
@@ -405,6 +490,7 @@ static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_st
 	enum xs xs;
 	int fd = -1;
 
+	cl->under_way = false;
 	if (net_peer(tls_stream_fd(cl->c->s), &server) < 0)
 		return no_data(cl, -errno);
 	xs = cl->o->active ? listen_data(cl, &fd) : connect_data(cl, &server, &fd);
@@ -412,58 +498,17 @@ static enum xs begin_transfer(struct client *cl, const char *verb, struct tls_st
 		xs = command_data(cl, verb, &server, &fd);
 	if (xs) {
 		io_close(fd);
-		return xs;
+		return no_transfer(cl, xs);
 	}
 	*data = tls_stream_new(fd);
-	if (!*data)
-		return fail(cl, XS_LOCAL, "no memory");
-	xs = secure_data(cl, *data);
-	if (xs)
-		tls_stream_free(*data);
-	return xs;
+	xs = *data ? secure_data(cl, *data) : fail(cl, XS_LOCAL, "no memory");
+	if (!xs)
+		return xs;
+	tls_stream_free(*data);
+	return no_transfer(cl, xs);
 }
 
 /* ------------------------------------------------------------------ the outcome */
-
-/* The control connection spoke during an upload. Return: whether to stop. */
-static bool watch_control(void *arg)
-{
-	struct client *cl = arg;
-
-	for (;;) {
-		enum ctl_status st = count_reply(cl, control_try_reply(cl->c));
-
-		if (st == CTL_WAIT)
-			return false;
-		if (st != CTL_OK) {
-			control_failed(cl, st);
-			cl->lost_control = true;
-			return true;
-		}
-		if (code(cl) >= 200)
-			keep_reply(cl);
-		if (code(cl) >= 400)
-			return true;
-	}
-}
-
-/* Where the data failed they are the failure to tell, and no reply need come. */
-static void await_final_reply(struct client *cl, bool well)
-{
-	if (!well && cl->c->timeout_ms > LAST_REPLY_MS)
-		cl->c->timeout_ms = LAST_REPLY_MS;
-	while (!cl->reply && !cl->lost_control) {
-		enum ctl_status st = count_reply(cl, control_reply(cl->c));
-
-		if (st != CTL_OK) {
-			cl->lost_control = true;
-			if (well)
-				control_failed(cl, st);
-		} else if (code(cl) >= 200) {
-			keep_reply(cl);
-		}
-	}
-}
 
 static enum xs why_stopped(struct client *cl)
 {
@@ -471,9 +516,9 @@ static enum xs why_stopped(struct client *cl)
 
 	if (t->local_err)
 		return fail(cl, XS_LOCAL, "%s: %s", cl->o->file, t->why);
-	if (t->aborted && !cl->lost_control)
+	if (t->aborted && !cl->lost)
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
-	return fail(cl, XS_NETWORK, "stopped by a signal");
+	return fail(cl, cl->lost ? cl->lost : XS_NETWORK, "stopped by a signal");
 }
 
 /* What the end of the data connection says by itself. */
@@ -517,12 +562,7 @@ static enum xs put_status(struct client *cl)
 
 	if (reset_after_all(cl))
 		return XS_COMPLETE;
-	/*
-	 * A no says more than how the data connection went down with it, by a reset or by a
-	 * time-out: a full disk, for one. But 425 and 426 are about that connection.
-	 */
-	if (cl->transfer.end != TS_OK && !cl->transfer.local_err && cl->reply >= 400 &&
-	    cl->reply != 425 && cl->reply != 426)
+	if (cl->transfer.end != TS_OK && !cl->transfer.local_err && says_why(cl))
 		return fail(cl, XS_REFUSED, "server said %d %s", cl->reply, cl->reply_text);
 	xs = data_outcome(cl);
 	return xs ? xs : reply_status(cl);
@@ -634,7 +674,7 @@ static enum xs finish_atomic(struct client *cl, enum xs xs)
 	bool gone = false;
 
 	/* ftps serve has a part of it. */
-	for (int i = 0; xs && i < 2 && !cl->lost_control && !io_stop; i++)
+	for (int i = 0; xs && i < 2 && !cl->lost && !io_stop; i++)
 		gone |= control_send(cl->c, "DELE %s%s", cl->path, i ? ".partial" : "") == CTL_OK &&
 			control_reply(cl->c) == CTL_OK && code(cl) / 100 == 2;
 	if (xs && !gone)
@@ -748,7 +788,7 @@ static enum xs put(struct client *cl)
 	if (!xs)
 		xs = put_status(cl);
 	close(fd);
-	return cl->o->atomic && cl->began ? finish_atomic(cl, xs) : xs;
+	return cl->o->atomic && cl->under_way ? finish_atomic(cl, xs) : xs;
 }
 
 /*
@@ -848,7 +888,7 @@ static enum xs ls(struct client *cl)
 /* Say goodbye, without caring much whether it is heard. */
 static void quit(struct client *cl)
 {
-	if (cl->c && !cl->lost_control && !io_stop) {
+	if (cl->c && !cl->lost && !io_stop) {
 		cl->c->timeout_ms = QUIT_MS;
 		if (control_send(cl->c, "QUIT") == CTL_OK)
 			control_reply(cl->c);

@@ -203,16 +203,22 @@ bool net_no_room(int err)
 	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
 }
 
-int net_accept(int fd, const union net_addr *host, int timeout_ms)
+int net_accept(int fd, const union net_addr *host, int other_fd, int timeout_ms)
 {
 	int64_t deadline = io_now() + timeout_ms;
 
 	while (io_left(deadline)) {
+		struct pollfd p[2] = {
+			{ .fd = fd, .events = POLLIN },
+			{ .fd = other_fd, .events = POLLIN },
+		};
 		union net_addr from;
-		int conn, r = io_wait(fd, POLLIN, io_left(deadline));
+		int conn, r = io_poll(p, 2, io_left(deadline));
 
 		if (r < 0 && (r != -EINTR || io_stop))
 			return r;
+		if (r > 0 && !p[0].revents)
+			return -ECANCELED;
 		conn = r > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 		if (conn < 0 && r > 0 && net_no_room(errno))
 			return -errno;

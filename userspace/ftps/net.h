@@ -78,13 +78,14 @@ bool net_no_room(int err);
  * net_accept() - accept a connection from one host only
  * @fd: the listening socket
  * @host: who may come; the port does not matter
+ * @other_fd: when this is readable, and nobody has come, it is -ECANCELED; -1 for none
  * @timeout_ms: how long to wait for it
  *
  * A stranger who is quicker is sent away, and the wait goes on (RFC 2577 s. 4).
  *
- * Return: the socket, or a negative errno (-ETIMEDOUT; -EINTR: a signal asks us to stop).
+ * Return: the socket, or a negative errno (-ETIMEDOUT; -EINTR: a signal asks us to stop; -ECANCELED).
  */
-int net_accept(int fd, const union net_addr *host, int timeout_ms);
+int net_accept(int fd, const union net_addr *host, int other_fd, int timeout_ms);
 
 /**
  * net_parse() - an address from text, without asking any resolver

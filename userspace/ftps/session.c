@@ -520,7 +520,7 @@ static int connect_data(struct session *s)
 	union net_addr from = s->local;
 
 	if (!s->has_port)
-		return net_accept(s->pasv_fd, &s->peer, limit);
+		return net_accept(s->pasv_fd, &s->peer, -1, limit);
 	net_set_port(&from, 0);
 	return net_connect(&s->port, &from, &s->o->tune.buffers, limit);
 }

@@ -1639,6 +1639,45 @@ def test_reply_wins():
         ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
 
 
+def no_tls(fake, verb, reply):
+    """A transfer whose data connection goes down before TLS."""
+    fake.to_transfer(verb)
+    fake.say("150 ok")
+    fake.data_listener.accept()[0].close()
+    if reply:
+        fake.say(reply)
+
+
+def test_no_before_data():
+    """Behind 150 a server says why there is no data connection."""
+    def passive(fake, reply):
+        no_tls(fake, "STOR", reply)
+        fake.hear("QUIT")
+
+    def active(fake, reply):
+        fake.to_login()
+        fake.hear("PORT")
+        fake.say("200 ok")
+        fake.hear("STOR")
+        fake.say(f"150 ok\r\n{reply}" if fake.at_once else "150 ok")
+        if not fake.at_once:
+            fake.say(reply)
+        fake.hear("QUIT")
+    up = make_file("up", 10)
+    for play, options, at_once in ((passive, (), False), (active, ("--active",), False),
+                                   (active, ("--active",), True)):
+        for reply, want in (("552 quota exceeded", REFUSED), ("425 cannot connect", NETWORK)):
+            def play_it(fake, play=play, reply=reply, at_once=at_once):
+                fake.at_once = at_once
+                play(fake, reply)
+            with Fake(play_it) as server:
+                r = put(server, up, *options)
+            is_status(r, want, f"{play.__name__}, 150 and \"{reply}\"{' at once' if at_once else ''}")
+            ok(facts(r)["reply"] == int(reply[:3]) and "server said " + reply in r.stderr, "which is told", r)
+    with Fake(lambda fake: (no_tls(fake, "RETR", "550 unmounted"), fake.hear("QUIT"))) as server:
+        is_status(get(server, "f", path("down")), REFUSED, "get, 150 and \"550 unmounted\"")
+
+
 def test_which_connection():
     """The connection that failed is named, not the one that was asked last."""
     def stalls(fake):
@@ -1743,6 +1782,20 @@ def test_atomic():
         r = put(server, up, "--atomic", name="f")
     ok(r.returncode != COMPLETE and "may still be on the server, as f.new." in r.stderr,
        "the server vanishes: it is told what it may have", r.stderr)
+
+    def without_tls(fake):
+        no_tls(fake, "STOR", "522 no TLS")
+        fake.removed = [fake.hear("DELE f.new."), fake.say("250 ok"), fake.hear("DELE f.new.")]
+        fake.say("550 no")
+        fake.hear("QUIT")
+    with Fake(without_tls) as server:
+        r = put(server, up, "--atomic", name="f")
+    is_status(r, REFUSED, "no data connection behind 150")
+    ok(len(server.removed) == 3 and "still be" not in r.stderr, "what STOR has made is removed", r.stderr)
+    with Fake(lambda fake: no_tls(fake, "STOR", None)) as server:
+        r = put(server, up, "--atomic", name="f")
+    ok(r.returncode == NETWORK and "may still be on the server, as f.new." in r.stderr,
+       "no data connection, no reply: it is told what it may have", r.stderr)
 
     def keep(fake):
         fake.to_stor()
