@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "client.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -43,6 +44,8 @@ struct client {
 	enum xs lost;	    /* no final reply will come: the control connection's end */
 	bool is_ftps;	    /* the server keeps parts as we do, and goes on in them */
 	uint64_t resume_at; /* bytes that are there already */
+	bool knows_there;   /* put: the server had @there bytes of the file, and they stay */
+	uint64_t there;
 	struct progress progress;
 	bool has_size; /* SIZE told @size before a get */
 	uint64_t size;
@@ -279,24 +282,35 @@ static enum xs prepare(struct client *cl)
 	return xs;
 }
 
-/* Ask for the file's size. Return: whether the server knows it. */
-static bool ask_size(struct client *cl, uint64_t *size)
+/* Whether the reply to SIZE has a size in it. */
+static bool is_size(const struct client *cl, uint64_t *size)
 {
+	const char *text = cl->c->reply.last;
 	char *end;
 
-	if (control_send(cl->c, "SIZE %s", cl->path) != CTL_OK || control_reply(cl->c) != CTL_OK ||
-	    code(cl) != 213)
+	if (code(cl) != 213 || !isdigit((unsigned char)*text))
 		return false;
 	errno = 0;
-	*size = strtoull(cl->c->reply.last, &end, 10);
-	return !errno && end != cl->c->reply.last && (!*end || *end == ' ');
+	*size = strtoull(text, &end, 10);
+	return !errno && (!*end || *end == ' ');
 }
 
-static bool ask_mtime(struct client *cl)
+/* Ask for the file's size. @known: out: whether the server knows it */
+static enum xs ask_size(struct client *cl, bool *known, uint64_t *size)
 {
-	return control_send(cl->c, "MDTM %s", cl->path) == CTL_OK &&
-	       control_reply(cl->c) == CTL_OK && code(cl) == 213 &&
-	       control_mdtm_time(cl->c->reply.last, &cl->mtime);
+	enum xs xs = ask(cl, "", "SIZE %s", cl->path);
+
+	*known = !xs && is_size(cl, size);
+	return xs;
+}
+
+static enum xs ask_mtime(struct client *cl)
+{
+	enum xs xs = ask(cl, "", "MDTM %s", cl->path);
+
+	cl->has_mtime = !xs && code(cl) == 213 &&
+			control_mdtm_time(cl->c->reply.last, &cl->mtime);
+	return xs;
 }
 
 /*
@@ -551,9 +565,11 @@ static bool reset_after_all(struct client *cl)
 	const struct transfer *t = &cl->transfer;
 	uint64_t size;
 
-	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2)
+	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2 || !cl->knows_there)
 		return false;
-	return ask_size(cl, &size) && size == cl->resume_at + t->bytes;
+	return control_send(cl->c, "SIZE %s", cl->path) == CTL_OK &&
+	       control_reply(cl->c) == CTL_OK && is_size(cl, &size) &&
+	       size == cl->there + t->bytes;
 }
 
 static enum xs put_status(struct client *cl)
@@ -713,46 +729,60 @@ static enum xs compare_end(struct client *cl, int fd, uint64_t there)
 	return xs;
 }
 
+/* How much the server has of a file that put is to go on in; 550: it has none. */
+static enum xs ask_there(struct client *cl)
+{
+	enum xs xs = ask_size(cl, &cl->knows_there, &cl->there);
+
+	if (!xs && code(cl) == 550) {
+		cl->knows_there = true;
+		cl->there = 0;
+	}
+	return xs;
+}
+
+/* Whether what the server has is the beginning of @fd. */
+static enum xs check_there(struct client *cl, int fd)
+{
+	struct stat sb;
+	enum xs xs;
+
+	if (!cl->knows_there)
+		return fail(cl, XS_LOCAL,
+			    "the server does not say how much it has of %s: put all of it "
+			    "without --resume",
+			    cl->path);
+	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < cl->there)
+		return fail(cl, XS_LOCAL, "%s: the server has more of it than we", cl->o->file);
+	if (!cl->there)
+		return XS_COMPLETE;
+	/* Its clock need not be right, hence both. */
+	xs = ask_mtime(cl);
+	if (!xs && cl->has_mtime && cl->mtime < sb.st_mtime)
+		return fail(cl, XS_LOCAL,
+			    "%s was changed after the server's part was sent: put all of "
+			    "it without --resume",
+			    cl->o->file);
+	return xs ? xs : compare_end(cl, fd, cl->there);
+}
+
 /* What the server has of the file: under its name, or where ftps serve keeps it. */
 static enum xs resume_put(struct client *cl, int fd)
 {
 	size_t len = strlen(cl->path);
-	uint64_t there = 0;
-	struct stat sb;
-	enum xs xs = XS_COMPLETE;
+	enum xs xs = ask_there(cl);
 
-	if (!cl->o->resume)
-		return XS_COMPLETE;
-	if (!ask_size(cl, &there)) {
+	if (!xs && code(cl) == 550 && cl->is_ftps) {
 		strcpy(cl->path + len, ".partial");
-		if (!cl->is_ftps || !ask_size(cl, &there))
-			there = 0;
+		xs = ask_there(cl);
 	}
-	if (fstat(fd, &sb) < 0 || !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size < there)
-		return fail(cl, XS_LOCAL, "%s: the server has more of it than we", cl->o->file);
-	/* Its clock need not be right, hence both. */
-	if (there && ask_mtime(cl) && cl->mtime < sb.st_mtime)
-		xs = fail(cl, XS_LOCAL,
-			  "%s was changed after the server's part was sent: put all of "
-			  "it without --resume",
-			  cl->o->file);
-	if (there && !xs)
-		xs = compare_end(cl, fd, there);
+	if (!xs)
+		xs = check_there(cl, fd);
 	cl->path[len] = '\0';
-	if (!xs && lseek(fd, (off_t)there, SEEK_SET) < 0)
+	if (!xs && lseek(fd, (off_t)cl->there, SEEK_SET) < 0)
 		xs = fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(errno));
-	cl->resume_at = there;
+	cl->resume_at = cl->there;
 	return xs;
-}
-
-static int open_source(const char *file)
-{
-	int fd;
-
-	if (strcmp(file, "-"))
-		return io_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
-	fd = dup(STDIN_FILENO);
-	return fd < 0 ? -errno : fd;
 }
 
 /* Beside the file, under a name that nobody has. */
@@ -766,6 +796,27 @@ static enum xs choose_name(struct client *cl)
 	return XS_COMPLETE;
 }
 
+/* What the server has of the file already, and keeps. */
+static enum xs prepare_put(struct client *cl, int fd)
+{
+	if (cl->o->resume)
+		return resume_put(cl, fd);
+	if (cl->o->append)
+		return ask_there(cl);
+	cl->knows_there = true;
+	return cl->o->atomic ? choose_name(cl) : XS_COMPLETE;
+}
+
+static int open_source(const char *file)
+{
+	int fd;
+
+	if (strcmp(file, "-"))
+		return io_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+	fd = dup(STDIN_FILENO);
+	return fd < 0 ? -errno : fd;
+}
+
 static enum xs put(struct client *cl)
 {
 	const char *file = cl->o->file;
@@ -776,10 +827,8 @@ static enum xs put(struct client *cl)
 	if (fd < 0)
 		return fail(cl, XS_LOCAL, "%s: %s", file, strerror(-fd));
 	xs = prepare(cl);
-	if (!xs && cl->o->atomic)
-		xs = choose_name(cl);
 	if (!xs)
-		xs = resume_put(cl, fd);
+		xs = prepare_put(cl, fd);
 	/* The bytes of a text on the wire are more than the file's, nobody knows how many. */
 	if (fstat(fd, &sb) == 0 && !cl->o->ascii)
 		cl->size = (uint64_t)sb.st_size;
@@ -814,6 +863,9 @@ static enum xs finish_get(struct client *cl, struct store *store, enum xs xs)
 	if (cl->has_mtime && !cl->o->no_mtime)
 		store_set_time(store, cl->mtime);
 	err = store_commit(store, cl->partial);
+	/* Why it has no name is worse than what else failed. */
+	if (err)
+		cl->why[0] = '\0';
 	return err ? fail(cl, XS_LOCAL, "%s: %s", cl->o->file, strerror(-err)) : xs;
 }
 
@@ -829,13 +881,16 @@ static int open_store(const char *file, struct store **store)
 static enum xs prepare_get(struct client *cl, struct store *store)
 {
 	const struct options *o = cl->o;
+	enum xs xs = XS_COMPLETE;
 	int64_t there;
 
 	/* The size of a text is not that on the wire (RFC 3659 s. 4). */
 	if (!o->ascii)
-		cl->has_size = ask_size(cl, &cl->size);
-	if ((!o->no_mtime || o->resume) && strcmp(o->file, "-"))
-		cl->has_mtime = ask_mtime(cl);
+		xs = ask_size(cl, &cl->has_size, &cl->size);
+	if (!xs && (!o->no_mtime || o->resume) && strcmp(o->file, "-"))
+		xs = ask_mtime(cl);
+	if (xs)
+		return xs;
 	if (cl->has_size && cl->has_mtime)
 		store_set_source(store, cl->size, cl->mtime);
 	there = o->resume ? store_resume(store) : 0;
@@ -902,7 +957,9 @@ static void add_reply(struct client *cl)
 {
 	size_t n = strlen(cl->why);
 
-	if (cl->reply >= 400 && !strstr(cl->why, "server said"))
+	/* A reset may be behind all of the data: then a positive reply is of use, too. */
+	if ((cl->reply >= 400 || (cl->reply && cl->transfer.end == TS_END_RESET)) &&
+	    !strstr(cl->why, "server said"))
 		snprintf(cl->why + n, sizeof(cl->why) - n, "; server said %d %s", cl->reply,
 			 cl->reply_text);
 }

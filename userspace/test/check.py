@@ -10,6 +10,7 @@ kTLS the same tests run with user-space TLS.
 """
 import calendar
 import contextlib
+import errno
 import fcntl
 import ftplib
 import hashlib
@@ -1924,6 +1925,24 @@ def test_timeout():
         is_status(put(server, big, "--timeout", SHORT), TIMEOUT, "a server that does not read")
 
 
+def test_timeout_of_a_question():
+    """A question that is not answered ends the get: the next reply would be that to this one."""
+    heard = []
+
+    def play(fake):
+        fake.to_login()
+        while True:
+            heard.append(fake.hear(""))
+            if heard[-1].startswith(answered):
+                fake.say("502 no")
+    for answered, asked in (("none", "SIZE"), ("SIZE", "MDTM")):
+        heard.clear()
+        with Fake(play) as server:
+            r = get(server, "f", path("down"), "--timeout", SHORT)
+        is_status(r, TIMEOUT, f"no answer to {asked}")
+        ok([x.split()[0] for x in heard][-2:] == [asked, "QUIT"] and len(heard) < 4, "no other is asked", heard)
+
+
 def test_unconfirmed():
     def play(reply):
         def play(fake):
@@ -1966,6 +1985,35 @@ def test_short_file():
     with Fake(play) as server:
         is_status(get(server, "f", path("short")), TRUNCATED, "999 bytes of 1000")
         ok(not os.path.exists(path("short")), "no file of that name")
+
+
+def test_negative_size():
+    """There are servers that say -1 where they do not know."""
+    def play(fake):
+        to_retr(fake, -1)
+        with fake.data() as data:
+            data.sendall(b"x" * 1000)
+            data.unwrap()
+        fake.say("226 done")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        is_status(get(server, "f", path("down")), COMPLETE, "SIZE: 213 -1")
+
+
+def test_no_name():
+    """Why a file did not get its name is told, whatever else failed."""
+    folder = tempfile.mkdtemp(dir=WORK)
+
+    def play(fake):
+        to_retr(fake, 1000)
+        with fake.data() as data:
+            data.sendall(b"x" * 1000)
+            os.unlink(os.path.join(folder, until(lambda: arriving(folder), "the first bytes")))
+            data.unwrap()
+    with Fake(play) as server:
+        r = get(server, "f", os.path.join(folder, "f"))
+    is_status(r, LOCAL, "no reply, and the temporary file is gone")
+    ok("f: " + os.strerror(errno.ESTALE) in r.stderr, "which is told", r.stderr)
 
 
 def test_unconfirmed_get():
@@ -2037,6 +2085,18 @@ def test_early_no():
         is_status(r, REFUSED, "452 in the middle")
         ok(facts(r)["reply"] == 452 and facts(r)["bytes"] < 20_000_000, "and stops there",
            r.stdout)
+
+
+def test_noise_amid_data():
+    """What is no reply breaks the rules of FTP amid an upload, too."""
+    def play(fake):
+        fake.to_stor()
+        data = fake.data()
+        data.recv(1000)
+        fake.say("what?")
+        fake.sock.recv(1)
+    with Fake(play) as server:
+        is_status(put(server, make_file("up", 20_000_000)), PROTOCOL, "no reply amid the data")
 
 
 def test_netrc():
@@ -2768,6 +2828,49 @@ def test_resume_elsewhere():
         r = put(server, make_file("up", 1000), "--resume")
     is_status(r, COMPLETE, "put --resume, where there is nothing yet")
     ok(facts(r)["bytes"] == 1000, "all of it is sent", r)
+
+
+def test_resume_without_size():
+    """Where the server does not tell how much it has, put --resume must not begin anew."""
+    def play(fake):
+        fake.to_login()
+        fake.hear("SIZE up")
+        fake.say("502 no SIZE")
+        fake.hear("QUIT")
+        fake.quit = True
+    with Fake(play) as server:
+        r = put(server, make_file("up", 1000), "--resume")
+    is_status(r, LOCAL, "put --resume, SIZE: 502")
+    ok(hasattr(server, "quit") and "without --resume" in r.stderr, "nothing is sent, and it is said what to do", r)
+
+
+def test_reset_after_append():
+    """A reset behind the data is none of APPE either, if SIZE says so."""
+    def play(fake, sizes):
+        fake.to_login()
+        fake.hear("SIZE up")
+        fake.say(sizes[0])
+        fake.to_command("APPE up")
+        fake.say("150 ok")
+        data = fake.data()
+        # So that the last acknowledgement is none of its own, which a RST can then overtake
+        data.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        while data.recv(65536):
+            pass
+        data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        data.close()
+        fake.say("226 ok")
+        if fake.hear("").startswith("SIZE"):
+            fake.say(sizes[1])
+            fake.hear("QUIT")
+    up = make_file("up", 1000)
+    for sizes in (("213 2000", "213 3000"), ("550 none", "213 1000"), ("502 no", "502 no"),
+                  ("213 2000", "213 2999")):
+        with Fake(lambda fake, sizes=sizes: play(fake, sizes)) as server:
+            r = put(server, up, "--append")
+        well = sizes[1].endswith("000")
+        ok(r.returncode == COMPLETE or (not well and r.returncode == RESET and "server said 226 ok" in r.stderr),
+           f"a reset after all, SIZE before and after: {sizes}", r)
 
 
 def test_link_local():
