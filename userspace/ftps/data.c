@@ -102,6 +102,18 @@ static enum ts_status aborted(struct data *d)
 	return TS_STOPPED;
 }
 
+/* Hear what the control connection says. */
+static enum ts_status watch(struct data *d)
+{
+	return d->watch(d->watch_arg) ? aborted(d) : TS_OK;
+}
+
+/* What is in its buffer already wakes no wait. */
+static enum ts_status begin(struct data *d)
+{
+	return d->watch_fd >= 0 ? watch(d) : TS_OK;
+}
+
 /*
  * Wait for a descriptor (-1: for none), minding the control connection.
  * Return: TS_OK: look again; TS_TIMEOUT; TS_STOPPED, by a signal or by watch().
@@ -119,7 +131,7 @@ static enum ts_status await_fd(struct data *d, int fd, short events, int timeout
 		return TS_TIMEOUT;
 	if (r < 0)
 		return r == -EINTR && !io_stop ? TS_OK : TS_STOPPED;
-	return p[1].revents && d->watch(d->watch_arg) ? aborted(d) : TS_OK;
+	return p[1].revents ? watch(d) : TS_OK;
 }
 
 static enum ts_status await(struct data *d, short events, int timeout_ms, short *revents)
@@ -252,22 +264,28 @@ static enum ts_status send_chunk(struct data *d, const char *buf, size_t len)
 	return pace(d);
 }
 
-/* A pipe may have nothing yet: the wait must hear signals, and the control connection. */
-static ssize_t read_file(struct data *d, int fd, void *buf, size_t size)
+/*
+ * A pipe may have nothing yet: the wait must hear signals, and the control connection.
+ * @n: out: how many bytes, 0 at the end. Return: TS_OK, or why there are none.
+ */
+static enum ts_status read_file(struct data *d, int fd, void *buf, size_t size, ssize_t *n)
 {
 	struct stat sb;
 	short ready = 0;
-	ssize_t n;
 
-	while (fstat(fd, &sb) == 0 && !S_ISREG(sb.st_mode) && !ready)
-		if (await_fd(d, fd, POLLIN, -1, &ready) != TS_OK)
-			return -EINTR;
+	while (fstat(fd, &sb) == 0 && !S_ISREG(sb.st_mode) && !ready) {
+		enum ts_status st = await_fd(d, fd, POLLIN, -1, &ready);
+
+		if (st != TS_OK)
+			return st;
+	}
 	do {
-		n = read(fd, buf, size);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		d->result->local_err = errno;
-	return n;
+		*n = read(fd, buf, size);
+	} while (*n < 0 && errno == EINTR);
+	if (*n >= 0)
+		return TS_OK;
+	d->result->local_err = errno;
+	return TS_STOPPED;
 }
 
 /* One piece of the file, as TYPE says. */
@@ -313,12 +331,14 @@ bool data_send(struct data *d, int fd)
 	int64_t left = left_of(fd);
 	uint64_t cut_after = cut_of_file(d, left);
 	char buf[CHUNK];
+	enum ts_status st;
 
 	d->result->sending = true;
-	for (;;) {
+	tls_stream_only_send(d->s);
+	st = begin(d);
+	while (st == TS_OK) {
 		size_t want = chunk(d);
-		enum ts_status st;
-		ssize_t n;
+		ssize_t n = 0;
 
 		if (cut_here(d, cut_after)) {
 			cut(d);
@@ -326,16 +346,15 @@ bool data_send(struct data *d, int fd)
 		}
 		if (d->tune->ending == END_RST_MIDDLE && want > cut_after - d->result->bytes)
 			want = (size_t)(cut_after - d->result->bytes);
-		n = read_file(d, fd, buf, want);
-		if (n == 0)
+		st = read_file(d, fd, buf, want, &n);
+		if (st == TS_OK && n == 0)
 			return all_sent(d, left);
 		left -= n;
-		st = n < 0 ? TS_STOPPED : send_piece(d, buf, (size_t)n);
-		if (st != TS_OK) {
-			settle(d, st);
-			return false;
-		}
+		if (st == TS_OK)
+			st = send_piece(d, buf, (size_t)n);
 	}
+	settle(d, st);
+	return false;
 }
 
 /* ------------------------------------------------------------------ receiving */
@@ -398,10 +417,12 @@ static enum ts_status fill(struct data *d, struct store *store)
 bool data_receive(struct data *d, struct store *store)
 {
 	uint64_t cut_after = d->tune->cut_at ? d->tune->cut_at : CUT_DEFAULT;
-	enum ts_status st = pause_until(d, d->started + d->tune->read_delay_ms);
+	enum ts_status st = begin(d);
 	char buf[CHUNK];
 	bool whole;
 
+	if (st == TS_OK)
+		st = pause_until(d, d->started + d->tune->read_delay_ms);
 	if (st == TS_OK)
 		st = fill(d, store);
 	while (st == TS_OK) {

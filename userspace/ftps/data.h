@@ -95,7 +95,8 @@ struct data {
 	struct transfer *result;
 	/*
 	 * Another descriptor to mind during the transfer: the control connection's. When it
-	 * is readable watch() is called, which reads it empty and says whether to stop.
+	 * is readable, and at the beginning, watch() is called, which reads it empty and says
+	 * whether to stop.
 	 */
 	int watch_fd; /* -1: none */
 	bool (*watch)(void *arg);

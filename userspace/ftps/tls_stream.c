@@ -117,6 +117,9 @@ static enum ts_status ssl_failed(struct tls_stream *s, int code)
 	unsigned long err = ERR_peek_error();
 	int saved = errno;
 
+	/* After an error OpenSSL does nothing more, and no longer says why. */
+	if (s->end == TS_ERROR)
+		return s->end;
 	if (code == SSL_ERROR_SSL && err && ERR_GET_LIB(err) != ERR_LIB_SYS && !is_bare_eof(err))
 		return tls_failed(s, err);
 	if (s->wire.err)
@@ -311,6 +314,12 @@ enum ts_status tls_stream_read(struct tls_stream *s, void *buf, size_t size, siz
 		     ssl_stopped(s, 0, &s->read_wants);
 	s->end = st == TS_WAIT ? TS_OK : st;
 	return st;
+}
+
+void tls_stream_only_send(struct tls_stream *s)
+{
+	if (s->ssl)
+		SSL_set_options(s->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 }
 
 enum ts_status tls_stream_discard(struct tls_stream *s)

@@ -110,6 +110,15 @@ enum ts_status tls_stream_start(struct tls_stream *s, const struct tls_start *ho
 enum ts_status tls_stream_read(struct tls_stream *s, void *buf, size_t size, size_t *n);
 
 /**
+ * tls_stream_only_send() - from now on nothing is read but what comes besides the data
+ * @s: the stream
+ *
+ * A FIN without close_notify is then no error: it would keep OpenSSL from sending, too. The peer may
+ * be done with sending, and proves nothing by it.
+ */
+void tls_stream_only_send(struct tls_stream *s);
+
+/**
  * tls_stream_discard() - read and throw away what is there, never waiting
  * @s: the stream
  *

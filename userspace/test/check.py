@@ -1640,6 +1640,59 @@ def test_reply_wins():
         ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
 
 
+def test_reset_amid_a_pipe():
+    """The same where there is nothing to send just then."""
+    def play(fake):
+        fake.to_stor()
+        data = fake.data()
+        data.recv(1000)
+        data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        data.close()
+        fake.say("426 cut")
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        with subprocess.Popen([FTPS, "put", "--cacert", CERT, "-", server.url("f")], stdin=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as proc:
+            proc.stdin.write(b"x" * 1000)
+            proc.stdin.flush()
+            proc.wait(LIMIT)
+            said = proc.stderr.read().decode()
+    ok(proc.returncode == RESET and "reset by peer; server said 426 cut" in said,
+       "put -: a reset, and \"426 cut\"", (proc.returncode, said))
+
+
+def half_close(data):
+    """A FIN, and no close_notify."""
+    with socket.socket(fileno=os.dup(data.fileno())) as raw:
+        raw.shutdown(socket.SHUT_WR)
+
+
+def test_receiver_half_closes():
+    """A receiver that is done with sending receives all the same."""
+    def play(fake):
+        fake.to_stor()
+        data = fake.data()
+        fake.got = len(data.recv(1000))
+        half_close(data)
+        fake.got += sum(len(piece) for piece in iter(lambda: data.recv(65536), b""))
+        data.close()
+        fake.say("226 ok")
+        fake.hear("QUIT")
+    up = make_file("up", 8_000_000)
+    for tls in ("1.2", "1.3"):
+        with Fake(play) as server:
+            is_status(put(server, up, "--tls", tls), COMPLETE, f"put, TLS {tls}, to a server that half-closes")
+        ok(server.got == 8_000_000, "it has all", server.got)
+        with Server("--tls", tls) as server:
+            shutil.copy(up, server.file("f"))
+            raw = binary(server)
+            with raw.begin("RETR f") as data:
+                half_close(data)
+                got = b"".join(iter(lambda: data.recv(65536), b""))
+            ok(raw.reply().startswith("226") and got == open(up, "rb").read() and
+               server.line()["result"] == "complete", f"RETR, TLS {tls}, by a client that half-closes")
+
+
 def no_tls(fake, verb, reply):
     """A transfer whose data connection goes down before TLS."""
     fake.to_transfer(verb)
@@ -2087,6 +2140,19 @@ def test_early_no():
            r.stdout)
 
 
+def test_no_at_once():
+    """The same in one record with 150, which no event tells of."""
+    def play(fake):
+        fake.to_transfer("STOR")
+        fake.say("150 ok\r\n452 disk full")
+        fake.data()
+        fake.hear("QUIT")
+    with Fake(play) as server:
+        r = put(server, make_file("up", 20_000_000))
+    is_status(r, REFUSED, "452 right behind 150")
+    ok(facts(r)["bytes"] == 0, "nothing is sent", r.stdout)
+
+
 def test_noise_amid_data():
     """What is no reply breaks the rules of FTP amid an upload, too."""
     def play(fake):
@@ -2497,6 +2563,21 @@ def test_abor():
         except ssl.SSLError:
             cut = True
         ok(cut, "the data connection is cut, without close_notify")
+
+
+def test_abor_at_once():
+    """ABOR in one record with its transfer, which no event tells of."""
+    with Server() as server:
+        make_file(server.file("f"), 2_000_000)
+        for command in ("STOR x", "RETR f"):
+            raw = binary(server)
+            port = raw.epsv()
+            raw.sock.sendall(f"{command}\r\nABOR\r\n".encode())
+            raw.reply()
+            with raw.data(port):
+                got = raw.reply(), raw.reply()
+            ok(got[0].startswith("426") and got[1].startswith("226"), f"{command}, ABOR: {got}")
+            ok(server.line()["bytes"] == 0, "nothing is transferred")
 
 
 def stored(raw, command, content):

@@ -325,6 +325,20 @@ def test_sends_and_never_reads():
         is_clean(put(server, up, "--timeout", SHORT), UNCONFIRMED, "a flood behind our close_notify")
 
 
+def test_noise_amid_an_upload():
+    """It ends the upload, and what is told is the record, not that nothing can be sent then."""
+    def play(fake):
+        with fake.context().wrap_socket(to_data(fake, "STOR").accept()[0],
+                                        server_side=True) as data:
+            data.recv(1000)
+            os.write(data.fileno(), b"\x17\x03\x03\x00\x20" + b"y" * 32)
+            wait_until_left(data)
+    with Fake(play) as server:
+        r = put(server, make_file("up", 20_000_000))
+    is_clean(r, PROTOCOL, "a record that was tampered with, amid an upload")
+    ok("bad record mac" in r.stderr, "it is the record that is told", r.stderr)
+
+
 def test_silence_at_the_end():
     """All data went well, and then nothing more is said."""
     def play(fake):
