@@ -45,58 +45,143 @@ static char *trim(char *text)
 	return text;
 }
 
-/*
- * The value of @key in @section: the last one counts, and a section may have several parts.
- * Return: whether there is one. @odd: set where the file has what we do not follow
- */
-static bool lookup(FILE *f, const char *section, const char *key, char *value, bool *odd)
-{
-	char line[1024], here[WORD] = "default";
-	bool found = false;
+/* A file that is read line by line */
+struct conf_file {
+	FILE *f;
+	char here[WORD]; /* the section that @line is in */
+	char line[1024];
+	bool odd; /* it has what we do not follow */
+};
 
-	rewind(f);
-	while (fgets(line, sizeof(line), f)) {
-		char *text = trim(line), *equals = strchr(text, '='), *end;
+static void begin(struct conf_file *c)
+{
+	rewind(c->f);
+	strcpy(c->here, "default");
+}
+
+/* The next NAME = VALUE of a section, which may have several parts. Return: false at the end. */
+static bool next(struct conf_file *c, const char *section, char **name, char **value)
+{
+	while (fgets(c->line, sizeof(c->line), c->f)) {
+		char *text = trim(c->line), *equals = strchr(text, '='), *end;
 
 		if (*text == '[') {
 			end = strchr(text, ']');
 			if (end)
 				*end = '\0';
-			snprintf(here, sizeof(here), "%s", trim(text + 1));
+			snprintf(c->here, sizeof(c->here), "%s", trim(text + 1));
 			continue;
 		}
 		/* OpenSSL takes no file that has a line without = in it. */
 		if (!strncmp(text, ".include", strlen(".include")) || (*text && !equals) ||
 		    (*text && text[strlen(text) - 1] == '\\'))
-			*odd = true;
-		if (!equals || strcmp(here, section) != 0)
+			c->odd = true;
+		if (!equals)
 			continue;
 		*equals = '\0';
-		if (strcasecmp(trim(text), key) != 0)
-			continue;
-		snprintf(value, WORD, "%s", trim(equals + 1));
-		found = true;
+		*name = trim(text);
+		*value = trim(equals + 1);
+		/* SECTION::NAME is of another section than the one it is in. */
+		if (strstr(*name, "::"))
+			c->odd = true;
+		else if (!strcmp(c->here, section))
+			return true;
 	}
-	return found;
+	return false;
+}
+
+/* The value of @key in @section: the last one counts. Return: whether there is one. */
+static bool lookup(struct conf_file *c, const char *section, const char *key, char *found)
+{
+	char *name, *value;
+	bool any = false;
+
+	for (begin(c); next(c, section, &name, &value);) {
+		if (strcmp(name, key) != 0)
+			continue;
+		snprintf(found, WORD, "%s", value);
+		any = true;
+	}
+	return any;
+}
+
+/* OpenSSL 3.0 has them for clients and servers; all else it may not know. */
+static bool is_known(const char *option)
+{
+	static const char *const names[] = {
+		"SessionTicket", "EmptyFragments", "Bugs", "Compression", "UnsafeLegacyRenegotiation",
+		"UnsafeLegacyServerConnect", "ClientRenegotiation", "EncryptThenMac", "NoRenegotiation",
+		"AllowNoDHEKEX", "PrioritizeChaCha", "MiddleboxCompat", "AntiReplay",
+		"ExtendedMasterSecret", "CANames",
+	};
+
+	option += *option == '+' || *option == '-';
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcasecmp(option, names[i]))
+			return true;
+	return false;
 }
 
 /*
  * Options = A,-B, C: names of switches, in any case. The last one counts. OpenSSL stops at one that
- * it does not know.
+ * it does not know. @conf: what the lines before say
  */
-static enum conf options_say(char *options)
+static enum conf options_say(enum conf conf, char *options)
 {
-	enum conf conf = CONF_OFF;
-	char *option, *at;
+	bool known = true;
+	char *option;
 
-	for (option = strtok_r(options, ",", &at); option; option = strtok_r(NULL, ",", &at)) {
+	while ((option = strsep(&options, ","))) {
+		bool off;
+
 		option = trim(option);
-		if (!strcasecmp(option, "KTLS") || !strcasecmp(option, "+KTLS"))
-			conf = CONF_KTLS;
-		else if (!strcasecmp(option, "-KTLS"))
-			conf = CONF_DECLINED;
-		else if (strpbrk(option, " \t"))
+		off = !strcasecmp(option, "-KTLS");
+		if (off || !strcasecmp(option, "KTLS") || !strcasecmp(option, "+KTLS")) {
+			if (!known)
+				return CONF_UNKNOWN;
+			conf = off ? CONF_DECLINED : CONF_KTLS;
+		} else if (strpbrk(option, " \t")) {
 			return conf == CONF_OFF ? CONF_UNKNOWN : conf;
+		} else {
+			known = known && is_known(option);
+		}
+	}
+	return conf;
+}
+
+/*
+ * All Options of a section: what is in front of a dot only makes a name of its own, and each name
+ * counts where it is last. @old: out: what Options itself has
+ */
+static enum conf all_options(struct conf_file *c, const char *section, char *old)
+{
+	struct {
+		char name[WORD], value[WORD];
+	} lines[16];
+	const size_t max = sizeof(lines) / sizeof(*lines);
+	enum conf conf = CONF_OFF;
+	char *name, *value;
+	size_t n = 0, i;
+
+	*old = '\0';
+	for (begin(c); next(c, section, &name, &value);) {
+		const char *dot = strchr(name, '.');
+
+		if (strcasecmp(dot ? dot + 1 : name, "Options") != 0)
+			continue;
+		for (i = 0; i < n && strcmp(lines[i].name, name) != 0;)
+			i++;
+		if (i < n)
+			memmove(&lines[i], &lines[i + 1], (--n - i) * sizeof(*lines));
+		if (n == max || strlen(name) >= WORD || strlen(value) >= WORD)
+			return CONF_UNKNOWN;
+		strcpy(lines[n].name, name);
+		strcpy(lines[n++].value, value);
+	}
+	for (i = 0; i < n; i++) {
+		if (!strcmp(lines[i].name, "Options"))
+			strcpy(old, lines[i].value);
+		conf = options_say(conf, lines[i].value);
 	}
 	return conf;
 }
@@ -128,8 +213,8 @@ static enum conf write_mend(size_t step, const char *section, const char *old, c
 	for (; step < STEPS; step++) {
 		len += (size_t)snprintf(lines + len, sizeof(lines) - len,
 					"\\n[%s]\\n%s = %s%s%s\\n", section, steps[step].key,
-					step == STEPS - 1 && *old ? old : "",
-					step == STEPS - 1 && *old ? "," : "", steps[step].ours);
+					steps[step].ours, step == STEPS - 1 && *old ? "," : "",
+					step == STEPS - 1 ? old : "");
 		if (len >= sizeof(lines))
 			return CONF_UNKNOWN;
 		section = steps[step].ours;
@@ -185,47 +270,39 @@ static char *read_text(int found, size_t *len)
 	return text;
 }
 
-static enum conf follow(FILE *f, const char *name, char *mend)
+static enum conf follow(struct conf_file *c, const char *name, char *mend)
 {
-	char section[WORD] = "default", value[WORD] = "", options[WORD];
+	char section[WORD] = "default", old[WORD] = "", value[WORD];
 	enum conf conf = CONF_OFF;
-	bool odd = false;
 	size_t step;
 
-	for (step = 0; step < STEPS; step++) {
-		if (!lookup(f, section, steps[step].key, value, &odd))
+	for (step = 0; step < STEPS - 1; step++) {
+		if (!lookup(c, section, steps[step].key, value))
 			break;
-		if (step < STEPS - 1)
-			snprintf(section, sizeof(section), "%s", value);
+		strcpy(section, value);
 	}
-	if (step == STEPS) {
-		memcpy(options, value, sizeof(options));
-		conf = options_say(options);
-	}
+	if (step == STEPS - 1)
+		conf = all_options(c, section, old);
 	if (conf != CONF_OFF)
 		return conf;
-	if (odd)
-		return CONF_UNKNOWN;
-	if (step < STEPS)
-		return write_mend(step, section, "", name, mend);
-	return write_mend(STEPS - 1, section, value, name, mend);
+	return c->odd ? CONF_UNKNOWN : write_mend(step, section, old, name, mend);
 }
 
 enum conf openssl_conf(int fd, const char *name, char *mend)
 {
 	enum conf conf = CONF_UNKNOWN;
+	struct conf_file c = { 0 };
 	char *text;
 	size_t len;
-	FILE *f;
 
 	*mend = '\0';
 	if (fd < 0)
 		return fd == -ENOENT ? write_mend(0, "default", "", name, mend) : CONF_UNKNOWN;
 	text = read_text(fd, &len);
-	f = text ? fmemopen(text, len, "r") : NULL;
-	if (f) {
-		conf = follow(f, name, mend);
-		fclose(f);
+	c.f = text ? fmemopen(text, len, "r") : NULL;
+	if (c.f) {
+		conf = follow(&c, name, mend);
+		fclose(c.f);
 	}
 	free(text);
 	return conf;

@@ -1093,6 +1093,7 @@ def pair():
     return server, client, server.accept()[0]
 
 
+WAY = "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
 CONFS = {       # text of an openssl.cnf: whether OpenSSL takes the option; None: it is declined
     "": False,
     "openssl_conf = a\n": False,
@@ -1111,6 +1112,16 @@ CONFS = {       # text of an openssl.cnf: whether OpenSSL takes the option; None
     "Options = KTLS\nOptions = NoRenegotiation\n": False,
     "openssl_conf = a\n[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\n"
     " Options = NoRenegotiation, ktls # yes\n": True,
+    WAY + "1.Options = KTLS\n": True,
+    WAY + "Options = KTLS\n1.Options = -KTLS\n": None,
+    WAY + "1.Options = -KTLS\nOptions = KTLS\n": True,
+    WAY + "options = KTLS\nOptions = NoRenegotiation\n": True,
+    WAY + "Options = KTLS\n1.Options = NoRenegotiation\nOptions = Bugs\n": False,
+    WAY + "Options = NoSuchThing\n": False,
+    WAY + "Options = KTLS,NoSuchThing\n": True,
+    WAY + "Options = NoSuchThing\n1.Options = KTLS\n": True,
+    WAY.replace("openssl_conf", "OpenSSL_Conf") + "Options = KTLS\n": False,
+    WAY.replace("system_default", "System_Default") + "Options = KTLS\n": False,
     "openssl_conf = a\n[c]\nOptions = KTLS\n[a]\nssl_conf=b\n[b]\nsystem_default = d\n"
     "system_default = c\n": True,
     "[a]\nssl_conf=b\n[b]\nsystem_default = c\n[c]\nOptions = KTLS\n[default]\nopenssl_conf=a\n":
@@ -1151,13 +1162,14 @@ def test_doctor_openssl():
         ok(said.endswith(", and start the program again"), "it is to be started again", said)
         subprocess.run(["sh", "-c", mend], check=True)
         ok(openssl_says(conf) and not found(patient.doctor()[0]), "the command mends it", mend)
-        if "NoRenegotiation" in text and "KTLS" not in text:
+        if text.endswith("Options = NoRenegotiation\n"):
             ok("NoRenegotiation" in open(conf).read().splitlines()[-1], "no other option is lost")
     conf = path("missing.cnf")
     patient = Patient({}, {})
     patient.process(77, "app", [client], conf=conf)
     is_by_hand(*patient.doctor(), "a file that is not there")
     for text in (list(CONFS)[-1].replace("KTLS", "NoRenegotiation KTLS"), ".include other.cnf\n",
+                 WAY + "Options = NoSuchThing,KTLS\n", WAY + "Options = ,KTLS\n", WAY + "c::Options = KTLS\n",
                  "openssl_conf = a;b\n", "openssl_conf = $ENV::x\n",
                  "a = b\nroot:x:0:0:root:/root:/bin/sh\n"):
         with open(conf, "w") as f:
