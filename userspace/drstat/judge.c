@@ -335,10 +335,18 @@ static char *more_time(const struct patient *p)
 			      longer, at_most(2 * (max > timeout ? max : timeout), DAY_MS)));
 }
 
+static char *more_holds(const struct patient *p)
+{
+	uint64_t max = knob(p, "max_held", 4096), more = max ? at_most(2 * max, 1 << 20) : 4096;
+
+	if (more <= max)
+		return there(p, words("drstat --held --sort idle"));
+	return set_knob(p, "max_held", more);
+}
+
 static void judge_limits(struct patient *p)
 {
 	uint64_t max_held = knob(p, "max_held", 4096), held = held_now(p), n;
-	uint64_t more = max_held ? at_most(2 * max_held, 1 << 20) : 4096;
 
 	if (!p->now->drst.n)
 		return;
@@ -355,15 +363,14 @@ static void judge_limits(struct patient *p)
 		find(p, "over-limit",
 		     words("%" PRIu64 " connection%s not held: max_held is %" PRIu64, n, s(n),
 			   max_held),
-		     if_it_goes_on(p, set_knob(p, "max_held", more)));
+		     if_it_goes_on(p, more_holds(p)));
 	else if (!max_held)
-		find(p, "over-limit", words("nothing is held: max_held is 0"),
-		     set_knob(p, "max_held", more));
+		find(p, "over-limit", words("nothing is held: max_held is 0"), more_holds(p));
 	if (max_held && held * 5 >= max_held * 4 && !(n && p->before))
 		find(p, "near-limit",
 		     words("%" PRIu64 " connection%s held now, and max_held is %" PRIu64, held,
 			   s(held), max_held),
-		     set_knob(p, "max_held", more));
+		     more_holds(p));
 	n = counted(p, "TlsDrstMemory") + counted(p, "TlsDrstInMemory");
 	if (n)
 		find(p, "memory",

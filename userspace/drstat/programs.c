@@ -227,6 +227,28 @@ static bool cannot_use_ktls(const char *name)
 	return false;
 }
 
+/* A script has a name of its own: the file that runs is its interpreter, such as ruby3.1. */
+static bool interpreter_cannot(int pid)
+{
+	char path[PATH_MAX], file[PATH_MAX], *name;
+	ssize_t len;
+
+	pid_path(path, pid, "exe");
+	len = readlink(path, file, sizeof(file) - 1);
+	if (len <= 0)
+		return false;
+	file[len] = '\0';
+	name = strrchr(file, '/');
+	if (!name)
+		return false;
+	name[1 + strcspn(name + 1, " ")] = '\0'; /* " (deleted)" */
+	if (cannot_use_ktls(name + 1))
+		return true;
+	for (len = (ssize_t)strlen(name); strchr("0123456789.", name[len - 1]); len--)
+		name[len - 1] = '\0';
+	return cannot_use_ktls(name + 1);
+}
+
 /*
  * The service of systemd that the process belongs to: the first below slices of the system. What
  * is behind it is the service's own affair; users' services are not the system's.
@@ -330,7 +352,7 @@ void programs_read(struct programs *all, const struct sockets *sockets)
 		if (same_root)
 			find_unit(&p);
 		find_conf(&p, same_root);
-		p.cannot = cannot_use_ktls(p.name);
+		p.cannot = cannot_use_ktls(p.name) || interpreter_cannot(p.pid);
 		if (!add(all, &p))
 			break;
 	}

@@ -894,7 +894,7 @@ class Patient(Proc):
                    f"TcpExt: 0 {on_data} {on_close}\nIpExt: InNoRoutes\nIpExt: 0\n")
 
     def process(self, pid, comm, sockets=(), openssl=True, conf=None, root="/", age=0, unit=None,
-                cgroup=None, uid=None):
+                cgroup=None, uid=None, exe="/usr/bin/app"):
         """@conf: the value of OPENSSL_CONF"""
         uid = os.getuid() if uid is None else uid
         cgroup = cgroup or (f"/system.slice/{unit}" if unit else "/init.scope")
@@ -903,6 +903,7 @@ class Patient(Proc):
         for fd, sock in enumerate(sockets):
             os.symlink(f"socket:[{os.fstat(sock.fileno()).st_ino}]", f"{folder}/fd/{fd}")
         os.symlink(root, folder + "/root")
+        os.symlink(exe, folder + "/exe")
         ticks = int((time.clock_gettime(time.CLOCK_BOOTTIME) - age) * os.sysconf("SC_CLK_TCK"))
         texts = {"comm": comm + "\n", "environ": f"OPENSSL_CONF={conf}\0" if conf else "A=b\0",
                  "maps": "1-2 r-xp 0 0:0 1   /usr/lib/libssl.so.3\n" if openssl else "",
@@ -1021,6 +1022,7 @@ def test_doctor_limits():
              "drstat --held --sort idle"),
             ("OverLimit", {}, "over-limit", knobs(max_held=8192)),
             ("InOverLimit", {"max_held": 1000000}, "over-limit", knobs(max_held=1048576)),
+            ("OverLimit", {"max_held": 1048576}, "over-limit", "drstat --held --sort idle"),
             ("Memory", {}, "memory", "cat /proc/sys/net/ipv4/tcp_mem")):
         diagnosis, r = over_time(Patient({}, {}, **now), **{"TlsDrst" + counter: 1})
         ok(found(diagnosis) == {finding: want} and r[0] == FINDINGS, f"{counter}, {now}: {want}", r)
@@ -1206,6 +1208,8 @@ def test_doctor_programs():
             ("whose file has the option", {"conf": on, "age": -60}, {}),
             ("that docs/howto.md says cannot use it", {"comm": "haproxy"}, {}),
             ("that kernel TLS makes worse", {"comm": "rsyslogd"}, {}),
+            ("that such a one interprets", {"comm": "app.rb", "exe": "/usr/bin/ruby3.1"}, {}),
+            ("whose interpreter has been replaced", {"exe": "/usr/bin/node (deleted)"}, {}),
             ("that declines it", {"conf": "/dev/null"}, {})):
         diagnosis, r = programs(process, tls=tls)
         ok(not found(diagnosis), f"nothing to say of a program {what}", r)
