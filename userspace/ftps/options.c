@@ -325,6 +325,9 @@ static int finish_get(struct options *o, int n, char **arg)
 	if (!*url_basename(o->url.path))
 		return bad("URL", "has no file name behind the last /");
 	o->file = n == 2 ? arg[1] : url_basename(o->url.path);
+	if (n == 1 && !strcmp(o->file, "-"))
+		return bad("URL", "its file is called -, which is standard output: say FILE, such "
+				  "as ./-");
 	return check_resume(o);
 }
 

@@ -14,7 +14,7 @@
 static void put_line(int fd, const char *line)
 {
 	if (!io_put(fd, line))
-		io_note("nobody reads the summary");
+		io_say("a line of the summary, or of the log, could not be written");
 }
 
 static void put_json(int fd, json_t *object)

@@ -819,16 +819,22 @@ static int rename_to(struct session *s, int dir, const char *name)
 	return err;
 }
 
-/* Of a link neither can be set. */
+/* Of a link neither can be set. An owner may also change what he may not read, hence O_PATH. */
 static int set_attribute(const struct session *s, int dir, const char *name)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = s->when } };
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	int err = 0;
+	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	struct stat sb;
+	char path[32];
 
 	if (fd < 0)
 		return errno;
-	if ((*s->verb == 'S' ? fchmod(fd, s->mode) : futimens(fd, times)) < 0)
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &sb) < 0)
+		err = errno;
+	else if (S_ISLNK(sb.st_mode))
+		err = ELOOP;
+	else if ((*s->verb == 'S' ? chmod(path, s->mode) : utimensat(AT_FDCWD, path, times, 0)) < 0)
 		err = errno;
 	close(fd);
 	return err;
@@ -881,19 +887,24 @@ static void cmd_change(struct session *s, const char *arg)
 static void cmd_attribute(struct session *s, const char *arg)
 {
 	bool is_site = *s->verb == 'S', good;
-	char value[20], *end;
+	char value[32], *end = value;
+	unsigned long mode = 0;
+	size_t len;
 
 	if (is_site && strncasecmp(arg, "CHMOD ", 6)) {
 		reply(s, "502 SITE CHMOD is all there is");
 		return;
 	}
 	arg += is_site ? 6 : 0;
-	snprintf(value, sizeof(value), "%.*s", (int)strcspn(arg, " "), arg);
-	arg += strcspn(arg, " ");
-	good = is_site ? isdigit((unsigned char)*value) : control_mdtm_time(value, &s->when);
+	len = strcspn(arg, " ");
+	snprintf(value, sizeof(value), "%.*s", (int)len, arg);
+	arg += len;
 	if (is_site)
-		s->mode = (mode_t)strtoul(value, &end, 8) & 0777;
-	if (!good || (is_site && *end) || !*arg || !arg[1])
+		mode = strtoul(value, &end, 8);
+	good = is_site ? isdigit((unsigned char)*value) && !*end && mode <= 07777 :
+			 control_mdtm_time(value, &s->when);
+	s->mode = (mode_t)mode & 0777;
+	if (!good || len >= sizeof(value) || !*arg || !arg[1])
 		reply(s, "501 This is no %s", is_site ? "mode" : "time");
 	else
 		cmd_change(s, arg + 1);

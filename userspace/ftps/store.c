@@ -324,7 +324,9 @@ static int go_on_in_part(struct store *st, uint64_t least, bool of_source)
 	if (fd < 0)
 		return fd;
 	if ((uint64_t)sb.st_size >= least &&
-	    (!of_source || (*source ? !strcmp(source, st->source) : sb.st_mtime == st->when)))
+	    (!of_source ||
+	     (*st->source != '-' &&
+	      (*source ? !strcmp(source, st->source) : sb.st_mtime == st->when))))
 		err = go_on_in(st, fd);
 	if (err)
 		close(fd);
@@ -337,7 +339,7 @@ int64_t store_resume(struct store *st)
 {
 	int err;
 
-	if (st->dir < 0 || *st->source == '-')
+	if (st->dir < 0)
 		return -ESTALE;
 	err = go_on_in_part(st, 0, true);
 	return err && err != -ENOENT ? err : (int64_t)st->keep;

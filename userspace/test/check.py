@@ -947,12 +947,15 @@ def test_changes():
                            ('RMD d"d', "250"), ("RMD /", "550"), ("DELE /", "550"),
                            ("MKD /", "550"), ("MKD", "501"), ("MKD e", "257"),
                            ("SITE CHMOD 0700 e", "250"), ("site chmod 4750 e", "250"),
-                           ("SITE CHMOD 8 e", "501"), ("SITE CHMOD -1 e", "501"), ("SITE CHMOD 755", "501"),
+                           ("SITE CHMOD 8 e", "501"), (f"SITE CHMOD {'0' * 40}777 e", "501"),
+                           ("SITE CHMOD 10000 e", "501"), (f"MFMT 20010909014640.{'0' * 40} e", "501"),
+                           ("SITE CHMOD -1 e", "501"), ("SITE CHMOD 755", "501"),
                            ("SITE CHMOD 755 ", "501"), ("SITE CHMOD 755 x", "550"), ("SITE HELP", "502"),
                            ("MFMT 20010909014640 e", "213"), ("MFMT 20010909014640 x", "550"),
                            ("MFMT 20011309014640 e", "501"), ("MFMT e", "501"), ("MFMT 20010909014640", "501")):
             got = raw.ask(line)
             ok(got.startswith(want), f"{line}: {got}")
+        ok(raw.ask("MFMT 20010909014640.123456789 e").startswith("213"), "MFMT with a fraction")
         sb = os.stat(server.file("e"))
         ok(sb.st_mode & 0o7777 == 0o750 and sb.st_mtime == 1e9, "mode and time are set", sb)
         raw.ask("RMD e")
@@ -1025,6 +1028,21 @@ def test_run_as():
                status["NoNewPrivs"] == "1" and
                not any(int(status["Cap" + kind], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")),
                "a process of it has none of root's rights", status)
+
+
+def test_change_unreadable():
+    """An owner may take back that he may not read a file."""
+    with Server(*NOBODY) as server:
+        os.chmod(server.dir, 0o755)
+        f = make_file(server.file("f"), 10)
+        if NOBODY:
+            shutil.chown(f, "nobody")
+        os.chmod(f, 0o200)
+        raw = Raw(server)
+        got = raw.ask("MFMT 20010909014640 f"), raw.ask("SITE CHMOD 640 f")
+        sb = os.stat(f)
+        ok(got[0].startswith("213") and got[1].startswith("250") and sb.st_mode & 0o777 == 0o640 and
+           sb.st_mtime == 1e9, f"time and mode of a file that may not be read: {got}", sb)
 
 
 def test_login_deadline():
@@ -1429,7 +1447,7 @@ def test_usage():
     up = make_file("up", 10)
     good = "ftps://joe@127.0.0.1:1/x"
     for args in ([], ["frobnicate"], ["put"], ["put", up], ["put", up, "ftp://u@h/x"],
-                 ["get"], ["get", "ftps://joe@h/"], 
+                 ["get"], ["get", "ftps://joe@h/"], ["get", "ftps://joe@127.0.0.1:1/-"],
                  ["get", "ftps://joe:s3cr3t@h/x"],
                  ["put", "--end=sideways", up, good], ["put", "--tls=1.1", up, good],
                  ["put", "--timeout=0", up, good], ["put", "--rate=1x", up, good],
@@ -2909,6 +2927,34 @@ def test_resume_elsewhere():
         r = put(server, make_file("up", 1000), "--resume")
     is_status(r, COMPLETE, "put --resume, where there is nothing yet")
     ok(facts(r)["bytes"] == 1000, "all of it is sent", r)
+
+
+def test_resume_nothing():
+    """Where there is no part, get --resume needs to know nothing of the file."""
+    def play(fake):
+        fake.to_transfer("RETR")
+        fake.say("150 ok")
+        with fake.data() as data:
+            data.sendall(b"x" * 1000)
+            data.unwrap()
+        fake.say("226 ok")
+        fake.hear("QUIT")
+    down = path("nothing")
+    with Fake(play) as server:
+        is_status(get(server, "f", down, "--resume"), COMPLETE, "get --resume, no part, no SIZE, no MDTM")
+    os.rename(down, make_file("nothing.partial", 0))
+    with Fake(play) as server:
+        r = get(server, "f", down, "--resume")
+    ok(r.returncode == LOCAL and "nothing.partial is not known" in r.stderr, "with a part it does", r)
+
+
+def test_summary_is_lost():
+    """A summary that cannot be written is told."""
+    with Server() as server, open("/dev/full", "w") as full:
+        make_file(server.file("f"), 10)
+        r = subprocess.run([FTPS, "get", "--json", "--cacert", CERT, server.url("f"), path("down")], stdout=full,
+                           stderr=subprocess.PIPE, text=True, check=False, timeout=LIMIT)
+    ok(r.returncode == COMPLETE and "could not be written" in r.stderr, "get >/dev/full", r)
 
 
 def test_resume_without_size():
