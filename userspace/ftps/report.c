@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,34 +18,52 @@ static void put_line(int fd, const char *line)
 		io_say("a line of the summary, or of the log, could not be written");
 }
 
-static void put_json(int fd, json_t *object)
+static char *dump(json_t *object)
 {
 	char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
+	json_decref(object);
+	return line;
+}
+
+/* @line: freed here; NULL: there was no memory for it */
+static void put_json(int fd, char *line)
+{
 	if (line)
 		put_line(fd, line);
 	else
 		io_say("no memory for a line of JSON");
 	free(line);
-	json_decref(object);
 }
 
-/* File names need not be UTF-8; JSON strings must be. */
-static json_t *text(const char *s)
+/*
+ * The first @max bytes at most. File names need not be UTF-8; JSON strings must be: then bytes that
+ * are not ASCII become \xNN.
+ */
+static json_t *cut_text(const char *s, size_t max)
 {
 	json_t *j;
-	char safe[2048];
+	char safe[8192];
+	size_t len, n = 0;
 
 	if (!s)
 		return json_null();
-	j = json_string(s);
+	len = strnlen(s, max);
+	while (s[len] && len && ((unsigned char)s[len] & 0xc0) == 0x80)
+		len--;
+	j = json_stringn(s, len);
 	if (j)
 		return j;
-	snprintf(safe, sizeof(safe), "%s", s);
-	for (char *p = safe; *p; p++)
-		if ((unsigned char)*p > 126)
-			*p = '?';
-	return json_string(safe);
+	for (size_t i = 0; i < len && n < sizeof(safe) - 4; i++)
+		n += (size_t)snprintf(safe + n, sizeof(safe) - n,
+				      (unsigned char)s[i] > 126 ? "\\x%02x" : "%c",
+				      (unsigned char)s[i]);
+	return json_stringn(safe, n);
+}
+
+static json_t *text(const char *s)
+{
+	return cut_text(s, INT_MAX);
 }
 
 #define TIME_MAX 32
@@ -85,19 +104,20 @@ static json_t *transfer_json(const struct transfer *t)
 	/* clang-format on */
 }
 
-static void print_json(const struct report *r, int fd)
+/* @max: of the bytes of each name */
+static char *report_json(const struct report *r, size_t max)
 {
 	/* clang-format off */
 	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:o, s:s, s:o, s:o}",
 			      "op", r->op,
-			      "path", text(r->path),
+			      "path", cut_text(r->path, max),
 			      "peer", text(r->peer),
 			      "result", xs_name(r->status),
 			      "exit", (int)r->status,
 			      "reply", r->reply,
 			      "reply_text", text(r->reply_text),
 			      "ending", ending_names[r->ending],
-			      "partial", text(r->partial),
+			      "partial", cut_text(r->partial, max),
 			      "error", text(r->why));
 	/* clang-format on */
 	json_t *t = j && r->transfer ? transfer_json(r->transfer) : NULL;
@@ -108,12 +128,26 @@ static void print_json(const struct report *r, int fd)
 		json_object_set_new(j, "user", text(r->user));
 	}
 	if (j && r->from)
-		json_object_set_new(j, "from", text(r->from));
+		json_object_set_new(j, "from", cut_text(r->from, max));
 	if (t) {
 		json_object_update(j, t);
 		json_decref(t);
 	}
-	put_json(fd, j);
+	return dump(j);
+}
+
+/* Sessions share a log, which may be a pipe: a line that is longer than PIPE_BUF would mix with others. */
+static void print_json(const struct report *r, int fd)
+{
+	size_t max = PIPE_BUF;
+	char *line = report_json(r, r->user ? max : INT_MAX);
+
+	while (r->user && line && strlen(line) >= PIPE_BUF && max > 1) {
+		max /= 2;
+		free(line);
+		line = report_json(r, max);
+	}
+	put_json(fd, line);
 }
 
 static const char *ktls_words(const struct transfer *t)
@@ -183,8 +217,9 @@ void report_event(const char *event, const char *peer, const char *user, const c
 
 	if (json) {
 		put_json(STDOUT_FILENO,
-			 json_pack("{s:s, s:s, s:o, s:o, s:o}", "time", now(when), "event", event,
-				   "peer", text(peer), "user", text(user), "detail", text(detail)));
+			 dump(json_pack("{s:s, s:s, s:o, s:o, s:o}", "time", now(when), "event",
+					event, "peer", text(peer), "user", text(user), "detail",
+					text(detail))));
 		return;
 	}
 	snprintf(line, sizeof(line) - 1, "%s %s \"%s\" %s: %s", now(when), peer, user, event,
@@ -197,8 +232,8 @@ void report_listening(const char *address, unsigned int port, bool json)
 	char line[128];
 
 	if (json) {
-		put_json(STDOUT_FILENO, json_pack("{s:s, s:s, s:i}", "event", "listening",
-						  "address", address, "port", (int)port));
+		put_json(STDOUT_FILENO, dump(json_pack("{s:s, s:s, s:i}", "event", "listening",
+						       "address", address, "port", (int)port)));
 		return;
 	}
 	snprintf(line, sizeof(line) - 1, "listening on %s", address);

@@ -1248,6 +1248,27 @@ def test_audit():
             proc.terminate()
 
 
+def test_long_names():
+    """A line of the log goes to a pipe at once, however long its names are."""
+    with Server() as server:
+        os.mkdir(server.file("d"))
+        raw = binary(server)
+        for name in ("x" * 4000, '"' * 4000, "x" + "\u00e4" * 1990, "\xff" * 4000):
+            name = name.encode("latin-1" if name[0] == "\xff" else "utf-8")
+            for first, line in (("", b"DELE "), ("RNFR d", b"RNTO ")):
+                if first:
+                    raw.ask(first)
+                raw.sock.sendall(line + name + b"\r\n")
+                ok(raw.reply().startswith("55"), f"{line.decode()}{name[:3]}...")
+                said = server.proc.stdout.readline()
+                while "login" in said:
+                    said = server.proc.stdout.readline()
+                got = json.loads(said)
+                ok(len(said) <= 4096 and got["op"] == line[:4].decode() and len(got["path"]) > 500 and
+                   (("\\xff" * 3 if name[0] == 0xff else name.decode()[:3]) in got["path"]),
+                   "a line of the log as long as a pipe takes at once", (len(said), said))
+
+
 def test_nul_in_a_text():
     with Server() as server:
         for data, want in ((b"a text\n", False), (b"no\0text\n", True)):
