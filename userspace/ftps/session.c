@@ -55,6 +55,7 @@ struct session {
 	bool ascii;	  /* TYPE A, which is where RFC 959 begins */
 	uint64_t rest;	  /* where the next transfer begins */
 	const char *verb; /* the command in hand, as the table has it */
+	bool logged;	  /* what becomes of it is in the log */
 	/* During a transfer: */
 	struct data *data;
 	bool abor;		      /* ABOR came */
@@ -109,6 +110,14 @@ static void log_outcome(struct session *s, const char *path, enum xs xs, int cod
 	s->report.status = xs;
 	s->report.why = why;
 	report_print(&s->report, s->o->json, STDOUT_FILENO);
+}
+
+/* A command is refused. @arg: the client's words for its file */
+static void refuse(struct session *s, const char *arg, int code, const char *why)
+{
+	reply(s, "%d %s", code, why);
+	if (s->logged)
+		log_outcome(s, arg, XS_REFUSED, code, why);
 }
 
 /*
@@ -317,7 +326,7 @@ static bool resolve(struct session *s, const char *arg, char *path)
 {
 	if (vfs_join(s->cwd, arg, path))
 		return true;
-	reply(s, "553 That name cannot be");
+	refuse(s, arg, 553, "That name cannot be");
 	return false;
 }
 
@@ -525,6 +534,16 @@ static int connect_data(struct session *s)
 	return net_connect(&s->port, &from, &s->o->tune.buffers, limit);
 }
 
+/* The data connection did not come to be: @text is for the client, @why for the log. */
+static void no_data(struct session *s, enum xs xs, int code, const char *text, const char *why)
+{
+	event(s, "data", why);
+	reply(s, "%d %s", code, text);
+	s->report.status = xs;
+	s->report.reply = code;
+	snprintf(s->transfer.why, sizeof(s->transfer.why), "%s", why);
+}
+
 static struct tls_stream *open_data(struct session *s)
 {
 	struct tls_start how = {
@@ -539,21 +558,25 @@ static struct tls_stream *open_data(struct session *s)
 	};
 	int fd = connect_data(s);
 	struct tls_stream *data = fd < 0 ? NULL : tls_stream_new(fd);
+	const char *why = fd < 0 ? strerror(-fd) : "no memory";
+	char text[320];
 
 	close_pasv(s);
 	if (!data) {
-		event(s, "data", fd < 0 ? strerror(-fd) : "no memory");
-		reply(s, "425 No data connection: %s", fd < 0 ? strerror(-fd) : "no memory");
+		snprintf(text, sizeof(text), "No data connection: %s", why);
+		no_data(s, XS_NETWORK, 425, text, why);
 		return NULL;
 	}
 	if (!s->prot_p)
 		return data;
 	if (tls_stream_start(data, &how, s->o->tune.timeout_ms) != TS_OK) {
-		event(s, "data", tls_stream_why(data));
-		reply(s, "425 No TLS on the data connection: %s", tls_stream_why(data));
+		why = tls_stream_why(data);
+		snprintf(text, sizeof(text), "No TLS on the data connection: %s", why);
+		no_data(s, XS_NETWORK, 425, text, why);
 	} else if (s->o->require_reuse && !SSL_session_reused(tls_stream_ssl(data))) {
-		event(s, "data", "refused: with a TLS session of its own");
-		reply(s, "522 Data connections must resume this connection's TLS session");
+		no_data(s, XS_REFUSED, 522,
+			"Data connections must resume this connection's TLS session",
+			"refused: with a TLS session of its own");
 	} else {
 		/* curl resumes a session of TLS 1.3 once: the reply brings a ticket for the next. */
 		SSL_new_session_ticket(tls_stream_ssl(s->c->s));
@@ -600,15 +623,15 @@ static void last_words(void *arg)
 
 /* ------------------------------------------------------------------ transfers */
 
-static bool may_transfer(struct session *s)
+static bool may_transfer(struct session *s, const char *arg)
 {
 	/* Where a text is entered: its bytes on the wire are not those of the file. */
 	if (s->rest && s->ascii && strchr("RSA", *s->verb))
-		reply(s, "504 REST needs TYPE I");
+		refuse(s, arg, 504, "REST needs TYPE I");
 	else if (!s->prot_set)
-		reply(s, "521 Data connections need PROT P");
+		refuse(s, arg, 521, "Data connections need PROT P");
 	else if (s->pasv_fd < 0 && !s->has_port)
-		reply(s, "425 EPSV or PASV first");
+		refuse(s, arg, 425, "EPSV or PASV first");
 	else
 		return true;
 	return false;
@@ -659,7 +682,7 @@ static bool begin_transfer(struct session *s, struct data *d)
 	}
 	if (data_init(d, stream, &s->transfer) < 0) {
 		tls_stream_free(stream);
-		reply(s, "451 No memory");
+		no_data(s, XS_LOCAL, 451, "No memory", "no memory");
 		return false;
 	}
 	s->data = d;
@@ -686,8 +709,11 @@ static void transfer(struct session *s, const char *path, int fd, struct store *
 	enum xs xs;
 
 	begin_report(s, path);
+	s->report.status = XS_NETWORK;
 	if (!begin_transfer(s, &d)) {
 		store_abandon(store, s->o->conddisp, partial);
+		s->report.transfer = NULL;
+		end_report(s, s->report.status);
 		return;
 	}
 	whole = store ? data_receive(&d, store) : data_send(&d, fd);
@@ -733,7 +759,7 @@ static void cmd_stor(struct session *s, const char *arg)
 	const char *name;
 	int dir, err;
 
-	if (!may_transfer(s) || !resolve(s, arg, path))
+	if (!may_transfer(s, arg) || !resolve(s, arg, path))
 		return;
 	dir = vfs_open_parent(s->root, path, &name);
 	err = dir < 0 ? dir : open_store(s, *s->verb == 'A', dir, path, &store);
@@ -748,12 +774,12 @@ static void cmd_retr(struct session *s, const char *arg)
 {
 	char path[VFS_PATH_MAX];
 	struct stat sb;
-	int fd = may_transfer(s) ? open_file(s, arg, path, &sb) : -1;
+	int fd = may_transfer(s, arg) ? open_file(s, arg, path, &sb) : -1;
 
 	if (fd < 0)
 		return;
 	if (s->rest > (uint64_t)sb.st_size || lseek(fd, (off_t)s->rest, SEEK_SET) < 0)
-		reply(s, "554 The file ends before %" PRIu64, s->rest);
+		refuse(s, path, 554, "The file ends before what REST said");
 	else
 		transfer(s, path, fd, NULL, s->ascii);
 	close(fd);
@@ -764,20 +790,21 @@ static void cmd_list(struct session *s, const char *arg)
 {
 	enum listing how = *s->verb == 'L' ? LS_LIST : *s->verb == 'N' ? LS_NAMES : LS_FACTS;
 	char path[VFS_PATH_MAX];
-	int fd;
+	int fd, code;
 
 	/* Many clients send options for ls(1) along. */
 	while (how != LS_FACTS && *arg == '-') {
 		arg += strcspn(arg, " ");
 		arg += strspn(arg, " ");
 	}
-	if (!may_transfer(s) || !resolve(s, arg, path))
+	if (!may_transfer(s, arg) || !resolve(s, arg, path))
 		return;
 	fd = listing_make(s->root, path, how);
 	if (fd == -ENOTDIR && how == LS_FACTS) {
-		reply(s, "501 Not a folder");
+		refuse(s, path, 501, "Not a folder");
 	} else if (fd < 0) {
-		reply_errno(s, how == LS_FACTS ? 550 : 450, -fd);
+		code = reply_errno(s, how == LS_FACTS ? 550 : 450, -fd);
+		log_outcome(s, path, XS_LOCAL, code, strerror(-fd));
 	} else {
 		transfer(s, path, fd, NULL, false);
 		close(fd);
@@ -1008,13 +1035,13 @@ static void run_command(struct session *s, char *line)
 	if (!cmd || strcmp(cmd->name, "RNTO"))
 		s->from[0] = '\0';
 	s->verb = cmd ? cmd->name : "";
+	s->logged = cmd && cmd->flags & (WRITES | TRANSFERS);
 	if (why) {
 		/* A browser whose lines somebody else has written sends many (ALPACA). */
 		s->leaving = ++s->bad_commands >= BAD_COMMANDS;
 		reply(s, "%s", s->leaving ? "421 Too many bad commands" : why);
 	} else if (cmd->flags & WRITES && s->o->anonymous && !s->o->anonymous_write) {
-		reply(s, "550 Reading is all that you may");
-		log_outcome(s, arg, XS_REFUSED, 550, "reading is all that is allowed");
+		refuse(s, arg, 550, "Reading is all that you may");
 	} else if (!strcmp(cmd->name, "RNTO") && !*s->from) {
 		reply(s, "503 RNFR first");
 	} else {

@@ -1213,6 +1213,23 @@ def test_audit():
             got = server.line()
             ok(got["op"] == line[:4] and got["result"] == "local" and got["reply"] in (550, 553) and
                want in got["error"], f"{line}: its error", got)
+        for line in ("MKD .ftps.x", "STOR .ftps.x", "LIST none", "MLSD f", "RETR f"):
+            raw.ask("TYPE I")
+            raw.ask("REST 11")
+            raw.ask("EPSV")
+            reply = raw.ask(line)
+            got = server.line()
+            ok((got["op"], str(got["reply"])) == (line[:4].strip(), reply[:3]) and got["error"] in reply,
+               f"{line}: refused", (got, reply))
+        raw.ask("PASV")
+        raw.ask("RETR f")
+        reply, got = raw.ask("RETR f"), [server.line(), server.line()]
+        ok(reply.startswith("425") and got[1]["reply"] == 425 and got[1]["result"] == "refused",
+           "RETR without a port", (reply, got))
+        raw = Raw(server)
+        raw.ask("STOR g")
+        got = server.line()
+        ok((got["path"], got["reply"], got["result"]) == ("g", 521, "refused"), "STOR without PROT P", got)
     with anonymous("--anonymous") as server:
         raw = Raw(server)
         raw.ask("DELE f")
@@ -1225,6 +1242,9 @@ def test_audit():
         raw.ask("NLST")
         got = server.line("data")
         ok("timed out" in got["detail"], "a data connection that does not come", got)
+        got = server.line()
+        ok((got["op"], got["reply"], got["result"]) == ("NLST", 425, "network") and "timed out" in got["error"],
+           "and the command that it was for", got)
     with subprocess.Popen([FTPS, "serve", "--listen", "127.0.0.1:0", "--cert", CERT, "--key", KEY,
                            "--user", USER, "--password-file", path("password"), WORK],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
