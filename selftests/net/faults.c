@@ -209,6 +209,7 @@ TEST_F(faults, while_held)
 	fault_all(true);
 	expect_whole_or_cut(_metadata, &self->s, true);
 	fault_all(false);
+	EXPECT_LT(0, fault_hits());
 }
 
 /* A RST that cannot be held takes effect at once, as in vanilla. */
@@ -246,6 +247,8 @@ TEST_F(faults, inbound_held)
 	send(c->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(c->fd, SHUT_WR);
 	fault_all(false);
+	/* None of these calls needs memory of ours. */
+	EXPECT_EQ(0, fault_hits());
 	expect_told(_metadata, c);
 	EXPECT_TRUE(drst_stat_await("InDelivered", 1));
 }

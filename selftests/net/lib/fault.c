@@ -11,6 +11,8 @@
 #define DEBUGFS "/sys/kernel/debug/"
 #define NTH "/proc/thread-self/fail-nth"
 #define MODULE "/sys/module/tls_drst/"
+#define TIMES 1000000000
+#define TIMES_TEXT "1000000000"
 
 static const char * const kinds[] = { "failslab", "fail_page_alloc" };
 
@@ -99,5 +101,22 @@ bool fault_disarm(void)
 
 void fault_all(bool on)
 {
+	/* It counts down. */
+	if (on)
+		set("times", TIMES_TEXT);
 	set("probability", on ? "100" : "0");
+}
+
+long fault_hits(void)
+{
+	char path[128], text[32];
+	unsigned int i;
+	long hits = 0;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s/times", kinds[i]);
+		read_file(path, text, sizeof(text));
+		hits += TIMES - strtol(text, NULL, 10);
+	}
+	return hits;
 }

@@ -22,5 +22,7 @@ bool fault_disarm(void);
 
 /* All of them fail, in whatever context, or none. */
 void fault_all(bool on);
+/* How many did since then */
+long fault_hits(void);
 
 #endif
