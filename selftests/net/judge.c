@@ -55,10 +55,6 @@ TEST_F_TIMEOUT(written, as_vanilla, WRITTEN_TIMEOUT)
 	EXPECT_EQ(0, judge_script(&script, &self->bed));
 }
 
-/* These two look at sk_err themselves, before any hook of a module. */
-XFAIL_ADD(written, in_recvmmsg, as_vanilla);
-XFAIL_ADD(written, in_zerocopy, as_vanilla);
-
 FIXTURE(random) {
 	struct bed bed;
 };

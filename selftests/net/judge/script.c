@@ -123,6 +123,8 @@ static void parse_with(struct script *script, const char *line)
 			script->timeout_ms = atoi(name + 11);
 		else if (!strncmp(name, "delay_ms=", 9))
 			script->delay_ms = atoi(name + 9);
+		else if (!strncmp(name, "gap=", 4))
+			script->gaps |= 1ul << (atoi(name + 4) - 1);
 		else
 			FATAL(name);
 	}

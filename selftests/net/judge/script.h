@@ -61,6 +61,7 @@ struct script {
 	bool full;		/* nothing can be sent before peer_open */
 	int timeout_ms;		/* the module's knob, 0 for its default */
 	int delay_ms;		/* of what the program's end sends */
+	unsigned long gaps;	/* steps, by bits, that may be vanilla's: no hook sees them */
 	int steps;
 	struct step step[STEPS_MAX];
 };

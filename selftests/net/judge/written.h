@@ -205,10 +205,12 @@ SCRIPT(in_rcvlowat, "rcvlowat 50", "peer_data 10", "poll IN wait", "peer_rst",
        "poll IN|OUT", "recv 100", "poll IN", "recv 10");
 SCRIPT(in_rcvlowat_raised, "peer_data 10", "peer_rst", "rcvlowat 60",
        "poll IN|OUT|RDHUP", "select R|W", "recv 100", "poll IN", "recv 10");
-SCRIPT(in_recvmmsg, "peer_data 10", "peer_rst", "recvmmsg 4", "poll IN|OUT",
-       "recvmmsg 100", "poll IN|OUT", "recvmmsg 10", "recvmmsg 10");
-SCRIPT(in_zerocopy, "peer_data 10", "peer_rst", "recv 2", "zerocopy 100",
-       "poll IN|OUT", "recv 10", "recv 10");
+/* These two look at sk_err themselves, before any hook of a module. */
+SCRIPT(in_recvmmsg, "with gap=3 gap=5 gap=6 gap=7", "peer_data 10", "peer_rst",
+       "recvmmsg 4", "poll IN|OUT", "recvmmsg 100", "poll IN|OUT",
+       "recvmmsg 10", "recvmmsg 10");
+SCRIPT(in_zerocopy, "with gap=4 gap=5 gap=6", "peer_data 10", "peer_rst",
+       "recv 2", "zerocopy 100", "poll IN|OUT", "recv 10", "recv 10");
 /* kTLS has not looked for a record, and would give the error first. */
 SCRIPT(in_rcvlowat_rx, "with rx", "rcvlowat 60", "peer_data 10", "peer_notify",
        "peer_rst", "poll IN|OUT|RDHUP", "recvmsg 100", "poll IN|OUT|RDHUP",
