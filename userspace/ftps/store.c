@@ -542,9 +542,15 @@ void store_set_time(struct store *st, time_t when)
 		io_note("%s: its time: %s", st->path, strerror(errno));
 }
 
+/* Standard output may be a file, and fail to keep what it has taken; a pipe has no fsync(). */
+static int flush(const struct store *st)
+{
+	return fsync(st->fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
+}
+
 int store_commit(struct store *st, char *partial)
 {
-	int err = st->dir < 0 ? 0 : give_name(st);
+	int err = st->dir < 0 ? flush(st) : give_name(st);
 
 	*partial = '\0';
 	if (!err)

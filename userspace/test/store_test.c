@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * store_test.c - a file system that takes less of each write than it is given
+ * store_test.c - a file system that takes less of each write than it is given, and one that then fails
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,14 @@ ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t
 	(void)in, (void)in_at, (void)out, (void)out_at, (void)len, (void)flags;
 	errno = EXDEV;
 	return -1;
+}
+
+static int fsync_errno;
+
+int fsync(int fd)
+{
+	errno = fsync_errno;
+	return fsync_errno ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 static char bytes[SIZE], got[SIZE + 1];
@@ -77,6 +85,18 @@ static int replace(int dir, const char *name, size_t keep)
 	return more;
 }
 
+/* Standard output: nothing gets a name. */
+static int commit_fd(int fd, int err)
+{
+	char partial[STORE_PARTIAL_MAX];
+	struct store *store = store_fd(fd);
+
+	fsync_errno = err;
+	err = store ? store_commit(store, partial) : -ENOMEM;
+	fsync_errno = 0;
+	return err;
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/ftps-store.XXXXXX";
@@ -92,6 +112,7 @@ int main(void)
 	ok(!replace(dir, "f", SIZE / 2) && is_there(dir, "f"), "short writes of what REST keeps");
 	ok(!linkat(dir, "f", dir, "g", 0) && !replace(dir, "f", 0) && is_there(dir, "g"),
 	   "short writes over a file with another name");
+	ok(commit_fd(dir, EIO) == -EIO && !commit_fd(dir, EINVAL), "a file that cannot be kept");
 	unlinkat(dir, "f", 0);
 	unlinkat(dir, "g", 0);
 	close(dir);
