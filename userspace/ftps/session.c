@@ -522,6 +522,47 @@ static void cmd_rest(struct session *s, const char *arg)
 	}
 }
 
+/* The control connection spoke during a transfer. Return: whether to stop. */
+static bool watch_control(void *arg)
+{
+	struct session *s = arg;
+	char line[CONTROL_LINE_MAX];
+	enum ctl_status st = control_try_line(s->c, line);
+
+	if (st == CTL_WAIT)
+		return false;
+	if (st == CTL_OK)
+		note_command(s, line, " (amid a transfer)");
+	s->abor = st == CTL_OK && !strcasecmp(line, "ABOR");
+	if (s->abor)
+		return true;
+	/*
+	 * Anything else waits its turn, and what is behind it stays unread. Without a client
+	 * there is nobody to reply to; the data may yet end.
+	 */
+	if (st == CTL_OK)
+		strcpy(s->early, line);
+	else
+		gone(s, st);
+	s->data->watch_fd = -1;
+	return false;
+}
+
+/* The client's connection, unless it gives up or goes. */
+static int accept_data(struct session *s, int timeout_ms)
+{
+	int64_t deadline = io_now() + timeout_ms;
+	struct data *d = s->data;
+	int fd;
+
+	do {
+		if ((d->watch_fd >= 0 && watch_control(s)) || s->leaving)
+			return -ECONNABORTED;
+		fd = net_accept(s->pasv_fd, &s->peer, d->watch_fd, io_left(deadline));
+	} while (fd == -ECANCELED);
+	return fd;
+}
+
 /* From the control connection's peer, or to it, and nobody else. */
 static int connect_data(struct session *s)
 {
@@ -529,7 +570,7 @@ static int connect_data(struct session *s)
 	union net_addr from = s->local;
 
 	if (!s->has_port)
-		return net_accept(s->pasv_fd, &s->peer, -1, limit);
+		return accept_data(s, limit);
 	net_set_port(&from, 0);
 	return net_connect(&s->port, &from, &s->o->tune.buffers, limit);
 }
@@ -564,7 +605,7 @@ static struct tls_stream *open_data(struct session *s)
 	close_pasv(s);
 	if (!data) {
 		snprintf(text, sizeof(text), "No data connection: %s", why);
-		no_data(s, XS_NETWORK, 425, text, why);
+		no_data(s, XS_NETWORK, s->abor ? 426 : 425, text, why);
 		return NULL;
 	}
 	if (!s->prot_p)
@@ -584,32 +625,6 @@ static struct tls_stream *open_data(struct session *s)
 	}
 	tls_stream_free(data);
 	return NULL;
-}
-
-/* The control connection spoke during a transfer. Return: whether to stop. */
-static bool watch_control(void *arg)
-{
-	struct session *s = arg;
-	char line[CONTROL_LINE_MAX];
-	enum ctl_status st = control_try_line(s->c, line);
-
-	if (st == CTL_WAIT)
-		return false;
-	if (st == CTL_OK)
-		note_command(s, line, " (amid a transfer)");
-	s->abor = st == CTL_OK && !strcasecmp(line, "ABOR");
-	if (s->abor)
-		return true;
-	/*
-	 * Anything else waits its turn, and what is behind it stays unread. Without a client
-	 * there is nobody to reply to; the data may yet end.
-	 */
-	if (st == CTL_OK)
-		strcpy(s->early, line);
-	else
-		gone(s, st);
-	s->data->watch_fd = -1;
-	return false;
 }
 
 static void last_words(void *arg)
@@ -674,6 +689,7 @@ static bool begin_transfer(struct session *s, struct data *d)
 {
 	struct tls_stream *stream;
 
+	s->data = d;
 	reply(s, "150 Go ahead");
 	stream = s->leaving ? NULL : open_data(s);
 	if (!stream) {
@@ -685,7 +701,6 @@ static bool begin_transfer(struct session *s, struct data *d)
 		no_data(s, XS_LOCAL, 451, "No memory", "no memory");
 		return false;
 	}
-	s->data = d;
 	return true;
 }
 

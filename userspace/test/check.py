@@ -2630,13 +2630,21 @@ def test_abor_at_once():
         make_file(server.file("f"), 2_000_000)
         for command in ("STOR x", "RETR f"):
             raw = binary(server)
-            port = raw.epsv()
+            raw.epsv()
             raw.sock.sendall(f"{command}\r\nABOR\r\n".encode())
             raw.reply()
-            with raw.data(port):
-                got = raw.reply(), raw.reply()
+            got = raw.reply(), raw.reply()
             ok(got[0].startswith("426") and got[1].startswith("226"), f"{command}, ABOR: {got}")
-            ok(server.line()["bytes"] == 0, "nothing is transferred")
+        raw = binary(server)
+        raw.epsv()
+        ok(raw.ask("STOR x").startswith("150") and raw.ask("ABOR").startswith("426") and
+           raw.reply().startswith("226"), "ABOR while a data connection is awaited")
+        raw.epsv()
+        raw.ask("STOR x")
+        raw.sock.shutdown(socket.SHUT_RDWR)
+        lines = [server.line() for _ in range(4)]
+        ok([x["reply"] for x in lines] == [426, 426, 426, 425] and
+           lines[3]["error"] == os.strerror(errno.ECONNABORTED), "a client that leaves then is not waited for", lines)
 
 
 def stored(raw, command, content):
