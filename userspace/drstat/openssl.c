@@ -109,10 +109,21 @@ static bool lookup(struct conf_file *c, const char *section, const char *key, ch
 static bool is_known(const char *option)
 {
 	static const char *const names[] = {
-		"SessionTicket", "EmptyFragments", "Bugs", "Compression", "UnsafeLegacyRenegotiation",
-		"UnsafeLegacyServerConnect", "ClientRenegotiation", "EncryptThenMac", "NoRenegotiation",
-		"AllowNoDHEKEX", "PrioritizeChaCha", "MiddleboxCompat", "AntiReplay",
-		"ExtendedMasterSecret", "CANames",
+		"SessionTicket",
+		"EmptyFragments",
+		"Bugs",
+		"Compression",
+		"UnsafeLegacyRenegotiation",
+		"UnsafeLegacyServerConnect",
+		"ClientRenegotiation",
+		"EncryptThenMac",
+		"NoRenegotiation",
+		"AllowNoDHEKEX",
+		"PrioritizeChaCha",
+		"MiddleboxCompat",
+		"AntiReplay",
+		"ExtendedMasterSecret",
+		"CANames",
 	};
 
 	option += *option == '+' || *option == '-';

@@ -308,8 +308,7 @@ static enum xs ask_mtime(struct client *cl)
 {
 	enum xs xs = ask(cl, "", "MDTM %s", cl->path);
 
-	cl->has_mtime = !xs && code(cl) == 213 &&
-			control_mdtm_time(cl->c->reply.last, &cl->mtime);
+	cl->has_mtime = !xs && code(cl) == 213 && control_mdtm_time(cl->c->reply.last, &cl->mtime);
 	return xs;
 }
 
@@ -568,8 +567,7 @@ static bool reset_after_all(struct client *cl)
 	if (t->end != TS_END_RESET || !t->notified || cl->reply / 100 != 2 || !cl->knows_there)
 		return false;
 	return control_send(cl->c, "SIZE %s", cl->path) == CTL_OK &&
-	       control_reply(cl->c) == CTL_OK && is_size(cl, &size) &&
-	       size == cl->there + t->bytes;
+	       control_reply(cl->c) == CTL_OK && is_size(cl, &size) && size == cl->there + t->bytes;
 }
 
 static enum xs put_status(struct client *cl)

@@ -78,12 +78,13 @@ bool net_no_room(int err);
  * net_accept() - accept a connection from one host only
  * @fd: the listening socket
  * @host: who may come; the port does not matter
- * @other_fd: when this is readable, and nobody has come, it is -ECANCELED; -1 for none
+ * @other_fd: when this is readable, and nobody has come, the wait ends; -1 for none
  * @timeout_ms: how long to wait for it
  *
  * A stranger who is quicker is sent away, and the wait goes on (RFC 2577 s. 4).
  *
- * Return: the socket, or a negative errno (-ETIMEDOUT; -EINTR: a signal asks us to stop; -ECANCELED).
+ * Return: the socket, or a negative errno (-ETIMEDOUT; -EINTR: a signal asks us to stop;
+ * -ECANCELED: see @other_fd).
  */
 int net_accept(int fd, const union net_addr *host, int other_fd, int timeout_ms);
 

@@ -136,7 +136,7 @@ static char *report_json(const struct report *r, size_t max)
 	return dump(j);
 }
 
-/* Sessions share a log, which may be a pipe: a line that is longer than PIPE_BUF would mix with others. */
+/* Sessions may share a pipe: lines that are longer than PIPE_BUF would mix with others. */
 static void print_json(const struct report *r, int fd)
 {
 	size_t max = PIPE_BUF;

@@ -324,9 +324,8 @@ static int go_on_in_part(struct store *st, uint64_t least, bool of_source)
 	if (fd < 0)
 		return fd;
 	if ((uint64_t)sb.st_size >= least &&
-	    (!of_source ||
-	     (*st->source != '-' &&
-	      (*source ? !strcmp(source, st->source) : sb.st_mtime == st->when))))
+	    (!of_source || (*st->source != '-' &&
+			    (*source ? !strcmp(source, st->source) : sb.st_mtime == st->when))))
 		err = go_on_in(st, fd);
 	if (err)
 		close(fd);

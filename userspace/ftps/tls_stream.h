@@ -110,11 +110,11 @@ enum ts_status tls_stream_start(struct tls_stream *s, const struct tls_start *ho
 enum ts_status tls_stream_read(struct tls_stream *s, void *buf, size_t size, size_t *n);
 
 /**
- * tls_stream_only_send() - from now on nothing is read but what comes besides the data
+ * tls_stream_only_send() - nothing is read from now on but session tickets and the like
  * @s: the stream
  *
- * A FIN without close_notify is then no error: it would keep OpenSSL from sending, too. The peer may
- * be done with sending, and proves nothing by it.
+ * A FIN without close_notify is then no error, which would keep OpenSSL from sending, too. The peer
+ * may be done with sending.
  */
 void tls_stream_only_send(struct tls_stream *s);
 
