@@ -98,7 +98,8 @@ install_selftests() {
 	source=$("$vm" source) || return
 	programs=$("$vm" selftests "${@:2}" --arch "${1:-x86_64}") || return
 	rm -rf "$dir"/{source,kselftest,selftests}
-	mkdir -p "$dir/kselftest" && cp -r "$source" "$dir/source" &&
+	# with its times: a header that looks new has everything built again
+	mkdir -p "$dir/kselftest" && cp -a "$source" "$dir/source" &&
 		ln -s "$top/selftests" "$dir/source/tools/testing/selftests/tls_drst" &&
 		ln -s "$programs" "$dir/kselftest/tls_drst" &&
 		make -s --no-print-directory -C "$dir/source/tools/testing/selftests" TARGETS=tls_drst \
