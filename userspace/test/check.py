@@ -1674,24 +1674,30 @@ def test_client_certificate():
     is_status(run("put", "--key", KEY, up, server.url()), USAGE, "--key without --cert")
 
 
-def test_reply_wins():
+def reset(data):
+    data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    data.close()
+
+
+def gives_up(reply):
     """A server that gives up an upload resets the data connection, and says why."""
-    def play(reply):
-        def play(fake):
-            fake.to_stor()
-            data = fake.data()
-            data.recv(1000)
-            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            data.close()
-            fake.say(reply)
-            fake.hear("QUIT")
-        return play
+    def play(fake):
+        fake.to_stor()
+        data = fake.data()
+        data.recv(1000)
+        reset(data)
+        fake.say(reply)
+        fake.hear("QUIT")
+    return play
+
+
+def test_reply_wins():
     up = make_file("up", 20_000_000)
     for reply, want, words in (("452-Error writing\r\n452 Disk full", REFUSED, "452 Error writing; Disk full"),
                                ("451 local", REFUSED, "451 local"), ("552 quota", REFUSED, "552 quota"),
                                ("426 cut", RESET, "reset by peer; server said 426 cut"),
                                ("425 none", RESET, "reset by peer; server said 425 none")):
-        with Fake(play(reply)) as server:
+        with Fake(gives_up(reply)) as server:
             r = put(server, up)
         is_status(r, want, f"a reset, and \"{reply[:8]}\"")
         ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
@@ -1699,15 +1705,7 @@ def test_reply_wins():
 
 def test_reset_amid_a_pipe():
     """The same where there is nothing to send just then."""
-    def play(fake):
-        fake.to_stor()
-        data = fake.data()
-        data.recv(1000)
-        data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        data.close()
-        fake.say("426 cut")
-        fake.hear("QUIT")
-    with Fake(play) as server:
+    with Fake(gives_up("426 cut")) as server:
         with subprocess.Popen([FTPS, "put", "--cacert", CERT, "-", server.url("f")], stdin=subprocess.PIPE,
                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as proc:
             proc.stdin.write(b"x" * 1000)
@@ -3031,8 +3029,7 @@ def test_reset_after_append():
         data.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         while data.recv(65536):
             pass
-        data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        data.close()
+        reset(data)
         fake.say("226 ok")
         if fake.hear("").startswith("SIZE"):
             fake.say(sizes[1])
