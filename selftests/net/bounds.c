@@ -7,6 +7,7 @@
 #include "kselftest_harness.h"
 
 #include "inbound.h"
+#include "lib/found.h"
 
 /* Short for the test, and long beside the pauses of a slow reader. */
 #define TIMEOUT_MS 800
@@ -371,33 +372,27 @@ TEST_F(bounds, mode_raised_before_close)
 	expect_hold(_metadata, "RstSent");
 }
 
-/*
- * TCP memory is one for the whole machine, and so is its limit: the program's
- * first process puts it back after the last test, whatever has happened.
- */
+/* TCP memory is one for the whole machine, and so is its limit. */
 #define TCP_MEM "/proc/sys/net/ipv4/tcp_mem"
 /* Far over what TCP accounts in batches per CPU. */
 #define HEAVY (6 << 20)
 
-static pid_t first_process;
-static char tcp_mem_found[128];
-
 static void __attribute__((constructor)) tcp_mem_find(void)
 {
-	first_process = getpid();
-	read_file(TCP_MEM, tcp_mem_found, sizeof(tcp_mem_found));
-}
-
-static void __attribute__((destructor)) tcp_mem_restore(void)
-{
-	if (getpid() == first_process)
-		write_file(TCP_MEM, tcp_mem_found);
+	found_note(&found_machine, TCP_MEM);
 }
 
 static void tcp_mem_set(struct scene *s, const char *limits)
 {
 	bed_enter_home(&s->bed);
 	MUST(!write_file(TCP_MEM, limits));
+	bed_enter(&s->bed, SIDE_A);
+}
+
+static void tcp_mem_put_back(struct scene *s)
+{
+	bed_enter_home(&s->bed);
+	found_put_back(&found_machine);
 	bed_enter(&s->bed, SIDE_A);
 }
 
@@ -408,12 +403,12 @@ FIXTURE(memory) {
 FIXTURE_SETUP(memory)
 {
 	scene_open(&self->s);
-	tcp_mem_set(&self->s, tcp_mem_found);
+	tcp_mem_put_back(&self->s);
 }
 
 FIXTURE_TEARDOWN(memory)
 {
-	tcp_mem_set(&self->s, tcp_mem_found);
+	tcp_mem_put_back(&self->s);
 	EXPECT_TRUE(scene_close(&self->s));
 }
 

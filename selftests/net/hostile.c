@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "lib/found.h"
 #include "lib/scene.h"
 
 #define NOBODY 65534
@@ -32,34 +33,9 @@ FIXTURE(hostile) {
 	long refs;
 };
 
-/*
- * The limits of init_net are left as they were found by the first process alone, after
- * the last test: whatever has become of the tests' own processes.
- */
-static pid_t first_process;
-static long found_timeout_ms, found_max_hold_ms, found_max_held;
-
-static void limits_restore(void)
-{
-	drst_set("timeout_ms", found_timeout_ms);
-	drst_set("max_hold_ms", found_max_hold_ms);
-	drst_set("max_held", found_max_held);
-}
-
 static void __attribute__((constructor)) limits_find(void)
 {
-	first_process = getpid();
-	if (!drst_present())
-		return;
-	found_timeout_ms = drst_get("timeout_ms");
-	found_max_hold_ms = drst_get("max_hold_ms");
-	found_max_held = drst_get("max_held");
-}
-
-static void __attribute__((destructor)) limits_left(void)
-{
-	if (getpid() == first_process && drst_present())
-		limits_restore();
+	found_note_knobs(&found_machine);
 }
 
 FIXTURE_SETUP(hostile)
@@ -78,8 +54,7 @@ FIXTURE_SETUP(hostile)
 
 FIXTURE_TEARDOWN(hostile)
 {
-	if (drst_present())
-		limits_restore();
+	found_put_back(&found_machine);
 }
 
 static void become_nobody(void)
@@ -185,8 +160,8 @@ TEST_F(hostile, unreachable_peers)
 TEST_F(hostile, limits_lowered_later)
 {
 	REQUIRE_MODE(1);
-	drst_set("timeout_ms", found_timeout_ms);
-	drst_set("max_hold_ms", found_max_hold_ms);
+	found_put_back(&found_machine);
+	drst_set("max_held", MAX_HELD);
 	start(_metadata, self, cut_off);
 	expect_done(_metadata, self);
 	EXPECT_EQ(MAX_HELD, self->booty->held);

@@ -7,7 +7,6 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -15,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "lib/found.h"
 #include "lib/scene.h"
 
 FIXTURE(lifecycle) {
@@ -24,32 +24,26 @@ FIXTURE(lifecycle) {
 
 bool inserts_module = true;
 
-/*
- * The machine is left as it was found by the first process alone, after the
- * last test: whatever has become of the tests' own processes.
- */
-static pid_t first_process;
-static bool found_loaded;
-
 /* What the kernel calls to get a module */
 #define MODPROBE "/proc/sys/kernel/modprobe"
-static char found_modprobe[PATH_MAX];
 
-static void __attribute__((constructor)) machine_find(void)
+static bool found_loaded;
+
+static void __attribute__((constructor)) module_find(void)
 {
-	first_process = getpid();
 	found_loaded = drst_present();
-	read_file(MODPROBE, found_modprobe, sizeof(found_modprobe));
+	found_note(&found_machine, MODPROBE);
 }
 
-static void __attribute__((destructor)) machine_restore(void)
+/* As found_machine, which has to be there first: to load it, the kernel calls modprobe. */
+static void __attribute__((destructor)) module_put_back(void)
 {
 	const char *ko = getenv("TLS_DRST_KO");
 
-	if (getpid() != first_process || !ko)
+	if (!first_process() || !ko)
 		return;
 	module_unload("drst_foreign_ulp");
-	write_file(MODPROBE, found_modprobe);
+	found_put_back(&found_machine);
 	if (!found_loaded)
 		drst_unloaded();
 	else if (!drst_present())
@@ -716,7 +710,7 @@ FIXTURE_SETUP(lacking)
 
 FIXTURE_TEARDOWN(lacking)
 {
-	MUST(!write_file(MODPROBE, found_modprobe));
+	found_put_back(&found_machine);
 	if (self->ko) {
 		EXPECT_TRUE(drst_unloaded());
 	}
@@ -751,7 +745,7 @@ TEST_F(lacking, insert_fails_cleanly)
 	EXPECT_TRUE(net_tls_gone());
 
 	/* Mended, it works. */
-	ASSERT_EQ(0, write_file(MODPROBE, found_modprobe));
+	found_put_back(&found_machine);
 	EXPECT_EQ(0, drst_load(self->ko, ""));
 	EXPECT_TRUE(ulp_available("tls"));
 	EXPECT_EQ(0, drst_unload());

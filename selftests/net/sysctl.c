@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "lib/found.h"
 #include "lib/scene.h"
 
 static const struct {
@@ -263,27 +264,9 @@ TEST_F(sysctl, userns_cannot_exceed_init_net)
 	}
 }
 
-/* init_net's knobs are left as they were found by the first process, as in hostile.c. */
-static pid_t first_process;
-static long found[KNOBS];
-
 static void __attribute__((constructor)) knobs_find(void)
 {
-	size_t i;
-
-	first_process = getpid();
-	for (i = 0; i < KNOBS && drst_present(); i++)
-		found[i] = drst_get(knobs[i].name);
-}
-
-static void __attribute__((destructor)) knobs_restore(void)
-{
-	size_t i;
-
-	if (getpid() != first_process)
-		return;
-	for (i = 0; i < KNOBS && drst_present(); i++)
-		drst_set(knobs[i].name, found[i]);
+	found_note_knobs(&found_machine);
 }
 
 /* What is no limit is each namespace's own: init_net's value binds nobody. */

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "spare.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "drst.h"
-
-#define KNOBS 16
+#include "found.h"
 
 /* The module's knobs as they were when the test began. */
-static struct knob {
-	char name[32];
-	long value;
-} knobs[KNOBS];
-static int n_knobs;
+static struct found knobs;
 
 /*
  * The test is a child of the one that runs the tests. A bed waits for the next child
@@ -63,36 +56,6 @@ static void shelf_put(const struct bed *bed)
 	MUST(sendmsg(shelf[1], &msg, 0) == 1);
 }
 
-static void knobs_note(void)
-{
-	DIR *dir = opendir(DRST_SYSCTL);
-	struct dirent *entry;
-
-	n_knobs = 0;
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		struct knob *knob = &knobs[n_knobs];
-
-		if (entry->d_name[0] == '.')
-			continue;
-		MUST(++n_knobs <= KNOBS);
-		MUST(strlen(entry->d_name) < sizeof(knob->name));
-		strcpy(knob->name, entry->d_name);
-		knob->value = drst_get(knob->name);
-	}
-	closedir(dir);
-}
-
-static void knobs_turn_back(void)
-{
-	int i;
-
-	for (i = 0; i < n_knobs; i++)
-		if (drst_get(knobs[i].name) != knobs[i].value)
-			drst_set(knobs[i].name, knobs[i].value);
-}
-
 /* A connection remembers nothing of the ones before it, as in a fresh bed. */
 static void forget_metrics(struct bed *bed, enum side side)
 {
@@ -113,7 +76,8 @@ void spare_open(struct bed *bed)
 	bed->spare = true;
 	bed->single = false;
 	*bed_altered = false;
-	knobs_note();
+	knobs.n = 0;
+	found_note_knobs(&knobs);
 	counters_note();
 }
 
@@ -134,11 +98,11 @@ static bool as_new(struct bed *bed)
 	bed_enter(bed, SIDE_B);
 	if (!without_sockets())
 		return false;
-	knobs_turn_back();
+	found_put_back(&knobs);
 	bed_enter(bed, SIDE_A);
 	if (!without_sockets())
 		return false;
-	knobs_turn_back();
+	found_put_back(&knobs);
 	if (bed->single)
 		link_single_packets(bed, false);
 	return true;
