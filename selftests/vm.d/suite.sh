@@ -107,13 +107,14 @@ install_selftests() {
 }
 
 # own_tests NAME BUILD OPTION...: those of the helper's own tests that use TLS, in a guest, whose kernel has
-# kTLS.
+# kTLS. With $FTPS_KTLS_ONLY, only those that kTLS matters to.
 own_tests() {
 	local dir=$out/$1/userspace build=$2
 
 	mkdir -p "$dir/build" && cp -r "$top"/userspace/test "$dir" &&
 		cp -r "$build"/{ftps,test} "$dir/build" || return
 	"$vm" run --timeout 1000 --log "$out/$1.log" --copy "$dir" "${@:3}" -- \
+		env ${FTPS_KTLS_ONLY+FTPS_KTLS_ONLY=} \
 		sh -c 'modprobe tls && FTPS_NEEDS_KTLS=1 FTPS_SHORT=8 exec userspace/test/run userspace/build \
 			stream_test check.py hostile.py'
 }
@@ -146,4 +147,22 @@ programs() {
 	for program; do
 		printf ' -t tls_drst:%s' "$program"
 	done
+}
+
+# kselftests KERNEL, kselftests_absent KERNEL: all of them, with the module and without.
+kselftests() {
+	local name
+	name=$(name_of "$1")
+
+	row "$name" x86_64 "$1" 'all, with the module'
+	beside "$name" in_guest --kernel "$1" --log "$out/$name.log" -- selftests/run_kselftest.sh
+}
+
+kselftests_absent() {
+	local name
+	name=$(name_of "$1")
+
+	row "$name without the module" x86_64 "$1" 'all, without the module'
+	beside "$name without the module" in_guest --kernel "$1" --no-module --log "$out/$name-absent.log" -- \
+		env TLS_DRST_ABSENT=1 selftests/run_kselftest.sh
 }

@@ -38,6 +38,7 @@ from harness import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 # ---------------------------------------------------------------- tests: it works
 
+@ktls_matters
 def test_both_ways():
     for host in ("127.0.0.1", "::1"):
         with Server("--sha256", host=host) as server:
@@ -62,6 +63,7 @@ def test_both_ways():
     no_leftovers(WORK)
 
 
+@ktls_matters
 def test_ktls_is_told():
     with Server() as server:
         up = make_file("up", 1000)
@@ -82,6 +84,7 @@ def test_pasv():
         ok("227 " in r.stderr and "229 " not in r.stderr, "PASV and not EPSV", r.stderr)
 
 
+@ktls_matters
 def test_active():
     for host in ("127.0.0.1", "::1"):
         with Server(host=host) as server:
@@ -91,6 +94,7 @@ def test_active():
             ok(same(up, server.file("up")) and same(up, path("down")), "same both ways")
 
 
+@ktls_matters
 def test_implicit():
     for tls in ("1.2", "1.3"):
         with Server("--implicit") as server:
@@ -101,6 +105,7 @@ def test_implicit():
             ok(r.returncode in (TIMEOUT, NETWORK, PROTOCOL), "explicit to implicit: an error")
 
 
+@ktls_matters
 def test_clear_data():
     with Server("--clear-data") as server:
         up = make_file("up", 300_000)
@@ -158,6 +163,7 @@ def test_ls():
         ftp.close()
 
 
+@ktls_matters
 def test_resume_get():
     with Server("--end", "rst-middle", "--cut-at", "70000") as server:
         f = make_file(os.path.join(server.dir, "f"), 200_000)
@@ -174,6 +180,7 @@ def test_resume_get():
         is_status(get(server, "f", path("part"), "--resume"), COMPLETE, "nothing to resume")
 
 
+@ktls_matters
 def test_resume_put():
     up = make_file("up", 200_000)
     with Server() as server:
@@ -409,6 +416,7 @@ def test_append():
         ok(os.path.getsize(server.file("up")) == 3000, "leaves the file as it was")
 
 
+@ktls_matters
 def test_append_in_place():
     with Server("--timeout", SHORT) as server:
         f = make_file(server.file("f"), 100_000)
@@ -614,6 +622,7 @@ def test_links():
     no_leftovers(path("there/deep"))
 
 
+@ktls_matters
 def test_streams():
     with Server() as server:
         up = make_file("up", 300_000)
@@ -642,6 +651,7 @@ def test_names():
         ok(same(up, server.file("up")), "has the remote name")
 
 
+@ktls_matters
 def test_ftplib():
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         with Server("--no-require-reuse") as server:
@@ -665,6 +675,7 @@ def test_ftplib():
             ok(ftp.quit().startswith("221"), "QUIT")
 
 
+@ktls_matters
 def test_curl():
     if not shutil.which("curl"):
         skip("curl", "no curl here")
@@ -689,6 +700,7 @@ def test_curl():
                f"curl {tls} downloads them", r.stderr)
 
 
+@ktls_matters
 def test_many_at_once():
     with Server("--max-clients", "4") as server:
         up = make_file("up", 500_000)
@@ -709,6 +721,7 @@ def test_many_at_once():
             s.close()
 
 
+@ktls_matters
 def test_ascii():
     """Lines end in LF in files, in CR LF on the wire."""
     with Server() as server:
@@ -751,6 +764,7 @@ def test_ascii():
                       f"{verb} --ascii --resume")
 
 
+@ktls_matters
 def test_require_reuse():
     with Server() as server:
         up = make_file("up", 100_000)
@@ -848,6 +862,7 @@ def on_terminal(term, *args):
         return proc.wait(LIMIT), shown
 
 
+@ktls_matters
 def test_progress():
     with Server("--rate", "100000") as server:
         make_file(os.path.join(server.dir, "f"), 60_000)
@@ -1083,6 +1098,7 @@ def test_bad_commands():
            "what RFC 959 has and we have not is no bad one")
 
 
+@ktls_matters
 def test_alpn():
     with Server() as server:
         for names, want in ((["ftp"], "ftp"), (["http/1.1"], None), (["http/1.1", "ftp"], "ftp"),
@@ -1104,6 +1120,7 @@ def timers(port, end=1):
             if int(row[end].split(":")[1], 16) == port and row[3] == "01"}
 
 
+@ktls_matters
 def test_keepalive():
     with Server() as server:
         raw = Raw(server)
@@ -1117,6 +1134,7 @@ def test_keepalive():
     ok(seen == [True], "and so has the client's", seen)
 
 
+@ktls_matters
 def test_shrinks():
     """A file becomes shorter while it is sent: it must not look complete."""
     with Server("--rate", "200000") as server:
@@ -1370,6 +1388,7 @@ def slow(*more):
     return ("--rcvbuf", "4096", "--read-delay", "400", *more)
 
 
+@ktls_matters
 def test_put_clean_slow():
     up = make_file("up", 2_000_000)
     for tls in ("1.2", "1.3"):
@@ -1381,6 +1400,7 @@ def test_put_clean_slow():
             ok(f["unacked"] == 0 and f["unread"] == 0, "nothing unacknowledged or unread", f)
 
 
+@ktls_matters
 def test_put_careless():
     """What loses data in vanilla, and is complete where the kernel keeps sending."""
     up = make_file("up", 2_000_000)
@@ -1403,6 +1423,7 @@ def test_put_careless():
                "what came is kept as .partial")
 
 
+@ktls_matters
 def test_put_endings():
     up = make_file("up", 200_000)
     plain = {"close": (COMPLETE,), "half-close": (COMPLETE,),
@@ -1430,6 +1451,7 @@ def test_put_endings():
                     ok(there["result"] == "complete", "a RST after close_notify is no error")
 
 
+@ktls_matters
 def test_get_endings():
     plain = {"close": COMPLETE, "half-close": COMPLETE, "tickets-unread": COMPLETE,
              "rst-after-notify": COMPLETE, "kill": COMPLETE,
@@ -1458,6 +1480,7 @@ def test_get_endings():
     no_leftovers(WORK)
 
 
+@ktls_matters
 def test_get_linger0_slow():
     with Server("--end", "linger0") as server:
         make_file(os.path.join(server.dir, "f"), 2_000_000)
@@ -1468,6 +1491,7 @@ def test_get_linger0_slow():
             skip("get from --end=linger0", "tls_drst is loaded")
 
 
+@ktls_matters
 def test_put_receiver_endings():
     up = make_file("up", 2_000_000)
     with Server("--end", "rst-middle", "--cut-at", "100000") as server:
@@ -1691,6 +1715,7 @@ def gives_up(reply):
     return play
 
 
+@ktls_matters
 def test_reply_wins():
     up = make_file("up", 20_000_000)
     for reply, want, words in (("452-Error writing\r\n452 Disk full", REFUSED, "452 Error writing; Disk full"),
@@ -1703,6 +1728,7 @@ def test_reply_wins():
         ok(words in r.stderr and words in facts(r)["error"], f"it is told: {words}", r.stderr)
 
 
+@ktls_matters
 def test_reset_amid_a_pipe():
     """The same where there is nothing to send just then."""
     with Fake(gives_up("426 cut")) as server:
@@ -1722,6 +1748,7 @@ def half_close(data):
         raw.shutdown(socket.SHUT_WR)
 
 
+@ktls_matters
 def test_receiver_half_closes():
     """A receiver that is done with sending receives all the same."""
     def play(fake):
@@ -1757,6 +1784,7 @@ def no_tls(fake, verb, reply):
         fake.say(reply)
 
 
+@ktls_matters
 def test_no_before_data():
     """Behind 150 a server says why there is no data connection."""
     def passive(fake, reply):
@@ -1804,6 +1832,7 @@ def test_which_connection():
        r.stderr)
 
 
+@ktls_matters
 def test_stopped_anywhere():
     """Ctrl-C is told as such, whatever it comes amid."""
     def at_data(fake, verb, tls=True):
@@ -2024,6 +2053,7 @@ def test_protocol():
         is_status(put(server, up), REFUSED, "a server without TLS gets no password")
 
 
+@ktls_matters
 def test_timeout():
     up = make_file("up", 10)
     with Fake(lambda f: f.sock.recv(100)) as server:
@@ -2051,6 +2081,7 @@ def test_timeout_of_a_question():
         ok([x.split()[0] for x in heard][-2:] == [asked, "QUIT"] and len(heard) < 4, "no other is asked", heard)
 
 
+@ktls_matters
 def test_unconfirmed():
     def play(reply):
         def play(fake):
@@ -2082,6 +2113,7 @@ def to_retr(fake, size):
     fake.say("150 ok")
 
 
+@ktls_matters
 def test_short_file():
     """close_notify and 226, but fewer bytes than SIZE said."""
     def play(fake):
@@ -2124,6 +2156,7 @@ def test_no_name():
     ok("f: " + os.strerror(errno.ESTALE) in r.stderr, "which is told", r.stderr)
 
 
+@ktls_matters
 def test_unconfirmed_get():
     """Whose word is good enough for the name: SIZE's, the reply's, or close_notify's."""
     def play(protected, size, reply):
@@ -2178,6 +2211,7 @@ def test_pasv_address_ignored():
         is_status(put(server, up, "--no-epsv"), COMPLETE, "PASV names another host: ignored")
 
 
+@ktls_matters
 def test_early_no():
     """The server gives up in the middle, and says so: no need to send the rest."""
     def play(fake):
@@ -2195,6 +2229,7 @@ def test_early_no():
            r.stdout)
 
 
+@ktls_matters
 def test_no_at_once():
     """The same in one record with 150, which no event tells of."""
     def play(fake):
@@ -2208,6 +2243,7 @@ def test_no_at_once():
     ok(facts(r)["bytes"] == 0, "nothing is sent", r.stdout)
 
 
+@ktls_matters
 def test_noise_amid_data():
     """What is no reply breaks the rules of FTP amid an upload, too."""
     def play(fake):
@@ -2350,6 +2386,7 @@ def test_interrupt():
     interrupted("delete")
 
 
+@ktls_matters
 def test_interrupt_blocked():
     """Ctrl-C where a FIFO has no other end, and where no name server answers."""
     os.mkfifo(path("fifo"))
@@ -2421,6 +2458,7 @@ def opens(pid, name):
     return False
 
 
+@ktls_matters
 def test_server_stops():
     with Server() as server:
         up = make_file("up", 2_000_000)
@@ -2539,6 +2577,7 @@ def test_file_replies():
         asks(("RETR file", "150"))
 
 
+@ktls_matters
 def test_full_disk():
     """No room for another file's name: 452, before any data."""
     full = tempfile.mkdtemp(prefix="full.", dir=WORK)
@@ -2601,6 +2640,7 @@ def test_hostile_lines():
         is_status(put(server, up), COMPLETE, "others are served as ever")
 
 
+@ktls_matters
 def test_abor():
     with Server("--rate", "100000") as server:
         make_file(os.path.join(server.dir, "f"), 2_000_000)
@@ -2620,6 +2660,7 @@ def test_abor():
         ok(cut, "the data connection is cut, without close_notify")
 
 
+@ktls_matters
 def test_abor_at_once():
     """ABOR in one record with its transfer, which no event tells of."""
     with Server() as server:
@@ -2659,6 +2700,7 @@ def binary(server):
     return raw
 
 
+@ktls_matters
 def test_rest_is_for_one_transfer():
     """What REST said is for the next transfer, and no later one, whatever becomes of that."""
     with Server() as server:
@@ -2887,6 +2929,7 @@ def test_unread_log():
     os.close(reader)
 
 
+@ktls_matters
 def test_unread_pipe():
     """Where nobody reads the file, a signal ends the get."""
     with Server() as server:
@@ -2993,6 +3036,7 @@ def test_resume_nothing():
     ok(r.returncode == LOCAL and "nothing.partial is not known" in r.stderr, "with a part it does", r)
 
 
+@ktls_matters
 def test_summary_is_lost():
     """A summary that cannot be written is told."""
     with Server() as server, open("/dev/full", "w") as full:
@@ -3016,6 +3060,7 @@ def test_resume_without_size():
     ok(hasattr(server, "quit") and "without --resume" in r.stderr, "nothing is sent, and it is said what to do", r)
 
 
+@ktls_matters
 def test_reset_after_append():
     """A reset behind the data is none of APPE either, if SIZE says so."""
     def play(fake, sizes):

@@ -132,6 +132,7 @@ def test_slow_loris_server():
            r.stderr)
 
 
+@ktls_matters
 def test_downgrade():
     """Nothing is ever sent to a server that will not protect it."""
     heard = []
@@ -196,6 +197,7 @@ def to_data(fake, verb="RETR"):
     return fake.data_listener
 
 
+@ktls_matters
 def test_data_connection_of_a_server():
     down = path("hostile-down")
 
@@ -303,6 +305,7 @@ def test_active_from_elsewhere():
     ok(b"".join(seen) == open(up, "rb").read(), "and the server gets the file")
 
 
+@ktls_matters
 def test_sends_and_never_reads():
     """What it sends, little or much, is no progress of what it is sent."""
     up = make_file("up", 20_000_000)
@@ -325,6 +328,7 @@ def test_sends_and_never_reads():
         is_clean(put(server, up, "--timeout", SHORT), UNCONFIRMED, "a flood behind our close_notify")
 
 
+@ktls_matters
 def test_noise_amid_an_upload():
     """It ends the upload, and what is told is the record, not that nothing can be sent then."""
     def play(fake):
@@ -339,6 +343,7 @@ def test_noise_amid_an_upload():
     ok("bad record mac" in r.stderr, "it is the record that is told", r.stderr)
 
 
+@ktls_matters
 def test_silence_at_the_end():
     """All data went well, and then nothing more is said."""
     def play(fake):
@@ -474,6 +479,7 @@ def test_lines_of_a_client():
         serves_others(server)
 
 
+@ktls_matters
 def test_replies_unread():
     with Server("--timeout", "5", "--idle", "1000") as server:
         raw = Raw(server, tls=False, login=False, room=4096)
@@ -524,6 +530,7 @@ def test_slow_loris_client():
            os.listdir(server.dir))
 
 
+@ktls_matters
 def test_data_connection_of_a_client():
     with Server() as server:
         raw = Raw(server)
@@ -561,6 +568,7 @@ def test_data_connection_of_a_client():
         serves_others(server)
 
 
+@ktls_matters
 def test_client_never_reads():
     for what, send in (("a byte now and then", dribble), ("a flood", flood)):
         with Server("--timeout", SHORT) as server:
@@ -580,6 +588,7 @@ def test_client_never_reads():
             serves_others(server)
 
 
+@ktls_matters
 def test_downgrade_by_a_client():
     with Server() as server:
         raw = Raw(server)
