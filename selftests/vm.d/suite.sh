@@ -149,20 +149,15 @@ programs() {
 	done
 }
 
-# kselftests KERNEL, kselftests_absent KERNEL: all of them, with the module and without.
+# kselftests NAME ARCH KERNEL GUEST..., kselftests_absent likewise: all of them, with the module and without.
+# GUEST: in_guest, or in_guest_of and its ARCH.
 kselftests() {
-	local name
-	name=$(name_of "$1")
-
-	row "$name" x86_64 "$1" 'all, with the module'
-	beside "$name" in_guest --kernel "$1" --log "$out/$name.log" -- selftests/run_kselftest.sh
+	row "$1" "$2" "$3" 'all, with the module'
+	beside "$1" "${@:4}" --kernel "$3" --log "$out/$1.log" -- selftests/run_kselftest.sh
 }
 
 kselftests_absent() {
-	local name
-	name=$(name_of "$1")
-
-	row "$name without the module" x86_64 "$1" 'all, without the module'
-	beside "$name without the module" in_guest --kernel "$1" --no-module --log "$out/$name-absent.log" -- \
+	row "$1 without the module" "$2" "$3" 'all, without the module'
+	beside "$1 without the module" "${@:4}" --kernel "$3" --no-module --log "$out/$1-absent.log" -- \
 		env TLS_DRST_ABSENT=1 selftests/run_kselftest.sh
 }
