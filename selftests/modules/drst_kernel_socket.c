@@ -6,7 +6,7 @@
  * listener made by user space, as nfsd does. Keys for TLS_TX, AES-GCM-128, come from
  * user space: by ioctl(), or by a descriptor that KSOCK_FILE gives, as tlshd gets one.
  * write() sends data, pwrite() a record whose type is the offset. close() releases
- * the socket.
+ * the socket. KSOCK_RECV and KSOCK_TAKE read from a process's socket instead.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -22,9 +22,11 @@
 #include <linux/uio.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #define PEER_ADDR 0xc0000202	/* 192.0.2.2 */
 #define PEER_PORT 4433
+#define TLS_DATA 23	/* RFC 8446 s. 5.1: application_data */
 
 /* ioctl(), besides TLS_TX; net/lib/ksock.h has the same numbers. */
 enum {
@@ -36,6 +38,8 @@ enum {
 	KSOCK_NOTIFY,		/* 0: close_notify from the kernel's memory */
 	KSOCK_SHUTDOWN,		/* SHUT_RD, SHUT_WR or SHUT_RDWR */
 	KSOCK_KEYS,		/* as TLS_TX, but net/tls gets a copy in the kernel's memory */
+	KSOCK_RECV,		/* a process's socket: reads once, gives how many bytes */
+	KSOCK_TAKE,		/* the same: takes all that TCP has */
 };
 
 struct ksock {
@@ -183,11 +187,70 @@ static int ksock_copy_keys(struct ksock *ks, void __user *from)
 	return ksock_set_keys(ks, KERNEL_SOCKPTR(&keys));
 }
 
+/*
+ * As svc_tcp_sock_recv_cmsg(). What is read has one type, at the place for the first;
+ * there is room for two, so that another one would show.
+ */
+static int ksock_recv(struct socket *sock)
+{
+	union ksock_control control[2] = { };
+	struct msghdr msg = {
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct kvec iov = { .iov_len = PAGE_SIZE };
+	int ret;
+
+	iov.iov_base = kmalloc(iov.iov_len, GFP_KERNEL);
+	if (!iov.iov_base)
+		return -ENOMEM;
+	ret = kernel_recvmsg(sock, &msg, &iov, 1, iov.iov_len, 0);
+	if (ret >= 0 && (msg.msg_control != &control[1] ||
+			 msg.msg_controllen != sizeof(control[1]) ||
+			 *(u8 *)CMSG_DATA(&control[0].hdr) != TLS_DATA))
+		ret = -EBADMSG;
+	kfree(iov.iov_base);
+	return ret;
+}
+
+static int ksock_take_some(read_descriptor_t *desc, struct sk_buff *skb,
+			   unsigned int offset, size_t len)
+{
+	return len;
+}
+
+/* As io_zcrx_tcp_recvmsg() */
+static int ksock_take(struct socket *sock)
+{
+	read_descriptor_t desc = { .count = 1 };
+	int ret;
+
+	lock_sock(sock->sk);
+	ret = tcp_read_sock(sock->sk, &desc, ksock_take_some);
+	release_sock(sock->sk);
+	return ret;
+}
+
+static int ksock_read(unsigned int cmd, int fd)
+{
+	struct socket *sock;
+	int ret;
+
+	sock = sockfd_lookup(fd, &ret);
+	if (!sock)
+		return ret;
+	ret = cmd == KSOCK_RECV ? ksock_recv(sock) : ksock_take(sock);
+	sockfd_put(sock);
+	return ret;
+}
+
 static long ksock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ksock *ks = file->private_data;
 	bool makes = cmd == KSOCK_CONNECT || cmd == KSOCK_ACCEPT;
 
+	if (cmd == KSOCK_RECV || cmd == KSOCK_TAKE)
+		return ksock_read(cmd, arg);
 	if (makes != !ks->sock)
 		return makes ? -EISCONN : -ENOTCONN;
 

@@ -272,6 +272,19 @@ FIXTURE_TEARDOWN(loading)
 }
 
 /*
+ * How many pairs of a workqueue and a pool there are. kmemleak would not miss one of a
+ * workqueue that nobody destroys, as all are in a list of the kernel's.
+ */
+static long workqueue_pools(void)
+{
+	char text[256];
+
+	write_file("/sys/kernel/slab/pool_workqueue/shrink", "1");
+	read_file("/sys/kernel/slab/pool_workqueue/objects", text, sizeof(text));
+	return atol(text);
+}
+
+/*
  * insmod: all or nothing. What alloc_workqueue() allocates is not the same each time, so
  * the first series can miss one behind it; the second has those of the namespaces.
  */
@@ -280,10 +293,13 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 	static const char *const below[] = {
 		"do_one_initcall", "register_pernet_subsys",
 	};
+	long pools;
 	int err = 0, i;
 
 	ASSERT_NE(NULL, self->ko);
 	ASSERT_TRUE(drst_unloaded());
+	pools = workqueue_pools();
+	TH_LOG("pools %ld", pools);
 	for (i = 0; i < 2; i++) {
 		fault_below_function(below[i]);
 		EACH_FAULT(
@@ -294,6 +310,10 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 			ASSERT_EQ(!err, drst_present());
 			ASSERT_TRUE(drst_unloaded())
 		);
+	TH_LOG("pools %ld, %d", workqueue_pools(), i);
+	}
+	EXPECT_TRUE(EVENTUALLY(workqueue_pools() <= pools)) {
+		TH_LOG("pools of workqueues: %ld, not %ld", workqueue_pools(), pools);
 	}
 	ASSERT_EQ(0, drst_load(self->ko, ""));
 }

@@ -201,8 +201,11 @@ static inline void expect_upload(TEST_ARG, struct conn *c,
 				 const struct cell *cell, size_t piece)
 {
 	int final = final_errno(cell);
+	char byte;
 
 	expect_content(_metadata, c, piece, final);
+	if (!final)	/* the end stays, for one who peeks, too */
+		EXPECT_EQ(0, recv(c->fd, &byte, 1, MSG_PEEK));
 	EXPECT_EQ(final ? 0 : reset_errno(cell), so_error(c));
 	expect_reset_known(_metadata, c);
 }

@@ -12,6 +12,7 @@
 
 #include "inbound.h"
 #include "lib/busy.h"
+#include "lib/ksock.h"
 
 #define PIECE 7
 
@@ -76,6 +77,30 @@ TEST_F(queue, taken_by_zerocopy_receive)
 	expect_reset_known(_metadata, c);
 	if (variant->cell.mode)
 		EXPECT_EQ(1, drst_stat("InDelivered"));
+}
+
+/*
+ * As io_uring's zero-copy receive, which is no call on the socket, takes it. Without TLS_RX
+ * that is all there was: poll(), which cannot sleep, has the hold looked at.
+ */
+TEST_F(queue, taken_by_the_kernel)
+{
+	struct cell cell = variant->cell;
+	struct conn *c = &self->s.conn;
+
+	cell.rx = tx;
+	REQUIRE_MODE(cell.mode);
+	upload_in_cell(_metadata, &self->s, c, &cell);
+	peer_reset(c);
+	expect_reset_seen(_metadata, &cell);
+	EXPECT_EQ((ssize_t)c->replied, ksock_take(c->fd));
+	if (cell.mode) {
+		EXPECT_EQ(1, drst_stat("CurrInHeld"));
+		poll_now(c);
+		EXPECT_TRUE(drst_stat_await("InDelivered", 1));
+	}
+	expect_reset_known(_metadata, c);
+	EXPECT_EQ(ECONNRESET, so_error(c));
 }
 
 /* A reader that was in TCP's recv() before the socket had TLS. */

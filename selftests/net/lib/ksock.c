@@ -111,3 +111,24 @@ void ksock_notify(struct conn *conn)
 	ksock_do(conn, KSOCK_NOTIFY, 0);
 	conn->notified = true;
 }
+
+static ssize_t read_by_kernel(unsigned int cmd, int fd)
+{
+	int device = device_open();
+	ssize_t got = ioctl(device, cmd, fd);
+	int err = errno;
+
+	close(device);
+	errno = err;
+	return got;
+}
+
+ssize_t ksock_recv(int fd)
+{
+	return read_by_kernel(KSOCK_RECV, fd);
+}
+
+ssize_t ksock_take(int fd)
+{
+	return read_by_kernel(KSOCK_TAKE, fd);
+}

@@ -18,6 +18,8 @@ enum {
 	KSOCK_NOTIFY,
 	KSOCK_SHUTDOWN,
 	KSOCK_KEYS,
+	KSOCK_RECV,
+	KSOCK_TAKE,
 };
 
 /* The kernel connects; no TLS yet. */
@@ -47,6 +49,15 @@ void ksock_send(struct conn *conn, size_t len);
 
 /* close_notify, from the kernel's memory */
 void ksock_notify(struct conn *conn);
+
+/*
+ * The kernel reads once from a process's socket: how many bytes of data, as recv().
+ * EBADMSG: not one type of one record came with them.
+ */
+ssize_t ksock_recv(int fd);
+
+/* It takes all that TCP has received, as it came. */
+ssize_t ksock_take(int fd);
 
 /* One of the others; it has to succeed. */
 void ksock_do(struct conn *conn, unsigned int cmd, long arg);
