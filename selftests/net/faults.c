@@ -299,7 +299,6 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 	ASSERT_NE(NULL, self->ko);
 	ASSERT_TRUE(drst_unloaded());
 	pools = workqueue_pools();
-	TH_LOG("pools %ld", pools);
 	for (i = 0; i < 2; i++) {
 		fault_below_function(below[i]);
 		EACH_FAULT(
@@ -310,7 +309,6 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 			ASSERT_EQ(!err, drst_present());
 			ASSERT_TRUE(drst_unloaded())
 		);
-	TH_LOG("pools %ld, %d", workqueue_pools(), i);
 	}
 	EXPECT_TRUE(EVENTUALLY(workqueue_pools() <= pools)) {
 		TH_LOG("pools of workqueues: %ld, not %ld", workqueue_pools(), pools);
