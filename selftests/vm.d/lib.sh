@@ -24,11 +24,18 @@ die() { say "$*"; exit 1; }
 tools='cpio:cpio depmod:kmod dpkg-deb:dpkg gcc:gcc make:make mksquashfs:squashfs-tools mmdebstrap:mmdebstrap
 	newuidmap:uidmap setpriv:util-linux unshare:util-linux xz:xz-utils'
 
-have_tools() {
-	local tool missing=''
-	for tool in $tools; do
-		command -v "${tool%:*}" >/dev/null || missing+=" ${tool#*:}"
+# lacking PROGRAM:PACKAGE...: the packages whose programs are not here.
+lacking() {
+	local tool
+	for tool; do
+		command -v "${tool%:*}" >/dev/null || printf ' %s' "${tool#*:}"
 	done
+}
+
+have_tools() {
+	local missing
+	# shellcheck disable=SC2086 # one a word
+	missing=$(lacking $tools)
 	[ -z "$missing" ] || { say "missing packages, which \`make deps\` installs:$missing"; return 1; }
 }
 
