@@ -660,6 +660,7 @@ static void hold_beside_child(TEST_ARG, struct conn *c, const struct cell *cell,
 	peer_await_sent(c);
 	peer_reset(c);
 	EXPECT_TRUE(drst_stat_await("InHeld", 1));
+	let_workers_in();
 }
 
 /* It has the first records, or has looked at them, and waits for more. */

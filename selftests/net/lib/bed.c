@@ -535,19 +535,45 @@ void cpu_stay(void)
 	cpu_run_on(sched_getcpu());
 }
 
+/* Of this CPU; it is among the first threads of the kernel. */
+static pid_t ksoftirqd(void)
+{
+	char path[32], name[32], here[32];
+	bool found = false;
+	FILE *comm;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "ksoftirqd/%d\n", sched_getcpu());
+	for (pid = 2; !found && pid < 1000; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		comm = fopen(path, "r");
+		if (!comm)
+			continue;
+		found = fgets(here, sizeof(here), comm) && !strcmp(here, name);
+		fclose(comm);
+	}
+	MUST(found);
+	return pid - 1;
+}
+
+static void be_scheduled(pid_t pid, int policy, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	MUST(!sched_setscheduler(pid, policy, &param));
+}
+
 void keep_workers_out(void)
 {
-	struct sched_param fifo = { .sched_priority = 1 };
-
 	cpu_stay();
-	MUST(!sched_setscheduler(0, SCHED_FIFO, &fifo));
+	be_scheduled(ksoftirqd(), SCHED_FIFO, 2);
+	be_scheduled(0, SCHED_FIFO, 1);
 }
 
 void let_workers_in(void)
 {
-	struct sched_param none = {};
-
-	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
+	be_scheduled(0, SCHED_OTHER, 0);
+	be_scheduled(ksoftirqd(), SCHED_OTHER, 0);
 }
 
 uint32_t uring_events(uint32_t events)

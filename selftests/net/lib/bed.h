@@ -114,7 +114,8 @@ void cpu_stay(void);
 
 /*
  * What net/tls has a worker of this CPU do waits until we sleep, and so do the threads
- * and processes that we have made in between.
+ * and processes that we have made in between. Not so what arrives: a busy CPU leaves
+ * that to ksoftirqd, which goes before us.
  */
 void keep_workers_out(void);
 void let_workers_in(void);
