@@ -4,7 +4,8 @@
 
 Draws mutants of module/*.c, builds each, and gives it to the tests that reach its line, one after
 the other, until one fails, or the kernel complains, or all have passed. Verdicts are kept in
-build/mutants/verdicts.tsv as they come: what is there is not done again.
+build/mutants/verdicts.tsv as they come: what is there is not done again. Where there is no such file, it begins
+with what docs/trust.md says of these mutants.
 """
 
 import argparse
@@ -32,6 +33,8 @@ TOP = HERE.parent.parent
 OUT = TOP / "build/mutants"
 VERDICTS = OUT / "verdicts.tsv"
 PAGE = TOP / "docs/trust.md"
+BEGIN, END = "<!-- the mutants: make mutants -->\n", "<!-- end of the mutants -->\n"
+ROW = re.compile(r"\| (\S+) \| (\S+) \| `(.*)` \| (\w+) \| (.*) \|")
 COLUMNS = "id file line operator verdict by seconds change".split()
 NOTICED, PASSED, NOT_BUILT = "noticed", "passed", "not built"
 
@@ -235,14 +238,40 @@ def verdict_of(mutant, tree, selftests, reached, patience):
 
 
 def read_verdicts():
-    if not VERDICTS.exists():
-        return {}
     rows = (dict(zip(COLUMNS, line.split("\t"))) for line in VERDICTS.read_text().splitlines())
     return {row["id"]: row for row in rows}
 
 
-def shown(lines):
-    return " / ".join(line.strip() for line in lines)
+def untabbed(text):
+    return str(text).replace("\t", " ")
+
+
+def change_of(mutant):
+    old, new = (" / ".join(line.strip() for line in lines) for lines in (mutant.old, mutant.new))
+    return untabbed(f"{old} -> {new}")
+
+
+def write_verdict(file, mutant, verdict, by, seconds):
+    row = [mutant.id, mutant.file, mutant.line, mutant.operator, verdict, by, seconds, change_of(mutant)]
+    file.write("\t".join(map(untabbed, row)) + "\n")
+
+
+def begin_verdicts(mutants):
+    """With those of docs/trust.md, where it is clear which mutant a row is about."""
+    if VERDICTS.exists():
+        return
+    said, alike, texts = collections.defaultdict(list), collections.defaultdict(list), sources()
+    for row in filter(None, map(ROW.fullmatch, PAGE.read_text().partition(BEGIN)[2].partition(END)[0].splitlines())):
+        said[row[1], row[2], row[3].replace(r"\|", "|")].append((row[4], row[5]))
+    OUT.mkdir(parents=True, exist_ok=True)
+    for mutant in sorted(mutants, key=lambda m: (m.file, m.line)):
+        alike[mutant.file, function_of(texts[mutant.file], mutant.line), change_of(mutant)].append(mutant)
+    with tempfile.NamedTemporaryFile("w", dir=OUT, delete=False) as file:
+        for key, those in alike.items():
+            if len(those) == len(said[key]):
+                for mutant, verdict in zip(those, said[key]):
+                    write_verdict(file, mutant, *verdict, 0)
+    pathlib.Path(file.name).rename(VERDICTS)
 
 
 class Workers:
@@ -265,10 +294,8 @@ class Workers:
         finally:
             with self.lock:
                 self.free.append(tree)
-        row = [mutant.id, mutant.file, mutant.line, mutant.operator, verdict, by,
-               round(time.monotonic() - start), f"{shown(mutant.old)} -> {shown(mutant.new)}"]
         with self.lock, VERDICTS.open("a") as file:
-            file.write("\t".join(str(word).replace("\t", " ") for word in row) + "\n")
+            write_verdict(file, mutant, verdict, by, round(time.monotonic() - start))
             print(f"{mutant.file}:{mutant.line} {mutant.operator}: {verdict} {by}", flush=True)
         return verdict
 
@@ -301,11 +328,10 @@ def write_list(drawn, known):
             change = row["change"].replace("|", r"\|")
             rows.append(f"| {mutant.file} | {function_of(texts[mutant.file], mutant.line)} | "
                         f"`{change}` | {row['verdict']} | {row['by']} |")
-    begin, end = "<!-- the mutants: make mutants -->\n", "<!-- end of the mutants -->\n"
-    head, _, rest = PAGE.read_text().partition(begin)
-    _, _, tail = rest.partition(end)
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, tail = rest.partition(END)
     table = [summary(drawn, known) + ":", "", "| file | function | change | verdict | by |", "|---|---|---|---|---|", *rows, ""]
-    PAGE.write_text(head + begin + "\n".join(table) + end + tail)
+    PAGE.write_text(head + BEGIN + "\n".join(table) + END + tail)
 
 
 def main():
@@ -318,14 +344,15 @@ def main():
     parser.add_argument("--list", action="store_true", help="write what is known, judge nothing")
     args = parser.parse_args()
 
-    queue = filter(is_of_this_kernel, mutate.draw(sources(), args.seed, 0))
+    mutants = list(filter(is_of_this_kernel, mutate.draw(sources(), args.seed, 0)))
+    begin_verdicts(mutants)
+    queue = iter(mutants)
     if args.list:
         known = read_verdicts()
         drawn = [mutant for mutant in queue if mutant.id in known]
         write_list(drawn, known)
         print(summary(drawn, known))
         return
-    OUT.mkdir(parents=True, exist_ok=True)
     lock = (OUT / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     until = time.monotonic() + 60 * args.minutes
