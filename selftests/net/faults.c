@@ -272,8 +272,9 @@ FIXTURE_TEARDOWN(loading)
 }
 
 /*
- * How many pairs of a workqueue and a pool there are. kmemleak would not miss one of a
- * workqueue that nobody destroys, as all are in a list of the kernel's.
+ * How many pairs of a workqueue and a pool there are, or more: what a CPU allocates
+ * from counts as used. kmemleak would not miss one of a workqueue that nobody destroys,
+ * as all are in a list of the kernel's.
  */
 static long workqueue_pools(void)
 {
@@ -284,23 +285,24 @@ static long workqueue_pools(void)
 	return atol(text);
 }
 
+#define SERIES 9
+
 /*
  * insmod: all or nothing. What alloc_workqueue() allocates is not the same each time, so
- * the first series can miss one behind it; the second has those of the namespaces.
+ * the first series can miss one behind it; the others have those of the namespaces. They are
+ * so many that a workqueue left by each outweighs what else comes and goes.
  */
 TEST_F_TIMEOUT(loading, insmod, 900)
 {
-	static const char *const below[] = {
-		"do_one_initcall", "register_pernet_subsys",
-	};
 	long pools;
 	int err = 0, i;
 
 	ASSERT_NE(NULL, self->ko);
 	ASSERT_TRUE(drst_unloaded());
 	pools = workqueue_pools();
-	for (i = 0; i < 2; i++) {
-		fault_below_function(below[i]);
+	for (i = 0; i < SERIES; i++) {
+		fault_below_function(i ? "register_pernet_subsys" :
+				     "do_one_initcall");
 		EACH_FAULT(
 			,
 			err = drst_load(self->ko, ""),
@@ -310,8 +312,8 @@ TEST_F_TIMEOUT(loading, insmod, 900)
 			ASSERT_TRUE(drst_unloaded())
 		);
 	}
-	EXPECT_TRUE(EVENTUALLY(workqueue_pools() <= pools)) {
-		TH_LOG("pools of workqueues: %ld, not %ld", workqueue_pools(), pools);
+	EXPECT_TRUE(EVENTUALLY(workqueue_pools() < pools + SERIES)) {
+		TH_LOG("pools of workqueues: %ld, once %ld", workqueue_pools(), pools);
 	}
 	ASSERT_EQ(0, drst_load(self->ko, ""));
 }
