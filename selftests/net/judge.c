@@ -13,6 +13,7 @@
 
 #include "judge/compare.h"
 #include "judge/random.h"
+#include "lib/bed.h"
 #include "lib/drst.h"
 #include "lib/spare.h"
 
@@ -33,6 +34,7 @@ FIXTURE_SETUP(written)
 FIXTURE_TEARDOWN(written)
 {
 	spare_close(&self->bed);
+	softirqs_first(false);
 }
 
 FIXTURE_VARIANT(written) {
@@ -67,6 +69,7 @@ FIXTURE_SETUP(random)
 FIXTURE_TEARDOWN(random)
 {
 	spare_close(&self->bed);
+	softirqs_first(false);
 }
 
 TEST_F_TIMEOUT(random, as_vanilla, RANDOM_TIMEOUT)

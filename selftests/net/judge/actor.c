@@ -99,6 +99,7 @@ static void come_first(void)
 	struct sched_param first = { .sched_priority = 1 };
 
 	cpu_stay();
+	softirqs_first(true);
 	MUST(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first));
 }
 

@@ -563,17 +563,25 @@ static void be_scheduled(pid_t pid, int policy, int priority)
 	MUST(!sched_setscheduler(pid, policy, &param));
 }
 
+void softirqs_first(bool first)
+{
+	if (first)
+		be_scheduled(ksoftirqd(), SCHED_FIFO, 2);
+	else
+		be_scheduled(ksoftirqd(), SCHED_OTHER, 0);
+}
+
 void keep_workers_out(void)
 {
 	cpu_stay();
-	be_scheduled(ksoftirqd(), SCHED_FIFO, 2);
+	softirqs_first(true);
 	be_scheduled(0, SCHED_FIFO, 1);
 }
 
 void let_workers_in(void)
 {
 	be_scheduled(0, SCHED_OTHER, 0);
-	be_scheduled(ksoftirqd(), SCHED_OTHER, 0);
+	softirqs_first(false);
 }
 
 uint32_t uring_events(uint32_t events)

@@ -113,9 +113,14 @@ void cpu_run_on(int n);
 void cpu_stay(void);
 
 /*
+ * A busy CPU leaves to ksoftirqd what arrives: on this one it goes before all of ours, of
+ * which none has a priority above 1.
+ */
+void softirqs_first(bool first);
+
+/*
  * What net/tls has a worker of this CPU do waits until we sleep, and so do the threads
- * and processes that we have made in between. Not so what arrives: a busy CPU leaves
- * that to ksoftirqd, which goes before us.
+ * and processes that we have made in between. What arrives does not.
  */
 void keep_workers_out(void);
 void let_workers_in(void);
