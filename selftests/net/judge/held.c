@@ -4,6 +4,7 @@
  * process sees", inbound); a call that has none gives what vanilla gives.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "walk.h"
@@ -141,12 +142,21 @@ static void held_pause(struct model *m, int i)
 		hold_ends(m, i);
 }
 
+/* A child has none of the descriptors that were made since. */
+static bool has_no_descriptor(const struct model *m, int i)
+{
+	const struct step *step = step_of(m, i);
+	const struct outcome *out = &m->base->out[i];
+
+	return out->err == EBADF ||
+	       (step->child && step->op->kind == DO_POLL && out->value == POLLNVAL);
+}
+
 void held_step(struct model *m, int i)
 {
 	const struct step *step = step_of(m, i);
 
-	/* A child that was forked when there was no descriptor has none. */
-	if (m->base->out[i].skipped || m->base->out[i].err == EBADF)
+	if (m->base->out[i].skipped || has_no_descriptor(m, i))
 		return;
 	switch (step->op->kind) {
 	case DO_READ:

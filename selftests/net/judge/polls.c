@@ -80,12 +80,12 @@ bool by_edges(const struct model *m, const struct step *step)
 	       (is_op(step, "uring_poll") && step->arg[1] == WAIT_MULTI);
 }
 
-/* Was the descriptor that the call of step @k waits on closed since? */
-static bool closed_since(const struct model *m, int k)
+/* Was the descriptor that the call of step @k waits on closed before step @end? */
+static bool closed_before(const struct model *m, int k, int end)
 {
 	int i, depth = 0;
 
-	for (i = k + 1; i < m->script->steps; i++) {
+	for (i = k + 1; i < end; i++) {
 		if (m->base->out[i].skipped || step_of(m, i)->child)
 			continue;
 		depth += is_op(step_of(m, i), "dup") +
@@ -97,12 +97,10 @@ static bool closed_since(const struct model *m, int k)
 	return false;
 }
 
-/* The signal that ends it has poll() look at its descriptor once more. */
-static struct outcome interrupted(const struct model *m, int k)
+/* What wakes poll() has it look at its descriptor once more: in step @i, or a signal in the end. */
+static bool descriptor_gone(const struct model *m, int k, int i)
 {
-	if (is_op(step_of(m, k), "poll") && closed_since(m, k))
-		return (struct outcome){ .ret = 1, .value = POLLNVAL, .inq = -1 };
-	return (struct outcome){ .ret = -1, .err = EINTR, .inq = -1 };
+	return is_op(step_of(m, k), "poll") && closed_before(m, k, i);
 }
 
 void set_poll(struct model *m, int k, int i, long mask)
@@ -113,8 +111,10 @@ void set_poll(struct model *m, int k, int i, long mask)
 	m->want->run.when[k] = i;
 	if (!out.ret && waits(step_of(m, k))) {
 		m->want->run.when[k] = last;
-		out = interrupted(m, k);
+		out = (struct outcome){ .ret = -1, .err = EINTR, .inq = -1 };
 	}
+	if (descriptor_gone(m, k, m->want->run.when[k]))
+		out = (struct outcome){ .ret = 1, .value = POLLNVAL, .inq = -1 };
 	*want_out(m, k) = out;
 }
 
