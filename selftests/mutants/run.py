@@ -252,6 +252,7 @@ def change_of(mutant):
 
 
 def write_verdict(file, mutant, verdict, by, seconds):
+    by = re.sub(r"/\S*/(?=module/)", "", by)  # where the tree was says nothing
     row = [mutant.id, mutant.file, mutant.line, mutant.operator, verdict, by, seconds, change_of(mutant)]
     file.write("\t".join(map(untabbed, row)) + "\n")
 
